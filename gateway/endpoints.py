@@ -1,0 +1,96 @@
+"""Endpoints: what the configuration guards, and which one a request means.
+
+A path that no endpoint names is refused: what nobody configured, nobody inspects.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from gateway.errors import Code, MethodNotAllowed, NotFound
+from gateway.inspection.settings import BodySpec, Limits
+
+_PARAMETER = re.compile(r"\{([a-z][a-z0-9_]{0,62})\}", re.ASCII)
+_LITERAL = re.compile(r"[A-Za-z0-9._~$!&'()*+,=:@-]+", re.ASCII)
+
+
+def split_template(path: str) -> tuple[str, ...]:
+    """`"/exports/{id}/archive"` → `("exports", "{id}", "archive")`.
+
+    Raises ValueError for a template that a request path could match in two ways.
+    """
+    if not path.startswith("/") or path == "/":
+        raise ValueError("a path starts with / and names at least one segment")
+    segments = tuple(path[1:].split("/"))
+    names = [match[1] for segment in segments if (match := _PARAMETER.fullmatch(segment))]
+    if len(names) != len(set(names)):
+        raise ValueError("a path parameter is named twice")
+    for segment in segments:
+        if not _PARAMETER.fullmatch(segment) and not (
+            _LITERAL.fullmatch(segment) and segment not in (".", "..")
+        ):
+            raise ValueError(f"segment {segment!r} is neither plain text nor one {{parameter}}")
+    return segments
+
+
+def _check_template(path: str) -> str:
+    split_template(path)
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One guarded export. `labels` are handed to the policy; they are not metric labels."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    path: Annotated[str, AfterValidator(_check_template)]
+    body: BodySpec
+    methods: tuple[Literal["GET", "POST"], ...] = ("GET",)
+    release: Literal["hold"] = "hold"
+    limits: Limits = field(default_factory=Limits)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The endpoint that a request means, and its path parameters."""
+
+    endpoint: Endpoint
+    params: Mapping[str, str]
+
+
+class Endpoints:
+    """The route table. A literal segment goes before a parameter, from the left."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._routes = sorted(
+            ((split_template(endpoint.path), endpoint) for endpoint in endpoints),
+            key=lambda route: [segment.startswith("{") for segment in route[0]],
+        )
+
+    def match(self, method: str, path: Sequence[str]) -> Route:
+        """Raises NotFound or MethodNotAllowed."""
+        for template, endpoint in self._routes:
+            params = _params(template, path)
+            if params is not None:
+                if method not in endpoint.methods:
+                    raise MethodNotAllowed(Code.METHOD_NOT_ALLOWED, f"endpoint {endpoint.name}")
+                return Route(endpoint, params)
+        raise NotFound(Code.ENDPOINT_UNKNOWN)
+
+
+def _params(template: Sequence[str], path: Sequence[str]) -> dict[str, str] | None:
+    if len(template) != len(path):
+        return None
+    params: dict[str, str] = {}
+    for pattern, segment in zip(template, path, strict=True):
+        if pattern.startswith("{"):
+            params[pattern[1:-1]] = segment
+        elif pattern != segment:
+            return None
+    return params

@@ -1,0 +1,13 @@
+"""Body → `Inspection`: whose data each record of a response is.
+
+    settings    what an endpoint's configuration says about its body
+    source      a stored body as decoded chunks, every byte of the coding accounted for
+    detection   which format it is: the declared type and the bytes must agree
+    locators    JSONPath and member patterns, compiled
+    tally       owners, attributions and categories, counted under limits
+    formats/    one file a format: `inspect` counts its records, `rewrite` keeps the permitted ones
+    work        one job, from stored body to inspection or rewritten body; runs here or in a worker
+    dispatch    where a job runs: small ones here, big ones in a killable worker process
+
+A new format is one file in `formats/` and one row in `formats.FORMATS`.
+"""

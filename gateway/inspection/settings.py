@@ -1,0 +1,117 @@
+"""What an endpoint's configuration says about its body, and the limits it is read under."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from gateway.model import Attribution, Format
+from gateway.quantities import Duration, Size
+from gateway.response import Payload
+
+__all__ = ["BodySpec", "InspectionSettings", "Limits", "MemberSpec", "Owners", "Payload"]
+
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+Locator = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Locators = Annotated[tuple[Locator, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+"""Several locators of one identifier kind must all find the same values."""
+
+Owner = Annotated[Mapping[str, Locators], Field(min_length=1)]
+"""Identifier kind → where it stands, relative to the record."""
+
+
+def _as_owners(value: Any) -> Any:
+    return (value,) if isinstance(value, Mapping) else value
+
+
+Owners = Annotated[tuple[Owner, ...], BeforeValidator(_as_owners)]
+"""One map, or a list of maps where a record has several owners."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSpec:
+    """How to read the archive members whose name matches `match`; the first match counts.
+
+    `match` is a pattern over the whole name: `*` stands for any text inside one segment, `**` for
+    any number of segments, `{kind}` for one non-empty run without `/` that is an identifier of
+    that kind (used with `attribution: path`).
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    match: Locator
+    format: Format = Format.OPAQUE
+    records: Locator = "$"
+    subject: Owners = ()
+    vouches_for: Locator | None = None
+    attribution: Attribution = Attribution.DIRECT
+    category: str = ""
+    delimiter: str | None = None
+    encoding: str | None = None
+    quote: str | None = None
+    totals: Locators | tuple[()] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BodySpec:
+    """How to read one endpoint's response body.
+
+    `records` locates the records (JSONPath subset: `$`, `.name`, `['name']`, `[*]`, `.*`),
+    `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
+    count the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote`
+    describe a CSV; left out, the defaults of RFC 4180 hold and a byte order mark may prove UTF-16.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    format: Format
+    records: Locator = "$"
+    subject: Owners = ()
+    category: str = ""
+    members: tuple[MemberSpec, ...] = ()
+    delimiter: str | None = None
+    encoding: str | None = None
+    quote: str | None = None
+    totals: Locators | tuple[()] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Security limits of one body. Each is a refusal when passed, never a pass uninspected.
+
+    `body` bounds the bytes as received, `decoded` those after content decoding and inflating,
+    `ratio` decoded to received (beyond the first MiB), `record` one record held in memory,
+    `depth` nesting, `fields` distinct field names.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    body: Size = 2 * 2**30
+    decoded: Size = 8 * 2**30
+    ratio: Annotated[int, Field(ge=1)] = 200
+    record: Size = 16 * 2**20
+    depth: Annotated[int, Field(ge=1, le=128)] = 100
+    subjects: Annotated[int, Field(ge=1)] = 10_000
+    members: Annotated[int, Field(ge=1)] = 100_000
+    fields: Annotated[int, Field(ge=1)] = 4_096
+    columns: Annotated[int, Field(ge=1)] = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionSettings:
+    """Where bodies are inspected: up to `inline` bytes of plain text in the event loop, all others
+    in `workers` processes, each body within `deadline`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    workers: Annotated[int, Field(ge=1, le=64)] = 2
+    inline: Size = 64 * 2**10
+    deadline: Duration = 60.0

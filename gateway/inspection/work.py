@@ -1,0 +1,85 @@
+"""One job: a stored body becomes an `Inspection`, or a rewritten body.
+
+Pure: bytes or a file descriptor in, values and bytes out. `dispatch` decides where it runs.
+"""
+
+from dataclasses import dataclass
+
+from gateway.errors import BadUpstream, Code, InternalError
+from gateway.inspection import detection
+from gateway.inspection.formats import FORMATS
+from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.source import Body, GzipSink, Sink, Stored
+from gateway.inspection.tally import Tally
+from gateway.inspection.verdict import Verdict
+from gateway.model import Counts, Decision, Inspection
+from gateway.response import Payload
+
+_HEAD = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to read and how: the same for inspecting and for rewriting."""
+
+    payload: Payload
+    spec: BodySpec
+    limits: Limits
+
+
+def inspect(stored: Stored, task: Task) -> Inspection:
+    """Read a whole body. Raises BadUpstream for anything that can't be vouched for."""
+    reader = FORMATS.get(task.spec.format)
+    if reader is None:
+        raise BadUpstream(Code.FORMAT_UNKNOWN, f"no reader for {task.spec.format}")
+    body = Body(stored, task.payload.codings, task.limits)
+    head = next(body.chunks(), b"")[:_HEAD]
+    detection.check(task.payload, task.spec.format, head, reader.media_types)
+    tally = Tally(task.limits)
+    reader.inspect(body, task.spec, task.limits, tally)
+    if body.meter.inspected != stored.size:
+        raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of the body belong to no record")
+    return Inspection(
+        format=task.spec.format,
+        groups=tally.groups,
+        fields=tally.fields,
+        bytes_received=stored.size,
+        bytes_inspected=body.meter.inspected,
+        bytes_decoded=body.meter.decoded,
+        members=tally.members,
+    )
+
+
+def rewrite(
+    stored: Stored, task: Task, inspection: Inspection, decision: Decision, sink: Sink
+) -> Counts:
+    """Write what the decision lets through, under the same content coding.
+
+    Raises BadUpstream(REDACTION_UNSUPPORTED) where the format can't be rewritten, and
+    InternalError where the result doesn't add up with the inspection.
+    """
+    reader = FORMATS[task.spec.format]
+    kept = sum(group.records for group in inspection.groups if decision.releases(group))
+    verdict = Verdict(decision, totals_drop=inspection.records - kept)
+    body = Body(stored, task.payload.codings, task.limits)
+    if task.payload.codings:
+        coded = GzipSink(sink)
+        counts = reader.rewrite(body, task.spec, task.limits, verdict, coded)
+        coded.finish()
+    else:
+        counts = reader.rewrite(body, task.spec, task.limits, verdict, sink)
+    expected = Counts(
+        seen=inspection.records, released=kept, redacted=inspection.records - kept, blocked=0
+    )
+    if counts != expected:
+        raise InternalError(Code.INTERNAL_ERROR, "redaction and inspection count differently")
+    return counts
+
+
+def confirm(rewritten: Stored, task: Task, decision: Decision, counts: Counts) -> None:
+    """Read a rewritten body as if it came from a stranger: nothing withheld may be left in it."""
+    inspection = inspect(rewritten, task)
+    if not all(decision.releases(group) for group in inspection.groups):
+        raise InternalError(Code.INTERNAL_ERROR, "a withheld record is left after redaction")
+    if inspection.records != counts.released:
+        raise InternalError(Code.INTERNAL_ERROR, "redaction left another number of records")

@@ -1,0 +1,208 @@
+"""The nouns. Frozen values that every room shares; nothing here does anything.
+
+    Request ─▶ Caller ─▶ Question ─▶ Decision ─▶ Release (made in `enforcement`, and only there)
+                 Inspection ┘
+
+Text that comes from a body, a token or a path is personal data: it may be compared and asked
+about, never written down. `Inspection` keeps identifiers because the policy needs them; the
+decision log turns them into keyed hashes before it writes.
+"""
+
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from gateway.errors import Code
+
+
+class Effect(StrEnum):
+    """What a policy may say."""
+
+    ALLOW = "allow"
+    REDACT = "redact"
+    BLOCK = "block"
+
+
+class Attribution(StrEnum):
+    """How a record got its owner."""
+
+    DIRECT = "direct"  # an identifier in the record itself
+    MANIFEST = "manifest"  # a manifest in the same archive vouches for it
+    CONTAINER = "container"  # the archive or envelope around it names the owner
+    PATH = "path"  # its name in the archive names the owner
+    NONE = "none"  # unattributed
+
+
+class Format(StrEnum):
+    """The body formats the gateway can read. `opaque` is a body read only by its name."""
+
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+    ZIP = "zip"
+    OPAQUE = "opaque"
+
+
+class Phase(StrEnum):
+    """Which of its two questions the gateway asks."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRef:
+    """A data subject, named by one identifier, e.g. `account:A1` or `fhir:Patient/23`.
+
+    `value` is exact and typed: `42` and `"42"` are two subjects, and so are `ME` and `me`.
+    A boolean is never a value (in Python `True == 1`; whoever makes a SubjectRef checks the type).
+    """
+
+    kind: str
+    value: str | int
+
+    @property
+    def key(self) -> tuple[str, str, str | int]:
+        """A key under which equal means equal in kind, type and value."""
+        return (self.kind, type(self.value).__name__, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """One identifier of the caller; `basis` says where it came from (`claim`)."""
+
+    kind: str
+    value: str | int
+    basis: str = "claim"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The party acting for the caller (RFC 8693 section 4.1, claim `act`)."""
+
+    id: str
+    issuer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The authenticated requester. `claims` are verified claims, those that configuration names."""
+
+    issuer: str
+    id: str
+    identifiers: tuple[Identifier, ...]
+    actor: Actor | None = None
+    scopes: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it arrived: raw and untrusted.
+
+    `target` is the request-target and `headers` are the field lines, byte for byte and in order.
+    `fault` is set where the HTTP parser already refused it; nothing else is to be believed then.
+    """
+
+    method: str
+    target: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: AsyncIterable[bytes] | None = None
+    version: tuple[int, int] = (1, 1)
+    fault: Code | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that can be read in one way only.
+
+    `path` are the decoded segments, `query` every value of every name in order, `target` the
+    request-target for the upstream, spelled from `path` and the checked query. `headers` are those
+    that may go to the upstream; `authorization` are all Authorization field values.
+    """
+
+    method: str
+    path: tuple[str, ...]
+    query: Mapping[str, tuple[str, ...]]
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    authorization: tuple[bytes, ...]
+    body: AsyncIterable[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Records that share owners, attribution and category. `owners` is empty if unattributed."""
+
+    owners: tuple[SubjectRef, ...]
+    attribution: Attribution
+    category: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was seen in one body: counts and distinct subjects, never another value.
+
+    `bytes_received` counts the bytes of the response as they came over the wire (after the
+    transfer coding), `bytes_inspected` those a parser has read to the end; they are equal, or the
+    body was refused. `fields` are the names of the records' fields.
+    """
+
+    format: Format
+    groups: tuple[Group, ...]
+    fields: tuple[str, ...]
+    bytes_received: int
+    bytes_inspected: int
+    bytes_decoded: int
+    members: int = 0
+
+    @property
+    def records(self) -> int:
+        return sum(group.records for group in self.groups)
+
+    @property
+    def subjects(self) -> tuple[SubjectRef, ...]:
+        """The distinct subjects, in a stable order."""
+        distinct = {owner.key: owner for group in self.groups for owner in group.owners}
+        return tuple(distinct[key] for key in sorted(distinct, key=repr))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A policy's answer, checked against the question: consistent, and about these subjects only.
+
+    A record is released if all of its owners are in `permitted` (or, for an unattributed one, if
+    `release_unattributed`) and its category isn't in `withhold`. `mask` are locators of fields
+    whose values stay behind.
+    """
+
+    effect: Effect
+    permitted: frozenset[SubjectRef]
+    release_unattributed: bool
+    withhold: frozenset[str]
+    mask: tuple[str, ...]
+    reasons: tuple[str, ...]
+    revision: str
+
+    def releases(self, group: Group) -> bool:
+        """Whether the records of `group` may leave."""
+        if self.effect is Effect.BLOCK or group.category in self.withhold:
+            return False
+        if not group.owners:
+            return self.release_unattributed
+        return all(owner in self.permitted for owner in group.owners)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Where the records of one exchange went: seen = released + redacted + blocked."""
+
+    seen: int = 0
+    released: int = 0
+    redacted: int = 0
+    blocked: int = 0

@@ -1,0 +1,24 @@
+"""An upstream's response at rest: what its headers claimed, and its spooled body."""
+
+from dataclasses import dataclass
+
+from gateway.spool import Spooled
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What the headers claimed about the body: lower-case media type (without parameters), charset
+    parameter (lower case, if any), content codings in the order they were applied."""
+
+    media_type: str | None = None
+    charset: str | None = None
+    codings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A complete, well-framed 200 response. `headers` are those of the allow-list, in order."""
+
+    headers: tuple[tuple[str, str], ...]
+    payload: Payload
+    body: Spooled

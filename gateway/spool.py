@@ -1,0 +1,224 @@
+"""Where a response waits for its verdict: small ones in memory, big ones in unlinked files.
+
+A spool file has no name from the moment it exists (O_TMPFILE), so that neither a crash nor a
+`kill -9` leaves personal data behind. All files together stay under one limit; a body that does
+not fit is refused with 503, it never waits on a full disk.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from pydantic import ConfigDict
+
+from gateway.errors import Code, Unavailable
+from gateway.quantities import Size
+
+_BLOCK = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolSettings:
+    """`directory` holds the unlinked files (made 0700 if absent), `limit` bounds their sum, and
+    bodies up to `memory` bytes never touch the disk."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    directory: Path = field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / f"privacy-gateway-{os.getuid()}"
+    )
+    limit: Size = 8 * 2**30
+    memory: Size = 64 * 2**10
+
+
+class Stored(Protocol):
+    """Bytes at rest: in memory or in an unlinked spool file."""
+
+    @property
+    def size(self) -> int: ...
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """Up to `length` bytes at `offset`; fewer only at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """A small body."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def pread(self, length: int, offset: int) -> bytes:
+        return self.data[offset : offset + length]
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """A spooled body, by file descriptor; whoever opened the descriptor closes it."""
+
+    fd: int
+    size: int
+
+    def pread(self, length: int, offset: int) -> bytes:
+        return os.pread(self.fd, min(length, max(0, self.size - offset)), offset)
+
+
+class Spool:
+    """Hands out space under one limit. Owned by one event loop; not thread-safe."""
+
+    def __init__(self, settings: SpoolSettings) -> None:
+        """Raises Unavailable(SPOOL_FAILED) where the directory can't be used by us alone."""
+        self._settings = settings
+        self.bytes_used = 0
+        self.files_open = 0
+        try:
+            settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            settings.directory.chmod(0o700)
+            status = settings.directory.stat()
+        except OSError as error:
+            raise Unavailable(Code.SPOOL_FAILED, f"spool directory: errno {error.errno}") from None
+        if status.st_uid != os.getuid():
+            raise Unavailable(Code.SPOOL_FAILED, "the spool directory belongs to someone else")
+
+    @property
+    def limit(self) -> int:
+        return self._settings.limit
+
+    def writer(self) -> "Writer":
+        """Begin to receive a body."""
+        return Writer(self, self._settings.memory)
+
+    def space(self, size: int) -> "Held":
+        """An empty file with `size` bytes reserved, for a worker to write a rewritten body into.
+
+        Raises Unavailable(SPOOL_FULL or SPOOL_FAILED).
+        """
+        held = Held(self, self.open())
+        try:
+            held.reserve(size)
+        except Unavailable:
+            held.close()
+            raise
+        return held
+
+    def open(self) -> int:
+        try:
+            fd = os.open(self._settings.directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Unavailable(Code.SPOOL_FAILED, f"spool open: errno {error.errno}") from None
+        self.files_open += 1
+        return fd
+
+    def take(self, size: int) -> None:
+        if self.bytes_used + size > self._settings.limit:
+            raise Unavailable(Code.SPOOL_FULL, "spool.limit is reached")
+        self.bytes_used += size
+
+    def give_back(self, size: int, fd: int) -> None:
+        os.close(fd)
+        self.files_open -= 1
+        self.bytes_used -= size
+
+
+class Held:
+    """One spool file and the bytes reserved for it. Closing it gives both back."""
+
+    __slots__ = ("_spool", "fd", "reserved")
+
+    def __init__(self, spool: Spool, fd: int) -> None:
+        self._spool, self.fd, self.reserved = spool, fd, 0
+
+    def reserve(self, size: int) -> None:
+        """Reserve `size` more bytes. Raises Unavailable(SPOOL_FULL)."""
+        self._spool.take(size)
+        self.reserved += size
+
+    def settle(self, size: int) -> None:
+        """Give back what was reserved beyond `size`."""
+        if size < self.reserved:
+            self._spool.take(size - self.reserved)
+            self.reserved = size
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            self._spool.give_back(self.reserved, fd)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A complete body at rest. Close it as soon as it is no longer needed."""
+
+    stored: Stored
+    held: Held | None = None
+
+    @property
+    def size(self) -> int:
+        return self.stored.size
+
+    def close(self) -> None:
+        if self.held:
+            self.held.close()
+
+
+class Writer:
+    """Receives one body: in memory up to the threshold, then in a file.
+
+    The writes block for the time of a copy into the page cache; they are done in blocks of 256 KiB
+    so that the event loop is never away for long.
+    """
+
+    def __init__(self, spool: Spool, threshold: int) -> None:
+        self._spool, self._threshold = spool, threshold
+        self._pending: list[bytes] = []
+        self._pending_size = 0
+        self._written = 0
+        self._held: Held | None = None
+
+    @property
+    def size(self) -> int:
+        return self._written + self._pending_size
+
+    def write(self, data: bytes) -> None:
+        """Append. Raises Unavailable(SPOOL_FULL or SPOOL_FAILED)."""
+        self._pending.append(data)
+        self._pending_size += len(data)
+        if self._pending_size >= _BLOCK or (not self._held and self.size > self._threshold):
+            self._flush()
+
+    def finish(self) -> Spooled:
+        """The complete body."""
+        if self._held is None:
+            return Spooled(InMemory(b"".join(self._pending)))
+        self._flush()
+        return Spooled(OnDisk(self._held.fd, self._written), self._held)
+
+    def discard(self) -> None:
+        """Give up what was received."""
+        self._pending = []
+        if self._held:
+            self._held.close()
+
+    def _flush(self) -> None:
+        if self._held is None:
+            self._held = Held(self._spool, self._spool.open())
+        data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+        self._held.reserve(len(data))
+        view = memoryview(data)
+        try:
+            while view:
+                done = os.write(self._held.fd, view)
+                view = view[done:]
+        except OSError as error:
+            raise Unavailable(Code.SPOOL_FULL, f"spool write: errno {error.errno}") from None
+        self._written += len(data)
+        self._pending, self._pending_size = [], 0

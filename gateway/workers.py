@@ -1,0 +1,413 @@
+"""Killable worker processes with deadlines, for big bodies and Rego.
+
+Parsers and policy engines hold the GIL for a whole call and have no deadline of their own, so they
+run in processes that can be killed. The parent speaks to each over a socket pair; frames are a
+length, a count of descriptors and a payload, answered in order:
+
+    parent ──▶ setup ──▶ child        once; the child answers an empty frame when it is ready
+    parent ──▶ job (+ descriptors)    up to `depth` in flight
+    parent ◀── answer                 in the order of the jobs
+
+The deadline of a job counts from when it is at the head, so that a runaway job is the only one its
+own deadline kills; jobs behind it are sent again to the next process. What comes from a child is
+bytes: callers decode them with a type, since a child reads hostile input.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import importlib
+import os
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+_HEADER = struct.Struct("!IB")
+_READ = 256 * 1024
+_MAX_FDS = 4
+_MAX_FRAME = 256 * 2**20
+_START_DEADLINE = 60.0
+_BACKOFF = (0.05, 0.2, 1.0, 5.0)
+_MEMORY = 4 * 2**30
+"""Address space of a child: a parser that wants more dies, and its exchange is refused."""
+
+Answer = Callable[[bytes, list[int]], bytes]
+"""What an entry's `serve` returns: answers one job; the descriptors are closed afterwards."""
+
+
+class WorkerError(Exception):
+    """A job has no answer."""
+
+
+class WorkerLate(WorkerError):
+    """The job was running when its deadline passed; its process was killed."""
+
+
+class WorkerDied(WorkerError):
+    """The process ended while the job was running, or could not start."""
+
+
+class WorkersBusy(WorkerError):
+    """Too many jobs are waiting already."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    payload: bytes
+    deadline: float
+    fds: Sequence[int]
+    future: asyncio.Future[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What telemetry shows of a pool: processes ready, restarts so far, jobs waiting or running."""
+
+    ready: int
+    restarts: int
+    jobs: int
+
+
+class WorkerPool:
+    """A fixed number of child processes that answer jobs.
+
+    `entry` is `module:function`; the function takes the setup bytes and returns an `Answer`. Jobs
+    with descriptors need `depth=1`. Not thread-safe: one event loop owns a pool.
+    """
+
+    def __init__(
+        self, *, entry: str, size: int = 1, setup: bytes = b"", depth: int = 1, queue: int = 4096
+    ) -> None:
+        self._depth, self._queue = depth, queue
+        self._workers = [_Worker(entry, setup, self._dispatch) for _ in range(size)]
+        self._waiting: deque[_Job] = deque()
+
+    async def start(self) -> None:
+        """Start every process and wait until each is ready. Raises WorkerDied."""
+        try:
+            await asyncio.gather(*(worker.start() for worker in self._workers))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End every process; jobs without an answer get WorkerDied."""
+        for worker in self._workers:
+            worker.stop()
+        while self._waiting:
+            _fail(self._waiting.popleft(), WorkerDied("the pool is stopped"))
+
+    async def call(self, job: bytes, *, deadline: float, fds: Sequence[int] = ()) -> bytes:
+        """Have one job answered within `deadline` seconds of its start.
+
+        Raises WorkerLate, WorkerDied or WorkersBusy. The caller keeps `fds` open until it returns.
+        """
+        if len(self._waiting) >= self._queue:
+            raise WorkersBusy("too many jobs are waiting")
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Job(job, deadline, fds, future))
+        self._dispatch()
+        return await future
+
+    def facts(self) -> WorkerFacts:
+        return WorkerFacts(
+            ready=sum(worker.ready for worker in self._workers),
+            restarts=sum(worker.restarts for worker in self._workers),
+            jobs=len(self._waiting) + sum(worker.load for worker in self._workers),
+        )
+
+    def pids(self) -> tuple[int, ...]:
+        """The process ids of the children that run now."""
+        return tuple(pid for worker in self._workers if (pid := worker.pid))
+
+    def _dispatch(self) -> None:
+        while self._waiting:
+            worker = min(self._workers, key=_preference)
+            if worker.load >= self._depth:
+                return
+            job = self._waiting.popleft()
+            if not job.future.done():
+                worker.submit(job)
+
+
+def _preference(worker: "_Worker") -> tuple[bool, int]:
+    return (not worker.ready, worker.load)
+
+
+def _fail(job: _Job, error: WorkerError) -> None:
+    if not job.future.done():
+        job.future.set_exception(error)
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """One child process at a time, and the jobs it has in flight, oldest first."""
+
+    entry: str
+    setup: bytes
+    freed: Callable[[], None]
+    ready: bool = False
+    restarts: int = 0
+    _jobs: deque[_Job] = field(default_factory=deque)
+    _child: subprocess.Popen[bytes] | None = None
+    _socket: socket.socket | None = None
+    _incoming: bytearray = field(default_factory=bytearray)
+    _outgoing: bytearray = field(default_factory=bytearray)
+    _timer: asyncio.TimerHandle | None = None
+    _started: asyncio.Future[None] | None = None
+    _failures: int = 0
+    _stopped: bool = False
+
+    @property
+    def load(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
+    async def start(self) -> None:
+        self._started = asyncio.get_running_loop().create_future()
+        self._spawn()
+        await self._started
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._discard()
+        while self._jobs:
+            _fail(self._jobs.popleft(), WorkerDied("the pool is stopped"))
+
+    def submit(self, job: _Job) -> None:
+        self._jobs.append(job)
+        if self.ready:
+            self._send(job)
+            if len(self._jobs) == 1:
+                self._watch_head()
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        flags = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
+        command = [sys.executable, *flags, "-m", "gateway.workers", self.entry]
+        try:
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [*command, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        finally:
+            theirs.close()
+        self._socket = ours
+        self._incoming, self._outgoing = bytearray(), bytearray()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(ours.fileno(), self._readable)
+        self._write(_HEADER.pack(len(self.setup), 0) + self.setup)
+        self._timer = loop.call_later(_START_DEADLINE, self._lost, WorkerLate("start"))
+
+    def _send(self, job: _Job) -> None:
+        header = _HEADER.pack(len(job.payload), len(job.fds))
+        if job.fds:
+            # Descriptors travel with the first byte; with depth 1 nothing can be queued before it.
+            assert self._socket is not None and not self._outgoing
+            sent = socket.send_fds(self._socket, [header], list(job.fds))
+            header = header[sent:]
+        self._write(header + job.payload)
+
+    def _write(self, data: bytes) -> None:
+        self._outgoing += data
+        if len(self._outgoing) == len(data):
+            self._flush()
+
+    def _flush(self) -> None:
+        assert self._socket is not None
+        loop, fileno = asyncio.get_running_loop(), self._socket.fileno()
+        try:
+            while self._outgoing:
+                del self._outgoing[: self._socket.send(self._outgoing)]
+        except BlockingIOError:
+            loop.add_writer(fileno, self._flush)
+            return
+        except OSError:
+            return  # the reader sees the end of the stream, and handles it
+        loop.remove_writer(fileno)
+
+    def _readable(self) -> None:
+        assert self._socket is not None
+        try:
+            data = self._socket.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._lost(WorkerDied("the process ended"))
+            return
+        self._incoming += data
+        while len(self._incoming) >= _HEADER.size:
+            length, _ = _HEADER.unpack_from(self._incoming)
+            end = _HEADER.size + length
+            if len(self._incoming) < end:
+                return
+            frame = bytes(self._incoming[_HEADER.size : end])
+            del self._incoming[:end]
+            self._answered(frame)
+
+    def _answered(self, frame: bytes) -> None:
+        self._unwatch()
+        if not self.ready:
+            self._become_ready()
+            return
+        job = self._jobs.popleft()
+        if not job.future.done():
+            job.future.set_result(frame)
+        self._watch_head()
+        self.freed()
+
+    def _become_ready(self) -> None:
+        self.ready, self._failures = True, 0
+        if self._started and not self._started.done():
+            self._started.set_result(None)
+        for job in self._jobs:
+            self._send(job)
+        self._watch_head()
+        self.freed()
+
+    def _watch_head(self) -> None:
+        if self._jobs and self.ready:
+            loop = asyncio.get_running_loop()
+            late = WorkerLate("the deadline passed")
+            self._timer = loop.call_later(self._jobs[0].deadline, self._lost, late)
+
+    def _unwatch(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _lost(self, error: WorkerError) -> None:
+        """The child is dead, or is killed here; only the job at the head pays for it."""
+        was_ready = self.ready
+        self._discard()
+        if was_ready and self._jobs:
+            _fail(self._jobs.popleft(), error)
+        elif not was_ready:
+            # A process that cannot start answers nobody: the jobs must not wait for a miracle.
+            while self._jobs:
+                _fail(self._jobs.popleft(), WorkerDied("the process cannot start"))
+            if self._started and not self._started.done():
+                self._started.set_exception(WorkerDied("the process cannot start"))
+                return
+        if self._stopped:
+            return
+        self.restarts += 1
+        if was_ready:
+            self._respawn()
+        else:
+            delay = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
+            self._failures += 1
+            asyncio.get_running_loop().call_later(delay, self._respawn)
+        self.freed()
+
+    def _respawn(self) -> None:
+        if not self._stopped:
+            self._spawn()
+
+    def _discard(self) -> None:
+        self.ready = False
+        self._unwatch()
+        if self._socket:
+            loop, fileno = asyncio.get_running_loop(), self._socket.fileno()
+            loop.remove_reader(fileno)
+            loop.remove_writer(fileno)
+            self._socket.close()
+            self._socket = None
+        if self._child:
+            self._child.kill()
+            self._child.wait()
+            self._child = None
+
+
+# --- the child's side -------------------------------------------------------------------------
+
+
+def harden() -> None:
+    """No core file, no ptrace or /proc/pid/mem by others: memory here holds personal data."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+
+
+def _prctl(option: int, value: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # not Linux: the rest still holds
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def _serve(entry: str, fd: int) -> NoReturn:
+    # A parent killed outright must not leave a runaway child behind.
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    harden()
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    # Native code prints its panics, input included, to standard error: keep only our own line.
+    stderr = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        _answer_all(entry, socket.socket(fileno=fd))
+    except BaseException as error:  # noqa: BLE001 - a panic is a BaseException; every path exits
+        where = error.__traceback__
+        while where and where.tb_next:
+            where = where.tb_next
+        place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "?"
+        os.write(stderr, f"worker {entry} ends: {type(error).__name__} at {place}\n".encode())
+        os._exit(70)
+    os._exit(0)
+
+
+def _answer_all(entry: str, sock: socket.socket) -> None:
+    module, _, function = entry.partition(":")
+    setup, _ = _receive(sock)
+    answer: Answer = getattr(importlib.import_module(module), function)(setup)
+    sock.sendall(_HEADER.pack(0, 0))
+    while True:
+        job, fds = _receive(sock)
+        try:
+            result = answer(job, fds)
+        finally:
+            for each in fds:
+                os.close(each)
+        sock.sendall(_HEADER.pack(len(result), 0) + result)
+
+
+def _receive(sock: socket.socket) -> tuple[bytes, list[int]]:
+    header, fds, _, _ = socket.recv_fds(sock, _HEADER.size, _MAX_FDS)
+    if not header:
+        os._exit(0)  # the parent closed its end
+    header += _exactly(sock, _HEADER.size - len(header))
+    length, count = _HEADER.unpack(header)
+    if length > _MAX_FRAME or count != len(fds):
+        raise ValueError("frame out of bounds")
+    return _exactly(sock, length), fds
+
+
+def _exactly(sock: socket.socket, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        chunk = sock.recv(min(_READ, length - len(data)))
+        if not chunk:
+            os._exit(0)
+        data += chunk
+    return bytes(data)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], int(sys.argv[2]))
