@@ -1,0 +1,256 @@
+"""Which issuers are believed, how their tokens must look, and which claims name a person."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+)
+from pydantic_core.core_schema import CoreSchema, no_info_wrap_validator_function
+
+from gateway.quantities import Duration, Size
+
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+Text = Annotated[str, Field(min_length=1, max_length=1024)]
+Kind = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+"""The kind of a subject identifier, as in `account:A1`."""
+
+
+class Algorithm(StrEnum):
+    """JWS algorithms that can be allowed: asymmetric ones only (RFC 8725 section 2.1).
+
+    `none` and HMAC are no members, so that no configuration can allow them. EdDSA means Ed25519.
+    """
+
+    RS256 = "RS256"
+    RS384 = "RS384"
+    RS512 = "RS512"
+    PS256 = "PS256"
+    PS384 = "PS384"
+    PS512 = "PS512"
+    ES256 = "ES256"
+    ES384 = "ES384"
+    ES512 = "ES512"
+    EDDSA = "EdDSA"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSource:
+    """An identifier that is a claim's own value, exact and of this type."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    claim: Text
+    type: Literal["string", "integer"] = "string"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An identifier composed of string claims: `Patient/{patient}`.
+
+    `literals` is one longer than `claims`; they alternate, a literal first.
+    """
+
+    literals: tuple[str, ...]
+    claims: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Template":
+        """Raises ValueError where two different sets of claims could compose the same text."""
+        pieces = re.split(r"\{([^{}]+)\}", text)
+        literals, claims = tuple(pieces[::2]), tuple(pieces[1::2])
+        if not claims or any(brace in literal for literal in literals for brace in "{}"):
+            raise ValueError("a template names claims in braces, as in Patient/{patient}")
+        if not all(literals[1:-1]):
+            raise ValueError("two claims of a template need text between them")
+        return cls(literals, claims)
+
+    @property
+    def separators(self) -> frozenset[str]:
+        """Characters that no claim of this template may hold: `a/b` + `c` is not `a` + `b/c`."""
+        return frozenset("".join(self.literals[1:-1]))
+
+
+def _read_source(value: Any, as_claim: ValidatorFunctionWrapHandler) -> Any:
+    if isinstance(value, ClaimSource | Template):
+        return value
+    if isinstance(value, str):
+        return Template.parse(value) if {"{", "}"} & {*value} else as_claim({"claim": value})
+    if not isinstance(value, Mapping):
+        raise ValueError("expected a claim's name, a template or a mapping with claim and type")
+    return as_claim(value)
+
+
+def _source_schema(_: Any, schema_of: GetCoreSchemaHandler) -> CoreSchema:
+    # Not a plain union: a fault in one form would be reported as a fault in both.
+    return no_info_wrap_validator_function(_read_source, schema_of(ClaimSource))
+
+
+IdentifierSource = Annotated[
+    ClaimSource | Template,
+    GetPydanticSchema(_source_schema),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "examples": ["sub", "Patient/{patient}"]},
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["claim"],
+                    "properties": {
+                        "claim": {"type": "string"},
+                        "type": {"enum": ["string", "integer"], "default": "string"},
+                    },
+                },
+            ]
+        }
+    ),
+]
+"""A claim's name, a template over claims, or a mapping with `claim` and `type`."""
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _at_least_one(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("at least one is needed")
+    return values
+
+
+# Not `min_length`: that would also be reported where the only item is faulty.
+NOT_EMPTY = (AfterValidator(_at_least_one), Field(json_schema_extra={"minItems": 1}))
+
+Texts = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_as_tuple),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+
+
+def media_type(typ: str) -> str:
+    """A `typ` value in its short form: `application/AT+JWT` → `at+jwt` (RFC 7515 section 4.1.9)."""
+    return typ.lower().removeprefix("application/")
+
+
+def _check_type(typ: str) -> str:
+    if not typ.isascii() or not typ.isprintable():
+        raise ValueError("a token type is printable ASCII, as in at+jwt")
+    return typ
+
+
+TokenType = Annotated[str, Field(max_length=64), AfterValidator(_check_type)]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerSettings:
+    """One issuer, pinned: what it signs with, for whom, and what its claims mean.
+
+    `issuer` is compared with `iss` character by character. A token must be for one of `audience`,
+    and for nobody else but those in `other_audiences`: a service that shares a token's audience
+    can replay the token here.
+
+    `types` are the accepted `typ` header values, `application/` and case aside. The default takes
+    `at+jwt` (RFC 9068) and the plain `JWT` that most issuers still write; an ID, logout or refresh
+    token is refused by its type or, under a plain `JWT`, by the claims that mark it. The empty
+    string accepts tokens without `typ` (Amazon Cognito and some Okta servers write none).
+
+    `identifiers` maps an identifier kind to where it comes from. The claim `email`, wherever it is
+    used, counts only beside an `email_verified` that is the boolean true (OpenID Connect Core 1.0
+    section 5.1). `claims` are the verified claims that the policy may see.
+
+    `jwks` is a URL or a file. Its keys are read again every `jwks_refresh`, and count until
+    `jwks_max_age` after the last good read; an unknown `kid` causes at most one read in
+    `jwks_cooldown`. Plain http is for loopback, or for a network that `jwks_allow_http` vouches
+    for: whoever can change this document can be anybody.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    issuer: Text
+    audience: Annotated[Texts, *NOT_EMPTY]
+    jwks: Text
+    algorithms: Annotated[tuple[Algorithm, ...], *NOT_EMPTY]
+    other_audiences: Texts = ()
+    types: Annotated[tuple[TokenType, ...], BeforeValidator(_as_tuple), *NOT_EMPTY] = (
+        "at+jwt",
+        "JWT",
+    )
+    identifiers: Mapping[Kind, IdentifierSource] = field(default_factory=dict)
+    claims: Texts = ()
+    leeway: Annotated[Duration, Field(le=300)] = 30.0
+    jwks_refresh: Annotated[Duration, Field(ge=1)] = 300.0
+    jwks_max_age: Annotated[Duration, Field(ge=1)] = 3600.0
+    jwks_cooldown: Annotated[Duration, Field(ge=1)] = 30.0
+    jwks_timeout: Annotated[Duration, Field(gt=0, le=60)] = 5.0
+    jwks_max_size: Annotated[Size, Field(ge=1, le=2**24)] = 2**18
+    jwks_allow_http: bool = False
+
+    def __post_init__(self) -> None:
+        _check_location(self.jwks, self.jwks_allow_http)
+        if self.jwks_max_age < self.jwks_refresh + self.jwks_timeout:
+            raise ValueError("jwks_max_age must be longer than jwks_refresh and jwks_timeout")
+        email = self.identifiers.get("email")
+        if email is not None and _claims_of(email) != ("email",):
+            raise ValueError(
+                "identifiers.email must come from the claim email, the only one that"
+                " email_verified speaks about; give another claim another kind"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySettings:
+    """The issuers that are believed; each `iss` is configured once."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    issuers: Annotated[tuple[IssuerSettings, ...], *NOT_EMPTY]
+
+    def __post_init__(self) -> None:
+        if len({settings.issuer for settings in self.issuers}) != len(self.issuers):
+            raise ValueError("two issuers have the same name")
+
+
+def is_url(jwks: str) -> bool:
+    """Whether the key set's location is a URL; anything else is a file."""
+    return "://" in jwks
+
+
+def _check_location(jwks: str, allow_http: bool) -> None:
+    if not is_url(jwks):
+        return
+    url = urlsplit(jwks)
+    if url.scheme not in ("https", "http") or not url.hostname or url.port == 0:
+        raise ValueError("jwks is an https:// URL, an http:// URL or a file")
+    if url.username is not None or url.password is not None or url.fragment:
+        raise ValueError("the URL of jwks has no credentials and no fragment")
+    if url.scheme == "http" and not _is_loopback(url.hostname) and not allow_http:
+        raise ValueError(
+            "jwks over plain http lets the network choose the keys; use https, or set"
+            " jwks_allow_http where the network itself is trusted"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _claims_of(source: ClaimSource | Template) -> tuple[str, ...]:
+    return (source.claim,) if isinstance(source, ClaimSource) else source.claims
