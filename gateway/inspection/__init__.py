@@ -4,6 +4,8 @@
     source      a stored body as decoded chunks, every byte of the coding accounted for
     detection   which format it is: the declared type and the bytes must agree
     locators    JSONPath and member patterns, compiled
+    charset     character encodings, decoded strictly and encoded back to the same bytes
+    rows        delimited text as rows with their exact bytes
     tally       owners, attributions and categories, counted under limits
     formats/    one file a format: `inspect` counts its records, `rewrite` keeps the permitted ones
     work        one job, from stored body to inspection or rewritten body; runs here or in a worker

@@ -65,7 +65,8 @@ class Dispatch:
 
     def __init__(self, settings: InspectionSettings, spool: Spool) -> None:
         self._settings, self._spool = settings, spool
-        self._pool = WorkerPool(entry=f"{__name__}:serve", size=settings.workers)
+        # Small exchanges go first: a big body's inspection takes seconds either way.
+        self._pool = WorkerPool(entry=f"{__name__}:serve", size=settings.workers, nice=10)
 
     async def start(self) -> None:
         await self._pool.start()
@@ -75,6 +76,10 @@ class Dispatch:
 
     def facts(self) -> WorkerFacts:
         return self._pool.facts()
+
+    def pids(self) -> tuple[int, ...]:
+        """The inspecting processes."""
+        return self._pool.pids()
 
     async def inspect(self, response: Response, spec: BodySpec, limits: Limits) -> Inspection:
         """Read the whole body of a response."""
@@ -134,7 +139,7 @@ class Dispatch:
             raise BadUpstream(Code.INSPECTION_FAILED, "the inspecting process died") from None
         except WorkersBusy:
             raise Unavailable(Code.OVERLOADED, "too many bodies wait for inspection") from None
-        answer = _decode(raw)
+        answer: _Answer = _decode(raw)
         if isinstance(answer, _Refused):
             raise _refusal(answer.code, answer.note)
         return answer

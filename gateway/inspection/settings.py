@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from gateway.inspection.charset import known_label
 from gateway.model import Attribution, Format
 from gateway.quantities import Duration, Size
 from gateway.response import Payload
@@ -15,13 +16,21 @@ __all__ = ["BodySpec", "InspectionSettings", "Limits", "MemberSpec", "Owners", "
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
 Locator = Annotated[str, Field(min_length=1, max_length=1024)]
+Encoding = Annotated[str, AfterValidator(known_label)]
+Punctuation = Annotated[str, Field(pattern=r"^[\t!-/:-@\[\]^_`{-~]$")]
+"""What may part or quote the cells of a CSV: one ASCII punctuation character, or a tab."""
 
 
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Locators = Annotated[tuple[Locator, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+_AnyLocators = Locator | Annotated[tuple[Locator, ...], Field(min_length=1)]
+Locators = Annotated[
+    tuple[Locator, ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=_AnyLocators),
+    Field(min_length=1),
+]
 """Several locators of one identifier kind must all find the same values."""
 
 Owner = Annotated[Mapping[str, Locators], Field(min_length=1)]
@@ -32,7 +41,10 @@ def _as_owners(value: Any) -> Any:
     return (value,) if isinstance(value, Mapping) else value
 
 
-Owners = Annotated[tuple[Owner, ...], BeforeValidator(_as_owners)]
+Owners = Annotated[
+    tuple[Owner, ...],
+    BeforeValidator(_as_owners, json_schema_input_type=Owner | tuple[Owner, ...]),
+]
 """One map, or a list of maps where a record has several owners."""
 
 
@@ -54,9 +66,9 @@ class MemberSpec:
     vouches_for: Locator | None = None
     attribution: Attribution = Attribution.DIRECT
     category: str = ""
-    delimiter: str | None = None
-    encoding: str | None = None
-    quote: str | None = None
+    delimiter: Punctuation | None = None
+    encoding: Encoding | None = None
+    quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
 
 
@@ -77,9 +89,9 @@ class BodySpec:
     subject: Owners = ()
     category: str = ""
     members: tuple[MemberSpec, ...] = ()
-    delimiter: str | None = None
-    encoding: str | None = None
-    quote: str | None = None
+    delimiter: Punctuation | None = None
+    encoding: Encoding | None = None
+    quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
 
 

@@ -37,6 +37,10 @@ CHUNK = 256 * 1024
 _MAX_GZIP_MEMBERS = 1_000
 """A million empty gzip members are 20 MB of pure overhead: no exporter writes them."""
 
+_GZIP_HEADER, _MAX_GZIP_NAME = 10, 255
+_GZIP_EXTRA, _GZIP_NAME, _GZIP_COMMENT = 0x04, 0x08, 0x10
+_CONTROLS = bytes([*range(0x20), *range(0x7F, 0xA0)])
+
 
 class Source(Protocol):
     """What a format reads."""
@@ -131,6 +135,7 @@ class Inflation:
 def _gunzip(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
     """Decode gzip members to their proven end (RFC 1952 section 2.2: members may follow)."""
     inflation, received, members = Inflation(limits), 0, 0
+    header: bytes | None = b""
     decoder: zlib._Decompress | None = None
     for chunk in chunks:
         received += len(chunk)
@@ -140,7 +145,9 @@ def _gunzip(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
                 members += 1
                 if members > _MAX_GZIP_MEMBERS:
                     raise BadUpstream(Code.CODING_MALFORMED, "too many gzip members")
-                decoder = zlib.decompressobj(wbits=31)
+                decoder, header = zlib.decompressobj(wbits=31), b""
+            if header is not None:
+                header = _unread_header(header + pending[: _GZIP_HEADER + _MAX_GZIP_NAME + 1])
             try:
                 decoded = decoder.decompress(pending, CHUNK)
             except zlib.error:
@@ -148,14 +155,30 @@ def _gunzip(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
             inflation.count(len(decoded), received)
             if decoded:
                 yield decoded
+            # Output that the decoder holds back at the end of a chunk comes with the next one: the
+            # trailer is never taken before the last byte is out.
             pending = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-            if not decoder.eof and not pending:
-                # The decoder may hold output back when `max_length` was hit exactly.
-                while rest := decoder.decompress(b"", CHUNK):
-                    inflation.count(len(rest), received)
-                    yield rest
     if decoder is None or not decoder.eof:
         raise BadUpstream(Code.CODING_MALFORMED, "gzip ends before its trailer")
+
+
+def _unread_header(header: bytes) -> bytes | None:
+    """The header of a gzip member so far, or None once it is known to hold no hiding place.
+
+    What its optional fields say is no content, and nobody inspects it (RFC 1952 section 2.3.1):
+    a comment or an extra field is refused, and so is a file name that is more than a name.
+    """
+    if len(header) < _GZIP_HEADER:
+        return header
+    flags, name = header[3], header[_GZIP_HEADER:]
+    if flags & (_GZIP_EXTRA | _GZIP_COMMENT):
+        raise BadUpstream(Code.CODING_MALFORMED, "a comment or extra field in a gzip header")
+    if not flags & _GZIP_NAME:
+        return None
+    name, end, _ = name.partition(b"\0")
+    if len(name) > _MAX_GZIP_NAME or name.translate(None, _CONTROLS) != name:
+        raise BadUpstream(Code.CODING_MALFORMED, "a file name in a gzip header that is no name")
+    return None if end else header
 
 
 class Sink(Protocol):

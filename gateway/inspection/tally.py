@@ -10,6 +10,11 @@ Owners = tuple[SubjectRef, ...]
 """The owners of one record: distinct, in the order found; empty if unattributed."""
 
 
+_OWNERS, _LETTERS = 16, 64
+"""How many owners in all groups go on a subject, and how many letters of names on a field: what
+was seen is asked about and answered from memory, however large the body was."""
+
+
 class Tally:
     """Counts records by owners, attribution and category.
 
@@ -22,6 +27,7 @@ class Tally:
         self._groups: dict[tuple[Owners, Attribution, str], int] = {}
         self._subjects: set[SubjectRef] = set()
         self._fields: set[str] = set()
+        self._owners = self._letters = 0
         self.members = 0
 
     def add(
@@ -37,9 +43,13 @@ class Tally:
 
     def add_fields(self, names: Iterable[str]) -> None:
         """Note the names of a record's fields."""
-        self._fields.update(names)
+        new = set(names) - self._fields
+        self._fields |= new
         if len(self._fields) > self._limits.fields:
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "more distinct fields than limits.fields")
+        self._letters += sum(map(len, new))
+        if self._letters > _LETTERS * self._limits.fields:
+            raise BadUpstream(Code.BODY_TOO_COMPLEX, "longer field names than limits.fields holds")
 
     def add_member(self) -> None:
         """Note one archive member."""
@@ -60,9 +70,12 @@ class Tally:
 
     def _admit(self, owners: Owners) -> None:
         self._subjects.update(owners)
-        # Records with several owners make more groups than subjects: the groups are bounded too.
+        self._owners += len(owners)
+        # Records with several owners make more groups than subjects: the groups are bounded too,
+        # and how many owners they have together.
         if (
             len(self._subjects) > self._limits.subjects
             or len(self._groups) >= 4 * self._limits.subjects
+            or self._owners > _OWNERS * self._limits.subjects
         ):
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "more distinct subjects than limits.subjects")

@@ -33,8 +33,13 @@ def inspect(stored: Stored, task: Task) -> Inspection:
     if reader is None:
         raise BadUpstream(Code.FORMAT_UNKNOWN, f"no reader for {task.spec.format}")
     body = Body(stored, task.payload.codings, task.limits)
-    head = next(body.chunks(), b"")[:_HEAD]
-    detection.check(task.payload, task.spec.format, head, reader.media_types)
+    detection.check(
+        task.payload,
+        task.spec.format,
+        _head(body),
+        reader.media_types,
+        encoding=task.spec.encoding,
+    )
     tally = Tally(task.limits)
     reader.inspect(body, task.spec, task.limits, tally)
     if body.meter.inspected != stored.size:
@@ -83,3 +88,13 @@ def confirm(rewritten: Stored, task: Task, decision: Decision, counts: Counts) -
         raise InternalError(Code.INTERNAL_ERROR, "a withheld record is left after redaction")
     if inspection.records != counts.released:
         raise InternalError(Code.INTERNAL_ERROR, "redaction left another number of records")
+
+
+def _head(body: Body) -> bytes:
+    """The first decoded bytes; one chunk may be a single byte of them."""
+    head = b""
+    for chunk in body.chunks():
+        head += chunk
+        if len(head) >= _HEAD:
+            break
+    return head[:_HEAD]

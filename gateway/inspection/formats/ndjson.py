@@ -1,0 +1,143 @@
+"""NDJSON: one JSON value a line, each one record.
+
+Lines end in LF; a CR before it is JSON's own white space and stays with its line. The last line
+may lack its LF if it is an object or array, which proves its own end. Readers disagree about
+blank lines and about CR elsewhere, so both are refused. An empty body has no records.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import jsontext, locators
+from gateway.inspection.jsonreader import WINDOW, Blocks
+from gateway.inspection.jsonrecords import Census, Selection
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.source import Sink, Source
+from gateway.inspection.tally import Tally
+from gateway.inspection.verdict import Verdict
+from gateway.model import Counts
+
+MEDIA_TYPES = frozenset(
+    {
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/fhir+ndjson",
+        "application/jsonl",
+        "application/x-jsonl",
+        "application/jsonlines",
+        "application/x-jsonlines",
+    }
+)
+
+
+def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
+    """Count every line. Raises BadUpstream, for the causes that `jsontext.parse` names.
+
+    BODY_AMBIGUOUS also for a blank line or a stray CR, BODY_INCOMPLETE for a cut last line,
+    BODY_TOO_LARGE for a line longer than limits.record.
+    """
+    check(spec)
+    census = Census(spec, tally)
+    for batch in _scan(source, limits):
+        census.count(batch.values)
+
+
+def rewrite(
+    source: Source, spec: BodySpec | MemberSpec, limits: Limits, verdict: Verdict, sink: Sink
+) -> Counts:
+    """Write the lines that the verdict keeps, byte for byte but for masked values."""
+    check(spec)
+    selection = Selection(spec, verdict)
+    seen = released = 0
+    for batch in _scan(source, limits):
+        keeps, blanks = selection.keeps(batch.values), selection.blanks(batch.values)
+        kept = [
+            selection.masked(line) if blank else line
+            for line, keep, blank in zip(batch.lines, keeps, blanks, strict=True)
+            if keep
+        ]
+        sink.write(batch.mark)
+        if kept:
+            sink.write(b"\n".join(kept) + batch.end)
+        seen += len(keeps)
+        released += len(kept)
+    return Counts(seen=seen, released=released, redacted=seen - released)
+
+
+def check(spec: BodySpec | MemberSpec) -> None:
+    """Raises LocatorError unless a line is a record."""
+    if locators.compile(spec.records) or spec.totals:
+        raise locators.LocatorError(
+            "NDJSON: each line is a record; records and totals are for JSON"
+        )
+
+
+class _Batch(NamedTuple):
+    """Whole lines and their values; `mark` is a byte order mark, `end` an LF or nothing."""
+
+    mark: bytes
+    lines: list[bytes]
+    values: list[Any]
+    end: bytes
+
+
+def _scan(source: Source, limits: Limits) -> Iterator[_Batch]:
+    number, mark = 1, b""
+    for lines, end in _lines(source, limits):
+        if number == 1 and lines[0].startswith(jsontext.BOM):
+            mark, lines[0] = jsontext.BOM, lines[0][len(jsontext.BOM) :]
+        yield _Batch(mark, lines, _values(lines, end, number, limits), end)
+        number, mark = number + len(lines), b""
+
+
+def _lines(source: Source, limits: Limits) -> Iterator[tuple[list[bytes], bytes]]:
+    """Lines that LF ends, and perhaps a last one that nothing ends."""
+    blocks, window = Blocks(source), min(WINDOW, limits.record)
+    begun: list[bytes] = []
+    size = 0
+    while block := blocks.read(window):
+        end = block.rfind(b"\n") + 1
+        if end:
+            begun.append(block[: end - 1])
+            yield _split(b"".join(begun), limits), b"\n"
+            begun, size = [], 0
+        begun.append(block[end:])
+        size += len(block) - end
+        if size > limits.record:
+            raise _too_large()
+    if size:
+        yield _split(b"".join(begun), limits), b""
+
+
+def _split(text: bytes, limits: Limits) -> list[bytes]:
+    lines = text.split(b"\n")
+    if max(map(len, lines)) > limits.record:
+        raise _too_large()
+    if b"\r" in text and any(b"\r" in line[:-1] for line in lines):
+        raise BadUpstream(Code.BODY_AMBIGUOUS, "a CR inside a line")
+    return lines
+
+
+def _values(lines: list[bytes], end: bytes, number: int, limits: Limits) -> list[Any]:
+    values: list[Any] = []
+    try:
+        jsontext.parse_into(values, lines, limits.depth)
+    except BadUpstream as refusal:
+        at = len(values)
+        raise _refused(refusal.code, lines[at], end, number + at) from None
+    if not end and not isinstance(values[-1], (dict, list)):
+        raise BadUpstream(Code.BODY_INCOMPLETE, "the last line doesn't prove its own end")
+    return values
+
+
+def _refused(code: Code, line: bytes, end: bytes, number: int) -> BadUpstream:
+    if not line.strip(jsontext.SPACE):
+        return BadUpstream(Code.BODY_AMBIGUOUS, f"line {number} is blank")
+    if not end and code is Code.BODY_MALFORMED:
+        return BadUpstream(Code.BODY_INCOMPLETE, f"line {number}, the last one, is cut")
+    return BadUpstream(code, f"line {number} is not one strict JSON value within the limits")
+
+
+def _too_large() -> BadUpstream:
+    return BadUpstream(Code.BODY_TOO_LARGE, "a line longer than limits.record")

@@ -1,0 +1,321 @@
+"""One reading of a JSON document, piece by piece, in bounded memory.
+
+The pieces, put together again with the commas between items, are the document byte for byte. So
+inspection counts pieces, and redaction leaves some out.
+
+Records are read in batches. Where a batch ends is guessed (before something that looks like the
+next record) and then proven: a JSON parser has one way to read a text, so if `[` + batch + `]` is
+valid and a comma follows, that comma stands between two elements of the array and nowhere else.
+A wrong guess costs time only.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import jsontext
+from gateway.inspection.jsonplan import Each, Envelope, Leaf, Plan
+from gateway.inspection.jsonreader import Text
+from gateway.inspection.jsontext import Container, malformed, too_deep
+from gateway.inspection.settings import Limits
+from gateway.inspection.source import Source
+
+
+class Mark(Enum):
+    """What a piece of structure does."""
+
+    OPEN = "open"  # opens a container
+    ENTER = "enter"  # begins an item that is itself read piece by piece
+    NAMED = "named"  # likewise, in a map: its name may tell of someone
+    LEFT = "left"  # ends what NAMED began
+    CLOSE = "close"
+    SPACE = "space"
+
+
+class Role(Enum):
+    """What items are."""
+
+    RECORD = "record"
+    STRAY = "stray"  # data in the envelope that no locator names: counted, and has no owner
+    SCALAR = "scalar"  # a number, text or emptiness in the envelope
+    TOTAL = "total"
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """Text that stays."""
+
+    mark: Mark
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Items of one container: their text with the commas between them, and their values.
+
+    `fixed` where it is the one record that a locator without a final wildcard names: nothing
+    sensible remains without it.
+    """
+
+    role: Role
+    text: bytes
+    container: Container
+    values: Sequence[Any]
+    fixed: bool = False
+
+
+Piece = Structure | Items
+
+
+def scan(source: Source, plan: Plan, limits: Limits) -> Iterator[Piece]:
+    """Read a document to its end. Raises BadUpstream, for the causes that `jsontext.parse` names.
+
+    BODY_AMBIGUOUS also where the locators don't fit the document, BODY_TOO_LARGE where one record
+    or other item is longer than limits.record.
+    """
+    text = Text(source, limits)
+    mark = len(jsontext.BOM)
+    if text.hold(mark) and text.slice(mark) == jsontext.BOM:
+        yield Structure(Mark.SPACE, text.take(mark))
+    if isinstance(plan, Leaf):
+        held = text.hold(limits.record + 1)
+        if held > limits.record:
+            raise BadUpstream(Code.BODY_TOO_LARGE, "one record longer than limits.record")
+        whole = text.take(held)
+        values = [jsontext.parse(whole, limits.depth)]
+        yield Items(Role.RECORD, whole, Container.ARRAY, values, fixed=True)
+    else:
+        yield from _Walk(text, limits).value(plan, 1)
+        for space in text.rest():
+            yield Structure(Mark.SPACE, space)
+
+
+_Batch = tuple[bytes, Any, bytes]
+"""Items, the list or dict they make, and what closes their container if they are the last."""
+
+_TRIES = 8
+_SHORTEST = 256
+"""How many guesses a batch is worth, and how many bytes a batch that is worth a guess."""
+
+_HEAD = re.compile(rb'[ \t\n\r]*+(?:\{[ \t\n\r]*+"[^"\\]{0,64}+"|.)', re.DOTALL)
+_START = re.compile(rb"[ \t\n\r]*+.", re.DOTALL)
+_TAIL = re.compile(rb'[]}"]*+[ \t\n\r]*\Z')
+
+
+class _Guide:
+    """Where to guess the end of a batch.
+
+    `marker` is what stands between two records, learnt from two neighbours: the end of a record as
+    far as they agree, a comma, the beginning of a record. `comma` is the comma's place in it.
+    `size` is how far to guess: less after wrong guesses, so that many short arrays in a row are
+    not each searched for the records of the others. `wary` once a guess was wrong.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.marker, self.comma, self.size, self.wary = b"", 0, size, False
+
+    def learn(self, first: bytes, second: bytes) -> None:
+        tail = _text(_TAIL.search(first[-64:]))
+        while not second.endswith(tail):
+            tail = tail[1:]
+        head = _text(_HEAD.match(second))
+        if head.lstrip() != _text(_HEAD.match(first)).lstrip():
+            head = _text(_START.match(second))
+        self.marker, self.comma = tail + b"," + head, len(tail)
+
+
+_FREE = 64 * 1024
+"""Bytes of names that any object may have."""
+
+
+def _text(match: re.Match[bytes] | None) -> bytes:
+    return match[0] if match else b""
+
+
+class _Names:
+    """The member names of one object, held to find duplicates: no more than a record's bytes."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._names: set[str] = set()
+        self._room = limits.record + _FREE
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def add(self, names: Collection[str]) -> None:
+        if not self._names.isdisjoint(names):
+            raise BadUpstream(Code.BODY_AMBIGUOUS, "a duplicate name in the envelope")
+        self._names.update(names)
+        self._room -= sum(map(len, names)) + 64 * len(names)
+        if self._room < 0:
+            raise BadUpstream(Code.BODY_TOO_COMPLEX, "more member names than limits.record holds")
+
+
+class _Walk:
+    """The way through the envelope. `depth` counts a container and those it stands in."""
+
+    def __init__(self, text: Text, limits: Limits) -> None:
+        self._text, self._limits = text, limits
+        self._guide = _Guide(text.window)
+
+    def value(self, plan: Each | Envelope, depth: int) -> Iterator[Piece]:
+        if depth > self._limits.depth:
+            raise too_deep()
+        match plan:
+            case Envelope():
+                return self._envelope(plan, depth)
+            case Each(container, Leaf()):
+                return self._records(container, depth)
+            case Each(container, Each() | Envelope() as child):
+                return self._each(container, child, depth)
+        raise AssertionError(plan)
+
+    def _envelope(self, plan: Envelope, depth: int) -> Iterator[Piece]:
+        yield self._open(Container.OBJECT)
+        names, closing = _Names(self._limits), self._empty(Container.OBJECT)
+        while not closing:
+            length, name = self._text.name()
+            names.add((name,))
+            child = plan.members.get(name)
+            # A total that isn't where configuration has it is no total; records must be there.
+            if isinstance(child, Each | Envelope) and (
+                name == plan.required or self._text.byte(length) == b"{"
+            ):
+                yield Structure(Mark.ENTER, self._text.take(length))
+                yield from self.value(child, depth + 1)
+                space, closing = self._take(self._text.space(), Container.OBJECT)
+                yield Structure(Mark.SPACE, space)
+            else:
+                offset, end = self._text.offset, self._text.item_end(0, self._limits.depth - depth)
+                item, closing = self._take(end, Container.OBJECT)
+                (value,) = self._parse(item, Container.OBJECT, depth, offset).values()
+                role = _role(value, child, plan)
+                yield Items(role, item, Container.OBJECT, (value,), fixed=role is Role.RECORD)
+        if plan.required is not None and plan.required not in names:
+            raise _misfit(self._text.offset)
+        yield Structure(Mark.CLOSE, closing)
+
+    def _each(self, container: Container, child: Each | Envelope, depth: int) -> Iterator[Piece]:
+        yield self._open(container)
+        names, closing = _Names(self._limits), self._empty(container)
+        while not closing:
+            if container is Container.OBJECT:
+                length, name = self._text.name()
+                names.add((name,))
+                yield Structure(Mark.NAMED, self._text.take(length))
+                yield from _never_hollow(self.value(child, depth + 1))
+            else:
+                yield Structure(Mark.ENTER, b"")
+                yield from self.value(child, depth + 1)
+            space, closing = self._take(self._text.space(), container)
+            yield Structure(Mark.LEFT if container is Container.OBJECT else Mark.SPACE, space)
+        yield Structure(Mark.CLOSE, closing)
+
+    def _records(self, container: Container, depth: int) -> Iterator[Piece]:
+        yield self._open(container)
+        names, closing = _Names(self._limits), self._empty(container)
+        while not closing:
+            batch = self._guessed(container, depth) or self._exact(container, depth)
+            items, values, closing = batch
+            if isinstance(values, dict):
+                names.add(values.keys())
+                values = list(values.values())
+            yield Items(Role.RECORD, items, container, values)
+        yield Structure(Mark.CLOSE, closing)
+
+    def _guessed(self, container: Container, depth: int) -> _Batch | None:
+        """Items up to a guessed comma, proven; None where no guess is right."""
+        guide, offset = self._guide, self._text.offset
+        if not guide.marker:
+            return None
+        size = guide.size = min(max(guide.size, _SHORTEST), self._text.window)
+        end = min(size, self._text.hold(size))
+        for attempt in range(_TRIES):
+            end = self._text.rfind(guide.marker, end)
+            if end < 0:
+                guide.size = size // 2 if attempt else 2 * size
+                return None
+            items = self._text.slice(end + guide.comma)
+            if guide.wary and not jsontext.plausible(items, container):
+                continue
+            try:
+                values = self._parse(items, container, depth, offset)
+            except BadUpstream:
+                # Not refused yet: the same bytes are read again, up to commas that are certain.
+                guide.wary = True
+                continue
+            guide.size = len(items) if attempt else 2 * size
+            self._text.take(len(items) + 1)
+            return items, values, b""
+        guide.size = size // 2
+        return None
+
+    def _exact(self, container: Container, depth: int) -> _Batch:
+        """Two items to learn from; after a wrong guess, as many as were guessed."""
+        guide, text, levels = self._guide, self._text, self._limits.depth - depth
+        offset, ends = text.offset, [text.item_end(0, levels)]
+        while text.byte(ends[-1]) == b"," and (
+            ends[-1] < guide.size if guide.marker else len(ends) < 2
+        ):
+            ends.append(text.item_end(ends[-1] + 1, levels))
+        if len(ends) > 1:
+            items = text.slice(ends[1])
+            guide.learn(items[: ends[0]], items[ends[0] + 1 :])
+        items, closing = self._take(ends[-1], container)
+        return items, self._parse(items, container, depth, offset), closing
+
+    def _parse(self, items: bytes, container: Container, depth: int, offset: int) -> Any:
+        return jsontext.parse_items(items, container, self._limits.depth - depth, offset)
+
+    def _open(self, container: Container) -> Structure:
+        space = self._text.space()
+        opener = self._text.byte(space)
+        if opener == container.opener:
+            return Structure(Mark.OPEN, self._text.take(space + 1))
+        if opener and opener in b'[{"-0123456789tfn':
+            raise _misfit(self._text.offset)
+        raise malformed(self._text.offset)
+
+    def _empty(self, container: Container) -> bytes:
+        """What closes an empty container; nothing if it has items."""
+        space = self._text.space()
+        is_empty = self._text.byte(space) == container.closer
+        return self._text.take(space + 1) if is_empty else b""
+
+    def _take(self, size: int, container: Container) -> tuple[bytes, bytes]:
+        """The next `size` bytes, and what closes the container if nothing more follows in it."""
+        self._text.hold(size + 1)
+        taken, stop = self._text.take(size), self._text.take(1)
+        if stop == b",":
+            return taken, b""
+        if stop != container.closer:
+            raise malformed(self._text.offset)
+        item = taken.rstrip(jsontext.SPACE)
+        return item, taken[len(item) :] + stop
+
+
+def _never_hollow(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """The pieces of a map's member, and a stray for its name if there is nothing else in it."""
+    hollow = True
+    for piece in pieces:
+        hollow = hollow and not isinstance(piece, Items)
+        yield piece
+    if hollow:
+        yield Items(Role.STRAY, b"", Container.OBJECT, (None,), fixed=True)
+
+
+def _role(value: Any, plan: Plan | None, envelope: Envelope) -> Role:
+    if plan is Leaf.RECORD:
+        return Role.RECORD
+    if envelope.repeated or (value and isinstance(value, (dict, list))):
+        return Role.STRAY
+    return Role.TOTAL if plan is Leaf.TOTAL else Role.SCALAR
+
+
+def _misfit(offset: int) -> BadUpstream:
+    return BadUpstream(
+        Code.BODY_AMBIGUOUS, f"the locator of the records doesn't fit the body at byte {offset}"
+    )

@@ -1,0 +1,295 @@
+"""JSONPath locators: compiled once, followed through parsed values, turned into owners.
+
+The subset of RFC 9535 that a locator may use: `$`, `.name`, `['name']`, `[*]` (the elements of an
+array) and `.*` (the members of an object). No index, slice, expression or descent: a locator says
+where something stands, it doesn't look for it.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import settings
+from gateway.inspection.tally import Owners
+from gateway.model import SubjectRef
+
+
+class Wildcard(Enum):
+    """A step that finds several values."""
+
+    ELEMENTS = "[*]"
+    MEMBERS = ".*"
+
+
+Step = str | Wildcard
+"""A member's name, or a wildcard."""
+
+Steps = tuple[Step, ...]
+
+
+class LocatorError(ValueError):
+    """A locator that can't be compiled; says which, where and why. A fault of configuration."""
+
+
+# RFC 9535 section 2.5.1.1: member-name-shorthand. Other names are quoted.
+_STEP = re.compile(
+    r"(?P<name>\.(?P<bare>[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_\u0080-\U0010ffff]*))"
+    r"|(?P<elements>\[\*\])|(?P<members>\.\*)"
+    r"|\['(?P<single>(?:[^'\\]|\\['\\])*)'\]"
+    r'|\["(?P<double>(?:[^"\\]|\\["\\])*)"\]'
+)
+
+
+@lru_cache(maxsize=4096)
+def compile(locator: str) -> Steps:
+    """`"$.orders[*].id"` → `("orders", Wildcard.ELEMENTS, "id")`. Raises LocatorError."""
+    if not locator.startswith("$"):
+        raise LocatorError(f"{locator!r} at position 0: a locator starts with $")
+    steps: list[Step] = []
+    position = 1
+    while position < len(locator):
+        match = _STEP.match(locator, position)
+        if match is None:
+            raise LocatorError(
+                f"{locator!r} at position {position}: {_expected(locator[position])}"
+            )
+        if match["elements"]:
+            steps.append(Wildcard.ELEMENTS)
+        elif match["members"]:
+            steps.append(Wildcard.MEMBERS)
+        elif match["bare"]:
+            steps.append(match["bare"])
+        else:
+            quoted = match["single"] if match["single"] is not None else match["double"]
+            steps.append(re.sub(r"\\(.)", r"\1", quoted))
+        position = match.end()
+    return tuple(steps)
+
+
+def _expected(character: str) -> str:
+    if character == "[":
+        return "expected [*] or ['name']"
+    if character == ".":
+        return "expected .name or .*; quote other names: ['a b']"
+    return "expected .name, ['name'], [*] or .*; quote other names: ['a-b']"
+
+
+def find(value: Any, steps: Steps) -> list[Any]:
+    """The values that `steps` lead to, in document order; none where a step doesn't apply."""
+    found = [value]
+    for step in steps:
+        following: list[Any] = []
+        for parent in found:
+            match step:
+                case Wildcard.ELEMENTS:
+                    if isinstance(parent, list):
+                        following += parent
+                case Wildcard.MEMBERS:
+                    if isinstance(parent, dict):
+                        following += parent.values()
+                case name:
+                    if isinstance(parent, dict) and name in parent:
+                        following.append(parent[name])
+        if not following:
+            return []
+        found = following
+    return found
+
+
+def _is_whole(value: Any, steps: Steps) -> bool:
+    """Whether `steps` lead on from everything that their wildcards find."""
+    found = [value]
+    for step in steps:
+        following: list[Any] = []
+        for parent in found:
+            children = find(parent, (step,))
+            if not children and not (isinstance(step, Wildcard) and parent in ([], {})):
+                return False
+            following += children
+        found = following
+    return True
+
+
+def check_names(record: Any, steps: Steps, locator: str) -> None:
+    """Raises BadUpstream(BODY_AMBIGUOUS) for a name where one of `steps` leads that looks like it.
+
+    Parsers that fold case, Go's encoding/json among them, take `id` and `ID` for one member and
+    keep the last; RFC 8259 section 4 leaves it to them.
+    """
+    found = [record]
+    for step in steps:
+        if isinstance(step, str):
+            names = set().union(*(parent for parent in found if isinstance(parent, dict)))
+            if any(name != step and _alike(name, step) for name in names):
+                raise BadUpstream(Code.BODY_AMBIGUOUS, f"a name that looks like one in {locator}")
+        found = [child for parent in found for child in find(parent, (step,))]
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether `one`, a name from a body, looks like `other`, a locator's.
+
+    Four characters at most become one when they are normalised. Longer names aren't, because that
+    takes quadratic time, nor remembered.
+    """
+    wanted = _folded(other)
+    longest = 4 * len(wanted)
+    name = one if len(one) <= longest else one.strip()
+    return len(name) <= longest and _folded(name) == wanted
+
+
+@lru_cache(maxsize=4096)
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+_MAX_LENGTH = 1024
+_INT64 = range(-(2**63), 2**63)
+_MAX_KNOWN = 16_384
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def identifier(value: Any, locator: str) -> str | int:
+    """The value, if it is an identifier: a non-empty text or an exact integer.
+
+    Raises BadUpstream(BODY_AMBIGUOUS) for everything that two readers may take for different
+    identifiers: floats, booleans, null, containers, control characters, integers beyond 64 bits.
+    """
+    if type(value) is str:
+        if 0 < len(value) <= _MAX_LENGTH and not _UNPRINTABLE.search(value):
+            return value
+    elif type(value) is int and value in _INT64:
+        return value
+    raise BadUpstream(Code.BODY_AMBIGUOUS, f"what {locator} finds is not an identifier")
+
+
+def owners_of(record: Any, subject: settings.Owners) -> Owners:
+    """The owners of one record; see `Attributor.of`."""
+    return Attributor(subject).of(record)
+
+
+class Attributor:
+    """Finds the owners of records as `subject` says. Made once for each scan.
+
+    `exact` makes an identifier of what a locator finds, or raises BadUpstream.
+    """
+
+    def __init__(
+        self, subject: settings.Owners, exact: Callable[[Any, str], str | int] = identifier
+    ) -> None:
+        self._exact = exact
+        self._kinds = [
+            (kind, [(locator, compile(locator)) for locator in locators])
+            for owner in subject
+            for kind, locators in owner.items()
+        ]
+        self._paths = _plain_paths(self._kinds)
+        self._known: dict[Any, Owners] = {}
+
+    def of(self, record: Any) -> Owners:
+        """The distinct owners, in the order found; empty if the record is unattributed.
+
+        All locators of one kind must find the same identifiers. One that finds nothing, or nothing
+        for one of several, leaves the record unattributed. Raises BadUpstream(BODY_AMBIGUOUS) for
+        what is not an identifier, for locators that disagree, and for two names that some parsers
+        take for one.
+        """
+        owners: dict[SubjectRef, None] = {}
+        absent = not self._kinds
+        for kind, locators in self._kinds:
+            agreed: dict[str | int, None] | None = None
+            for locator, steps in locators:
+                values = find(record, steps)
+                absent = absent or not values or not _is_whole(record, steps)
+                if not values:
+                    continue
+                check_names(record, steps, locator)
+                found = dict.fromkeys(self._exact(value, locator) for value in values)
+                if agreed is None:
+                    agreed = found
+                elif found.keys() != agreed.keys():
+                    raise _disagreement(kind)
+            owners.update((SubjectRef(kind, value), None) for value in agreed or ())
+        return () if absent else tuple(owners)
+
+    def each(self, records: Sequence[Any]) -> list[Owners]:
+        """The owners of each record."""
+        keys = self._keys(records)
+        if keys is None:
+            return [self.of(record) for record in records]
+        self._learn(set(keys))
+        return [self._known[key] for key in keys]
+
+    def count(self, records: Sequence[Any]) -> Iterable[tuple[Owners, int]]:
+        """How many of the records have which owners."""
+        keys = self._keys(records)
+        if keys is None:
+            return Counter(self.of(record) for record in records).items()
+        counts = Counter(keys)
+        self._learn(counts)
+        return [(self._known[key], count) for key, count in counts.items()]
+
+    def _keys(self, records: Sequence[Any]) -> Sequence[Any] | None:
+        """What each record's owners follow from: the value of each kind, found column by column.
+
+        None where it isn't as simple as that: then `of` looks at the records one by one, and
+        decides.
+        """
+        columns: list[Sequence[Any]] = []
+        for paths in self._paths:
+            found = [_column(records, path) for path in paths]
+            if found[0] is None or any(column != found[0] for column in found):
+                return None
+            columns.append(found[0])
+        return list(zip(*columns, strict=True)) if columns else None
+
+    def _learn(self, keys: Iterable[Any]) -> None:
+        if len(self._known) > _MAX_KNOWN:
+            self._known.clear()
+        for key in keys:
+            if key not in self._known:
+                kinds = zip(self._kinds, key, strict=True)
+                owners = [
+                    SubjectRef(kind, self._exact(value, locators[0][0]))
+                    for (kind, locators), value in kinds
+                ]
+                self._known[key] = tuple(dict.fromkeys(owners))
+
+
+_Kinds = list[tuple[str, list[tuple[str, Steps]]]]
+_Path = list[tuple[str, set[str]]]
+"""Names to follow, each with names that were seen beside it and don't look like it."""
+
+
+def _plain_paths(kinds: _Kinds) -> list[list[_Path]]:
+    """For each kind its locators' paths; nothing where one has a wildcard."""
+    paths = [[steps for _, steps in locators] for _, locators in kinds]
+    if any(isinstance(step, Wildcard) for found in paths for steps in found for step in steps):
+        return []
+    return [[[(str(step), {str(step)}) for step in steps] for steps in found] for found in paths]
+
+
+def _column(records: Sequence[Any], path: _Path) -> Sequence[Any] | None:
+    """The text or integer at the path in every record; None where one has something else."""
+    found = records
+    try:
+        for name, unlike in path:
+            unknown = set().union(*found) - unlike
+            if any(_alike(other, name) for other in unknown):
+                return None
+            if len(unlike) < _MAX_KNOWN:
+                unlike |= {other for other in unknown if len(other) <= _MAX_LENGTH}
+            found = list(map(itemgetter(name), found))
+    except (KeyError, TypeError):
+        return None
+    # By exact type: as keys of a dict, True and 1.0 are 1.
+    return found if set(map(type, found)) <= {str, int} else None
+
+
+def _disagreement(kind: str) -> BadUpstream:
+    return BadUpstream(Code.BODY_AMBIGUOUS, f"the locators of {kind} find different identifiers")

@@ -1,0 +1,307 @@
+"""Delimited text → rows with exact bytes, read strictly (RFC 4180) and in one way only.
+
+Readers of CSV disagree about nearly everything that RFC 4180 doesn't allow: ragged rows, blank
+rows, quotes inside a cell, mixed line ends, backslashes. A row that two readers could take for
+two rows, or for another owner's row, ends the reading.
+
+There are two readings of the same grammar. A compiled pattern takes well-formed rows one by one,
+fast; where it stops, `Rows._walk` reads that row cell by cell, and it alone says what is wrong.
+The first fault in byte order is the verdict, however the text was cut into pieces.
+
+One kind of line end, decided by the header row, holds for the whole text (outside quotes). Cells
+in quotes may contain line ends and the delimiter. Outside quotes U+0085, U+2028 and U+2029 are
+refused (Python's `str.splitlines` and JavaScript end a line there), and so is a backslash before
+a quote anywhere: by default PHP and Spark read it as an escaped quote, RFC 4180 as a closing one.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection.settings import Limits
+
+_WINDOW = 256 * 1024
+_BLANK = b" \t"
+_SPLITTERS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How cells are parted. Both are one ASCII punctuation character (the delimiter may be a
+    tab), and they differ; raises ValueError otherwise."""
+
+    delimiter: str = ","
+    quote: str = '"'
+
+    def __post_init__(self) -> None:
+        for name, character in (("delimiter", self.delimiter), ("quote", self.quote)):
+            if not re.fullmatch(r"[\t!-/:-@\[\]^_`{-~]", character):
+                raise ValueError(f"{name} must be one ASCII punctuation character or a tab")
+        if self.delimiter == self.quote:
+            raise ValueError("delimiter and quote are the same character")
+
+
+class Batch(NamedTuple):
+    """Some rows in order: their bytes, line end included, and the values of the wanted cells."""
+
+    rows: list[bytes]
+    keys: list[tuple[bytes, ...]]
+
+
+class Rows:
+    """Reads the header row at once, and the others batch by batch in bounded memory.
+
+    `text` is clean UTF-8 (see `charset.read_text`); `header` are the bytes of the header row and
+    `names` the column names. Raises BadUpstream with BODY_MALFORMED for what RFC 4180 forbids,
+    BODY_AMBIGUOUS for what readers take differently, BODY_TOO_LARGE and BODY_TOO_COMPLEX for what
+    is over `limits.record` and `limits.columns`.
+    """
+
+    def __init__(self, text: Iterator[bytes], dialect: Dialect, limits: Limits) -> None:
+        self._text, self._limits = text, limits
+        self._delimiter, self._quote = dialect.delimiter.encode(), dialect.quote.encode()
+        self._cell = re.compile(_cell_pattern(self._delimiter, self._quote))
+        self._marks = (b"\\" + self._quote, *_SPLITTERS)
+        self._mark = re.compile(b"|".join(map(re.escape, self._marks)))
+        self._buffer, self._ended = b"", False
+        self._fault: BadUpstream | None = None
+        self._line_end: bytes | None = None
+        self._width: int | None = None
+        self._read = 0
+        self.header, self._heading = self._read_header()
+        self.names = tuple(cell.decode() for cell in self._heading)
+        self._check_names()
+
+    def batches(self, columns: Sequence[int]) -> Iterator[Batch]:
+        """The rows behind the header, with the values (unquoted) of `columns`, ascending.
+
+        A row that repeats the column names in `columns` (in the first column, if there are none)
+        is a second header, and ambiguous.
+        """
+        watched = tuple(columns) or (0,)
+        heading = tuple(self._heading[index] for index in watched)
+        line_end = self._line_end or b"\n"
+        # The last group takes what is left where a row isn't well-formed, so that none is skipped.
+        rows_pattern = re.compile(rb"(%b%b)|((?s:.)++)" % (self._row_pattern(watched), line_end))
+        while True:
+            found, end, fault = self._take(rows_pattern, watched)
+            rows, *cells, _ = map(list, zip(*found, strict=True)) if found else ([], [], [])
+            keys = list(zip(*map(self._values, cells), strict=True))
+            if heading in keys:
+                repeated = keys.index(heading)
+                fault = self._ambiguous("the header again", self._read + repeated)
+                del rows[repeated:], keys[repeated:]
+            self._read += len(rows)
+            if rows:
+                yield Batch(rows, keys if columns else [()] * len(rows))
+            if fault:
+                raise fault
+            if self._ended:
+                return
+            self._refill(end)
+
+    def emptier(self, columns: Sequence[int]) -> Callable[[bytes], bytes]:
+        """A function that empties the cells of `columns` (ascending) in a row that was read.
+
+        Nothing else of the row changes. The only cell of a one-column row becomes a pair of
+        quotes, because a blank row means different things to different readers.
+        """
+        cells = re.compile(self._row_pattern(tuple(columns)))
+        empty = self._quote * 2 if len(self._heading) == 1 else b""
+
+        def emptied(row: bytes) -> bytes:
+            found = cells.match(row)
+            if found is None:
+                raise BadUpstream(Code.INSPECTION_FAILED, "a row reads differently the second time")
+            pieces, at = [], 0
+            for group in range(1, len(columns) + 1):
+                pieces += [row[at : found.start(group)], empty]
+                at = found.end(group)
+            return b"".join((*pieces, row[at:]))
+
+        return emptied
+
+    def _take(
+        self, rows_pattern: re.Pattern[bytes], watched: tuple[int, ...]
+    ) -> tuple[list[tuple[bytes, ...]], int, BadUpstream | None]:
+        """Each complete row in the buffer (its bytes, its `watched` cells as they stand, nothing),
+        the end of the last one, and what is wrong behind it."""
+        buffer, start = self._buffer, 0
+        found: list[tuple[bytes, ...]] = []
+        careful = b"\\" in buffer or not buffer.isascii()
+        careful = careful and any(mark in buffer for mark in self._marks)
+        while True:
+            # A mark may or may not be a fault, depending on quotes: its row is for `_walk`.
+            mark = self._mark.search(buffer, start) if careful else None
+            stop = min(mark.start() if mark else len(buffer), start + self._limits.record)
+            taken = rows_pattern.findall(buffer, start, stop)
+            rest = taken.pop()[-1] if taken and taken[-1][-1] else b""
+            found += taken
+            start = stop - len(rest)
+            try:
+                walked = self._walk(start, self._read + len(found))
+            except BadUpstream as fault:
+                return found, start, fault
+            if walked is None:
+                return found, start, self._fault
+            end, cells = walked
+            found.append((buffer[start:end], *(cells[index] for index in watched), b""))
+            start = end
+
+    def _walk(self, start: int, number: int) -> tuple[int, list[bytes]] | None:
+        """Read the row at `start` cell by cell: its end and its cells, quotes and all.
+
+        None where the row isn't complete in the buffer. `number` counts from the header, 0.
+        """
+        buffer, delimiter, quote = self._buffer, self._delimiter, self._quote
+        stop = min(len(buffer), start + self._limits.record)
+        last = self._ended and self._fault is None and stop == len(buffer)
+        if start == stop:
+            return None
+        cells: list[bytes] = []
+        end = start
+        while True:
+            cell = self._cell_at(end, stop)
+            unclosed = not cell and buffer.startswith(quote, end, stop)
+            if unclosed:
+                cell = buffer[end:stop]
+            self._check_cell(cell, number)
+            cells.append(cell)
+            end += len(cell)
+            line_end = b""
+            if end < stop:
+                follows = buffer[end : end + 1]
+                if follows == delimiter:
+                    self._check_room(cells, number)
+                    end += 1
+                    continue
+                if follows not in (b"\r", b"\n"):
+                    raise self._malformed("a quote inside a cell, or text behind one", number)
+                line_end = self._line_end_at(end, stop, last, number)
+            if not line_end and not (last and end == stop):
+                if stop < len(buffer):
+                    raise BadUpstream(Code.BODY_TOO_LARGE, f"row {number} is over limits.record")
+                return None
+            if unclosed:
+                raise self._malformed("a quote that is never closed", number)
+            self._check_row(cells, number)
+            return end + len(line_end), cells
+
+    def _cell_at(self, start: int, stop: int) -> bytes:
+        """The cell at `start`; empty also where a quote opens that isn't closed before `stop`."""
+        found = self._cell.match(self._buffer, start, stop)
+        return found[0] if found else b""
+
+    def _line_end_at(self, start: int, stop: int, last: bool, number: int) -> bytes:
+        """The line end at `start`; empty where only the bytes behind `stop` can say."""
+        first = self._buffer[start : start + 1]
+        if first == b"\r" and self._line_end != b"\r":
+            if start + 1 == stop and not last and self._line_end != b"\n":
+                return b""
+            if self._buffer[start + 1 : min(start + 2, stop)] == b"\n":
+                first = b"\r\n"
+        if self._line_end not in (None, first):
+            raise self._ambiguous("another line end than the header's", number)
+        return first
+
+    def _check_cell(self, cell: bytes, number: int) -> None:
+        if cell.startswith(self._quote):
+            if self._marks[0] in cell:
+                raise self._ambiguous("a backslash before a quote", number)
+        elif any(splitter in cell for splitter in _SPLITTERS):
+            raise self._ambiguous("U+0085, U+2028 or U+2029 outside quotes", number)
+
+    def _check_room(self, cells: list[bytes], number: int) -> None:
+        """A delimiter follows `cells`: is there room for one more?"""
+        if self._width is None and len(cells) >= self._limits.columns:
+            raise BadUpstream(Code.BODY_TOO_COMPLEX, "more columns than limits.columns")
+        if len(cells) == self._width:
+            raise self._malformed("more cells than the header", number)
+
+    def _check_row(self, cells: list[bytes], number: int) -> None:
+        if len(cells) == 1 and not cells[0].strip(_BLANK):
+            raise self._ambiguous("nothing but blanks", number)
+        if self._width is not None and len(cells) < self._width:
+            raise self._malformed("fewer cells than the header", number)
+
+    def _read_header(self) -> tuple[bytes, tuple[bytes, ...]]:
+        while (walked := self._walk(0, 0)) is None:
+            if self._ended:
+                raise self._fault or BadUpstream(Code.BODY_MALFORMED, "no header row")
+            self._refill(0)
+        end, cells = walked
+        header, self._buffer = self._buffer[:end], self._buffer[end:]
+        self._line_end = next((e for e in (b"\r\n", b"\n", b"\r") if header.endswith(e)), None)
+        self._width = len(cells)
+        self._read = 1
+        return header, tuple(map(self._unquoted, cells))
+
+    def _check_names(self) -> None:
+        if self.names[0].lower().startswith("sep="):
+            raise self._ambiguous("a line that names the delimiter", 0)
+        if not all(name.strip() for name in self.names):
+            raise self._ambiguous("a column without a name", 0)
+        if len(set(self.names)) < len(self.names):
+            raise self._ambiguous("two columns with the same name", 0)
+
+    def _refill(self, done: int) -> None:
+        """Drop `done` bytes of the buffer and read on.
+
+        Reads at least as much as is left, so that a row of many windows takes linear time.
+        """
+        rest = self._buffer[done:]
+        pieces, missing = [rest], max(_WINDOW, len(rest))
+        while missing > 0 and not self._ended:
+            try:
+                piece = next(self._text, None)
+            except BadUpstream as fault:
+                # The rows before it come first; `_take` and `_read_header` raise it after them.
+                self._fault, piece = fault, None
+            if piece is None:
+                self._ended = True
+            else:
+                pieces.append(piece)
+                missing -= len(piece)
+        self._buffer = b"".join(pieces)
+
+    def _unquoted(self, cell: bytes) -> bytes:
+        quote = self._quote
+        return cell[1:-1].replace(quote * 2, quote) if cell.startswith(quote) else cell
+
+    def _values(self, cells: list[bytes]) -> list[bytes]:
+        if self._quote not in self._buffer:
+            return cells
+        values = {cell: self._unquoted(cell) for cell in set(cells)}
+        return [values[cell] for cell in cells]
+
+    def _row_pattern(self, groups: tuple[int, ...]) -> bytes:
+        """A row without its line end; `groups` are the columns to capture, ascending."""
+        cell, part = _cell_pattern(self._delimiter, self._quote), re.escape(self._delimiter)
+        width = len(self._heading)
+        # A blank line is no row of one empty cell.
+        pattern, column = [rb"(?![ \t]*+[\r\n])"] if width == 1 else [], 0
+        for group in (*groups, width):
+            if group > column and column == 0:
+                pattern.append(cell)
+                column = 1
+            pattern.append(rb"(?:%b%b){%d}" % (part, cell, group - column))
+            if group < width:
+                pattern.append(rb"%b(%b)" % (part if group else b"", cell))
+            column = group + 1
+        return b"".join(pattern)
+
+    def _malformed(self, what: str, number: int) -> BadUpstream:
+        return BadUpstream(Code.BODY_MALFORMED, f"row {number}: {what}")
+
+    def _ambiguous(self, what: str, number: int) -> BadUpstream:
+        return BadUpstream(Code.BODY_AMBIGUOUS, f"row {number}: {what}")
+
+
+def _cell_pattern(delimiter: bytes, quote: bytes) -> bytes:
+    """A quoted or a plain cell. Everything in it is possessive: a cell of 16 MiB takes no memory
+    for a way back, and there is none."""
+    part, mark = re.escape(delimiter), re.escape(quote)
+    inside, outside = rb"[^%b]*+" % mark, rb"[^%b%b\r\n]*+" % (part, mark)
+    return rb"(?:%b%b(?:%b%b%b)*+%b|%b)" % (mark, inside, mark, mark, inside, mark, outside)

@@ -1,0 +1,108 @@
+"""Small bodies are read here and big ones in a worker, with the same result."""
+
+import gzip
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.errors import BadUpstream, Code, Late
+from gateway.inspection.dispatch import Dispatch
+from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
+from gateway.model import Decision, Effect, Format, SubjectRef
+from gateway.response import Payload, Response
+from gateway.spool import Spool, SpoolSettings
+
+ME = SubjectRef("account", "me")
+SPEC = BodySpec(Format.JSON, records="$[*]", subject=({"account": ("$.owner",)},))
+REDACT = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), (), (), "r1")
+LIMITS = Limits()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(SpoolSettings(directory=tmp_path / "spool", memory=1024))
+
+
+@pytest_asyncio.fixture
+async def dispatch(spool: Spool) -> AsyncIterator[Dispatch]:
+    dispatch = Dispatch(InspectionSettings(workers=1, inline=1024), spool)
+    await dispatch.start()
+    yield dispatch
+    await dispatch.stop()
+
+
+def response(spool: Spool, data: bytes, *codings: str) -> Response:
+    writer = spool.writer()
+    writer.write(data)
+    return Response((), Payload("application/json", None, codings), writer.finish())
+
+
+def body(count: int) -> bytes:
+    owners = ("me", "foreign")
+    return json.dumps([{"owner": owners[n % 2], "n": n} for n in range(count)]).encode()
+
+
+@pytest.mark.parametrize("count", [2, 10_000], ids=["in the loop", "in a worker"])
+@pytest.mark.parametrize("codings", [(), ("gzip",)], ids=["plain", "gzip"])
+async def test_the_result_is_the_same_wherever_a_body_is_read(
+    dispatch: Dispatch, spool: Spool, count: int, codings: tuple[str, ...]
+) -> None:
+    data = gzip.compress(body(count)) if codings else body(count)
+    held = response(spool, data, *codings)
+    inspection = await dispatch.inspect(held, SPEC, LIMITS)
+    assert {group.owners[0].value: group.records for group in inspection.groups} == {
+        "me": count // 2,
+        "foreign": count // 2,
+    }
+    rewritten, counts = await dispatch.rewrite(held, SPEC, LIMITS, inspection, REDACT)
+    assert (counts.released, counts.redacted) == (count // 2, count // 2)
+    kept = rewritten.stored.pread(rewritten.size, 0)
+    kept = gzip.decompress(kept) if codings else kept
+    assert {record["owner"] for record in json.loads(kept)} == {"me"}
+    held.body.close()
+    rewritten.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+async def test_a_refusal_in_a_worker_arrives_with_its_code_and_note(
+    dispatch: Dispatch, spool: Spool
+) -> None:
+    held = response(spool, body(10_000)[:-1])
+    with pytest.raises(BadUpstream) as refused:
+        await dispatch.inspect(held, SPEC, LIMITS)
+    assert refused.value.code is Code.BODY_MALFORMED
+    held.body.close()
+
+
+async def test_a_rewrite_that_is_refused_gives_its_space_back(
+    dispatch: Dispatch, spool: Spool
+) -> None:
+    held = response(spool, body(10_000))
+    inspection = await dispatch.inspect(held, SPEC, LIMITS)
+    spec = BodySpec(Format.JSON, records="$", subject=({"account": ("$[*].owner",)},))
+    with pytest.raises(BadUpstream):
+        await dispatch.rewrite(held, spec, LIMITS, inspection, REDACT)
+    assert spool.files_open == 1
+    held.body.close()
+
+
+async def test_a_body_that_takes_too_long_is_refused_and_the_next_one_is_read(
+    spool: Spool,
+) -> None:
+    dispatch = Dispatch(InspectionSettings(workers=1, inline=0, deadline=0.5), spool)
+    await dispatch.start()
+    try:
+        pid = dispatch.pids()[0]
+        os.kill(pid, signal.SIGSTOP)
+        held = response(spool, body(4))
+        with pytest.raises(Late) as late:
+            await dispatch.inspect(held, SPEC, LIMITS)
+        assert late.value.code is Code.INSPECTION_TIMEOUT
+        assert (await dispatch.inspect(held, SPEC, LIMITS)).records == 4
+    finally:
+        await dispatch.stop()

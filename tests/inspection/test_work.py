@@ -1,0 +1,84 @@
+"""One job: whole bodies are read, rewritten, and what was rewritten is read again."""
+
+import gzip
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import BadUpstream, Code, InternalError
+from gateway.inspection import work
+from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.source import InMemory, MemorySink
+from gateway.model import Counts, Decision, Effect, Format, Inspection, SubjectRef
+from gateway.response import Payload
+
+ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
+SPEC = BodySpec(Format.JSON, records="$[*]", subject=({"account": ("$.owner",)},))
+PLAIN = work.Task(Payload("application/json"), SPEC, Limits())
+CODED = work.Task(Payload("application/json", None, ("gzip",)), SPEC, Limits())
+REDACT = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), (), (), "r1")
+
+
+def body(*owners: str) -> InMemory:
+    return InMemory(json.dumps([{"owner": owner} for owner in owners]).encode())
+
+
+def rewritten(stored: InMemory, task: work.Task = PLAIN) -> tuple[bytes, Counts]:
+    sink = MemorySink()
+    counts = work.rewrite(stored, task, work.inspect(stored, task), REDACT, sink)
+    return sink.getvalue(), counts
+
+
+def test_every_byte_of_a_body_is_accounted_for() -> None:
+    stored = body("me", "me", "foreign")
+    found = work.inspect(stored, PLAIN)
+    assert (found.records, found.subjects) == (3, (FOREIGN, ME))
+    assert found.bytes_received == found.bytes_inspected == found.bytes_decoded == stored.size
+
+
+def test_received_and_decoded_bytes_of_a_coded_body_are_told_apart() -> None:
+    plain = body("me", "foreign")
+    found = work.inspect(InMemory(gzip.compress(plain.data)), CODED)
+    assert found.bytes_received == found.bytes_inspected != found.bytes_decoded
+    assert found.bytes_decoded == plain.size
+
+
+def test_a_body_that_is_not_what_its_type_says_is_refused_and_its_twin_is_read() -> None:
+    lying = work.Task(Payload("text/html"), SPEC, Limits())
+    with pytest.raises(BadUpstream) as refused:
+        work.inspect(body("me"), lying)
+    assert refused.value.code is Code.FORMAT_MISMATCH
+    assert work.inspect(body("me"), PLAIN).records == 1
+
+
+def test_a_format_without_a_reader_is_refused() -> None:
+    with pytest.raises(BadUpstream) as refused:
+        work.inspect(body("me"), work.Task(Payload(), BodySpec(Format.OPAQUE), Limits()))
+    assert refused.value.code is Code.FORMAT_UNKNOWN
+
+
+@given(st.lists(st.sampled_from(["me", "foreign", "third"]), max_size=30))
+def test_what_is_left_after_a_redaction_is_permitted_and_adds_up(owners: list[str]) -> None:
+    for task, pack in ((PLAIN, bytes), (CODED, gzip.compress)):
+        data, counts = rewritten(InMemory(pack(body(*owners).data)), task)
+        assert counts == Counts(len(owners), owners.count("me"), len(owners) - owners.count("me"))
+        work.confirm(InMemory(data), task, REDACT, counts)
+        unpack: Callable[[bytes], bytes] = gzip.decompress if task is CODED else bytes
+        assert json.loads(unpack(data)) == [{"owner": "me"}] * owners.count("me")
+
+
+def test_a_rewritten_body_in_which_a_withheld_record_is_left_does_not_pass() -> None:
+    counts = Counts(seen=2, released=1, redacted=1)
+    for left in (("foreign",), ("me", "me")):
+        with pytest.raises(InternalError):
+            work.confirm(body(*left), PLAIN, REDACT, counts)
+    work.confirm(body("me"), PLAIN, REDACT, counts)
+
+
+def test_a_rewrite_that_counts_otherwise_than_the_inspection_does_not_pass() -> None:
+    other: Inspection = work.inspect(body("me", "me", "foreign"), PLAIN)
+    with pytest.raises(InternalError):
+        work.rewrite(body("me"), PLAIN, other, REDACT, MemorySink())

@@ -1,0 +1,98 @@
+"""Bodies for the readers of `gateway.inspection.formats`, and what they say about them."""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.source import MemorySink
+from gateway.inspection.tally import Tally
+from gateway.inspection.verdict import Verdict
+from gateway.model import Counts, Decision, Effect, SubjectRef
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A source cut into chunks of `size` bytes."""
+
+    body: bytes
+    size: int = 1 << 18
+
+    def chunks(self) -> Iterator[bytes]:
+        for at in range(0, len(self.body), self.size):
+            yield self.body[at : at + self.size]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format's two functions, on bodies in memory."""
+
+    module: ModuleType
+    limits: Limits = field(default_factory=Limits)
+    chunk: int = 1 << 18
+
+    def inspect(self, body: bytes, spec: BodySpec) -> Tally:
+        tally = Tally(self.limits)
+        self.module.inspect(Cut(body, self.chunk), spec, self.limits, tally)
+        return tally
+
+    def owners(self, body: bytes, spec: BodySpec) -> dict[tuple[Any, ...], int]:
+        """How many records have which owners, by their values."""
+        groups = self.inspect(body, spec).groups
+        return {tuple(o.value for o in group.owners): group.records for group in groups}
+
+    def refusal(self, body: bytes, spec: BodySpec) -> Code:
+        """The code that inspecting is refused with, and rewriting too."""
+        with pytest.raises(BadUpstream) as inspecting:
+            self.inspect(body, spec)
+        with pytest.raises(BadUpstream) as rewriting:
+            self.rewrite(body, spec, permit())
+        assert inspecting.value.code is rewriting.value.code
+        return inspecting.value.code
+
+    def verdict(self, body: bytes, spec: BodySpec) -> str:
+        """The code of the refusal, or `ok`."""
+        try:
+            self.inspect(body, spec)
+        except BadUpstream as refusal:
+            return str(refusal.code)
+        return "ok"
+
+    def rewrite(self, body: bytes, spec: BodySpec, verdict: Verdict) -> tuple[bytes, Counts]:
+        sink = MemorySink()
+        counts = self.module.rewrite(Cut(body, self.chunk), spec, self.limits, verdict, sink)
+        return sink.getvalue(), counts
+
+
+def permit(
+    *permitted: SubjectRef, mask: tuple[str, ...] = (), unattributed: bool = False
+) -> Verdict:
+    """A verdict that keeps the records of these subjects."""
+    return Verdict(
+        Decision(Effect.REDACT, frozenset(permitted), unattributed, frozenset(), mask, (), "r1")
+    )
+
+
+def spaced(value: Any, seed: int) -> bytes:
+    """`value` as JSON with white space wherever RFC 8259 allows it, escapes wherever it likes."""
+    dice = random.Random(seed)
+
+    def space() -> str:
+        return "".join(dice.choices(" \t\n\r", k=dice.choice((0, 0, 0, 1, 3))))
+
+    def write(value: Any) -> str:
+        if isinstance(value, dict):
+            members = (f"{space()}{write(k)}{space()}:{write(v)}" for k, v in value.items())
+            return f"{space()}{{{','.join(members) or space()}}}{space()}"
+        if isinstance(value, list):
+            return f"{space()}[{','.join(map(write, value)) or space()}]{space()}"
+        text = json.dumps(value, ensure_ascii=dice.random() < 0.5)
+        return text if isinstance(value, str) else f"{space()}{text}{space()}"
+
+    return write(value).encode()
