@@ -1,0 +1,125 @@
+"""The embedded engine: regorus in worker processes that can be killed.
+
+A rule that runs away costs its own question POLICY_TIMEOUT; the process is replaced, and the
+questions behind it are asked again of the next one.
+"""
+
+import asyncio
+import re
+
+import msgspec
+
+from gateway.errors import Code, Unavailable
+from gateway.policy.bundle import BundleError, load, shipped
+from gateway.policy.engine import EngineFacts, Evaluation
+from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.workers import (
+    WorkerDied,
+    WorkerError,
+    WorkerFacts,
+    WorkerLate,
+    WorkerPool,
+    WorkersBusy,
+)
+
+_ENTRY = "gateway.policy.rego_worker:serve"
+_DEPTH = 64
+_REPORT_DEADLINE = 30.0
+_PATIENCE = 5.0
+"""Seconds that a question may wait behind others, beyond its own deadline."""
+
+_PLACE = re.compile(r"[\w./-]{1,200}:\d{1,7}:\d{1,7}")
+
+
+class _Fault(msgspec.Struct):
+    path: str
+    message: str
+
+
+_REPORT = msgspec.json.Decoder(_Fault | None)
+
+
+class EmbeddedEngine:
+    """An `Engine` that loads the bundle itself."""
+
+    def __init__(self, settings: PolicySettings) -> None:
+        self._settings = settings
+        self._pool: WorkerPool | None = None
+        self._revision = ""
+
+    async def start(self) -> None:
+        """Load the bundle, start the workers, and have one report on it. Raises BundleError."""
+        settings = self._settings
+        bundle = load(settings.bundle or shipped(), settings.data)
+        setup = {
+            "modules": bundle.modules,
+            "data": msgspec.json.encode(bundle.data),
+            "schema": bundle.deployment_schema,
+        }
+        pool = WorkerPool(
+            entry=_ENTRY,
+            size=settings.workers,
+            setup=msgspec.msgpack.encode(setup),
+            depth=_DEPTH,
+        )
+        try:
+            await pool.start()
+            report = await pool.call(b"", deadline=_REPORT_DEADLINE)
+            fault = _REPORT.decode(report.removeprefix(b"R"))
+            if fault is not None:
+                where = bundle.folder / fault.path if fault.path else settings.data
+                raise BundleError(where or bundle.folder, fault.message)
+        except WorkerError:
+            await pool.stop()
+            raise BundleError(bundle.folder, "regorus does not survive loading it") from None
+        except BaseException:
+            await pool.stop()
+            raise
+        self._pool, self._revision = pool, bundle.revision
+
+    async def stop(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool:
+            await pool.stop()
+
+    async def evaluate(self, question: bytes) -> Evaluation:
+        if self._pool is None:
+            raise Unavailable(Code.POLICY_UNAVAILABLE, "the engine does not run")
+        try:
+            async with asyncio.timeout(self._settings.deadline + _PATIENCE):
+                answer = await self._pool.call(question, deadline=self._settings.deadline)
+        except WorkersBusy:
+            raise Unavailable(Code.OVERLOADED, "too many questions are waiting") from None
+        except WorkerLate:
+            raise Unavailable(Code.POLICY_TIMEOUT, "policy.deadline passed") from None
+        except WorkerDied:
+            raise Unavailable(Code.POLICY_UNAVAILABLE, "the Rego worker ended") from None
+        except TimeoutError:
+            raise Unavailable(Code.POLICY_TIMEOUT, "waiting behind other questions") from None
+        # The child reads hostile input: its answer is held against what it may say.
+        match answer[:1]:
+            case b"A":
+                return Evaluation(answer[1:], self._revision)
+            case b"U":
+                return Evaluation(None, self._revision)
+            case _:
+                place = answer[1:].decode("ascii", "replace")
+                where = f" at {place}" if _PLACE.fullmatch(place) else ""
+                raise Unavailable(Code.POLICY_UNAVAILABLE, f"the evaluation fails{where}")
+
+    async def ready(self) -> bool:
+        return self.facts().ready
+
+    def facts(self) -> EngineFacts:
+        pool = self._pool.facts() if self._pool else WorkerFacts(ready=0, restarts=0, jobs=0)
+        return EngineFacts(
+            kind=EngineKind.EMBEDDED,
+            revision=self._revision,
+            ready=pool.ready > 0,
+            restarts=pool.restarts,
+            waiting=pool.jobs,
+        )
+
+    def pids(self) -> tuple[int, ...]:
+        """The process ids of the workers that run now."""
+        return self._pool.pids() if self._pool else ()

@@ -1,0 +1,53 @@
+"""What a policy engine is: JSON question in, JSON answer out, with the revision that gave it.
+
+An engine never judges an answer (`contract.read_answer` does), and never turns a failure into
+one: whatever goes wrong is Unavailable, with POLICY_TIMEOUT where the deadline passed, OVERLOADED
+where too many questions wait, POLICY_UNAVAILABLE for everything else.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.policy.settings import EngineKind
+
+QUERY = "data.privacy.decision"
+"""Constant: what a question holds never becomes part of a query (CVE-2025-46569)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One answer. `raw` is its JSON, None where the decision is undefined."""
+
+    raw: bytes | None
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What telemetry shows of an engine. `revision` is the one last seen, empty before."""
+
+    kind: EngineKind
+    revision: str
+    ready: bool
+    restarts: int = 0
+    waiting: int = 0
+
+
+class Engine(Protocol):
+    """Answers questions. `start` before, `stop` after."""
+
+    async def start(self) -> None:
+        """Raises BundleError where there is a bundle of ours that can't be used."""
+        ...
+
+    async def stop(self) -> None: ...
+
+    async def evaluate(self, question: bytes) -> Evaluation:
+        """Raises Unavailable."""
+        ...
+
+    async def ready(self) -> bool:
+        """Whether questions can be answered now."""
+        ...
+
+    def facts(self) -> EngineFacts: ...

@@ -1,0 +1,170 @@
+"""A real OPA over HTTP: the only file of this room that touches the network.
+
+OPA loads, verifies and reloads its bundles itself; each answer says which revision gave it. The
+client is opa-python-client, with a session of our own: aiohttp's defaults would follow a redirect
+with the whole question in it (307, 308) and inflate an answer without bound.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import jiter
+import msgspec
+from opa_client.opa_async import AsyncOpaClient
+
+from gateway.errors import Code, Unavailable
+from gateway.policy.engine import QUERY, EngineFacts, Evaluation
+from gateway.policy.settings import EngineKind, PolicySettings
+
+_PACKAGE = QUERY.removeprefix("data.")
+_PARAMETERS = {"strict-builtin-errors": "true", "provenance": "true"}
+_HEALTH_DEADLINE = 2.0
+_MAX_ANSWER = 8 << 20
+_CONNECTIONS = 64
+
+UNVERSIONED = "unversioned"
+"""The revision where OPA runs without a bundle, or its bundle has none."""
+
+
+class OpaEngine:
+    """An `Engine`. Starting it doesn't need OPA to be there: it becomes ready when OPA is."""
+
+    def __init__(self, settings: PolicySettings) -> None:
+        parts = urlsplit(settings.opa or "")
+        host, encrypted = parts.hostname or "", parts.scheme == "https"
+        self._client = _Client(
+            host=f"[{host}]" if ":" in host else host,
+            port=parts.port or (443 if encrypted else 80),
+            ssl=encrypted,
+            retries=0,
+        )
+        self._deadline = settings.deadline
+        self._revision, self._ready = "", False
+
+    async def start(self) -> None:
+        await self._client._init_session()
+
+    async def stop(self) -> None:
+        self._ready = False
+        await self._client.close_connection()
+
+    async def evaluate(self, question: bytes) -> Evaluation:
+        try:
+            async with asyncio.timeout(self._deadline):
+                # Any: our session's responses answer `json()` with the bytes.
+                body: Any = await self._client.query_rule(
+                    input_data=msgspec.Raw(question),
+                    package_path=_PACKAGE,
+                    query_params=_PARAMETERS,
+                )
+            reply = _read_reply(body)
+        except TimeoutError:
+            self._ready = False
+            raise Unavailable(Code.POLICY_TIMEOUT, "policy.deadline passed") from None
+        except _NotAnAnswer as problem:
+            raise Unavailable(Code.POLICY_UNAVAILABLE, problem.note) from None
+        except (aiohttp.ClientError, OSError) as error:
+            self._ready = False
+            note = f"OPA: {type(error).__name__}"
+            raise Unavailable(Code.POLICY_UNAVAILABLE, note) from None
+        self._ready, self._revision = True, _revision(reply.provenance.bundles)
+        return Evaluation(bytes(reply.result) or None, self._revision)
+
+    async def ready(self) -> bool:
+        """Whether OPA is healthy and has activated its bundles."""
+        try:
+            async with asyncio.timeout(_HEALTH_DEADLINE):
+                self._ready = await self._client.check_health({"bundles": True})
+        except TimeoutError:
+            self._ready = False
+        return self._ready
+
+    def facts(self) -> EngineFacts:
+        return EngineFacts(EngineKind.OPA, self._revision, self._ready)
+
+
+class _NotAnAnswer(Exception):
+    def __init__(self, note: str) -> None:
+        super().__init__(note)
+        self.note = note
+
+
+class _BundleState(msgspec.Struct):
+    revision: Annotated[str, msgspec.Meta(max_length=256, pattern=r"^[ -~]*\Z")] = ""
+
+
+class _Provenance(msgspec.Struct):
+    bundles: dict[str, _BundleState] = {}
+
+
+class _Reply(msgspec.Struct):
+    """What POST /v1/data answers; other keys (`decision_id`, `metrics`) don't matter here."""
+
+    result: msgspec.Raw = msgspec.Raw(b"")
+    provenance: _Provenance = msgspec.field(default_factory=_Provenance)
+
+
+_REPLY = msgspec.json.Decoder(_Reply)
+
+
+def _read_reply(body: bytes) -> _Reply:
+    try:
+        jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
+        return _REPLY.decode(body)
+    except (ValueError, RecursionError):  # both libraries' errors are ValueErrors
+        raise _NotAnAnswer("OPA's answer is not strict JSON of the data API") from None
+
+
+def _revision(bundles: Mapping[str, _BundleState]) -> str:
+    match sorted((name, state.revision) for name, state in bundles.items()):
+        case []:
+            return UNVERSIONED
+        case [(_, revision)]:
+            return revision or UNVERSIONED
+        case several:
+            return " ".join(f"{name}={revision or UNVERSIONED}" for name, revision in several)
+
+
+class _Response(aiohttp.ClientResponse):
+    """A response whose `json()` is its bytes: bounded, and not decoded by a lax decoder."""
+
+    async def json(self, **_: Any) -> bytes:
+        body = bytearray()
+        async for chunk in self.content.iter_any():
+            body += chunk
+            if len(body) > _MAX_ANSWER:
+                self.close()
+                raise _NotAnAnswer("OPA's answer is too large")
+        return bytes(body)
+
+
+async def _only_answers(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Runs before aiohttp would follow a redirect."""
+    response = await handler(request)
+    if response.status != 200:
+        response.close()
+        raise _NotAnAnswer(f"OPA answered {response.status}")
+    if response.content_type != "application/json" or response.headers.get("Content-Encoding"):
+        response.close()
+        raise _NotAnAnswer("OPA's answer is not plain JSON")
+    return response
+
+
+class _Client(AsyncOpaClient):  # type: ignore[misc]  # the library has no types
+    async def _init_session(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(),  # none: each call has its own deadline
+            headers={"Accept-Encoding": "identity"},
+            auto_decompress=False,
+            trust_env=False,  # the question holds personal data: no proxy reads it
+            json_serialize_bytes=msgspec.json.encode,
+            response_class=_Response,
+            middlewares=(_only_answers,),
+        )

@@ -1,0 +1,66 @@
+"""Policy settings: what is refused before anything starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.policy.settings import EngineKind, PolicySettings
+
+SETTINGS = TypeAdapter(PolicySettings)
+
+
+def test_the_defaults_are_the_embedded_engine_on_the_shipped_policies() -> None:
+    settings = SETTINGS.validate_python({})
+    assert settings == PolicySettings()
+    assert (settings.engine, settings.bundle) == (EngineKind.EMBEDDED, None)
+    assert settings.deadline == 0.2
+    assert not settings.request_phase
+
+
+def test_everything_can_be_said() -> None:
+    settings = SETTINGS.validate_python(
+        {
+            "bundle": "policies/",
+            "data": "deployment.yaml",
+            "deadline": "50ms",
+            "request_phase": True,
+            "workers": 2,
+        }
+    )
+    assert settings.bundle == Path("policies")
+    assert settings.data == Path("deployment.yaml")
+    assert (settings.deadline, settings.request_phase, settings.workers) == (0.05, True, 2)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8181", "https://opa.example.org/", "http://[::1]:8181"]
+)
+def test_the_opa_engine_takes_a_base_url(url: str) -> None:
+    assert SETTINGS.validate_python({"engine": "opa", "opa": url}).opa == url
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"engine": "opa"}, "needs the URL of OPA"),
+        ({"opa": "http://127.0.0.1:8181"}, "the engine is embedded"),
+        ({"engine": "opa", "opa": "http://127.0.0.1", "data": "d.json"}, "embedded engine only"),
+        ({"engine": "opa", "opa": "127.0.0.1:8181"}, "expected a URL"),
+        ({"engine": "opa", "opa": "unix:///run/opa.sock"}, "expected a URL"),
+        ({"engine": "opa", "opa": "http://opa/v1/data"}, "scheme, host and port only"),
+        ({"engine": "opa", "opa": "http://opa/?pretty"}, "scheme, host and port only"),
+        ({"engine": "opa", "opa": "http://name:secret@opa"}, "scheme, host and port only"),
+        ({"engine": "opa", "opa": "http://opa:99999"}, "out of range"),
+        ({"engine": "regorus"}, "embedded"),
+        ({"deadline": 200}, "expected a duration"),
+        ({"deadline": "0s"}, "greater than 0"),
+        ({"deadline": "61s"}, "less than or equal to 60"),
+        ({"workers": 0}, "greater than or equal to 1"),
+        ({"enfocement": "observe"}, "nexpected keyword"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(value: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        SETTINGS.validate_python(value)
