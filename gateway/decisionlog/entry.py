@@ -1,0 +1,291 @@
+"""`Evidence` of one exchange → its entry, a JSON object without personal data.
+
+OPA's decision-log names are used where they exist (`decision_id`, `timestamp`, `path`, `bundles`,
+`labels`, `input`, `result`, `metrics`, `error`), so that tools for OPA's log read this one; the
+rest is ours. What is written comes from configuration, from closed sets, from counting, or from
+`Pseudonyms`. Never written: an identifier, a claim, a scope, a path, a query, a header, a field
+name (a map keyed by e-mail address makes addresses field names).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.errors import Code
+from gateway.model import Attribution, Caller, Counts, Decision, Effect, Inspection, SubjectRef
+
+PATH = "privacy/decision"
+BUNDLE = "privacy"
+MAX_SUBJECTS = 1_000
+"""Subjects listed in one entry, permitted ones first; `subjects_total` counts them all."""
+
+_MAX_TEXT = 512
+_NONE = Counts()
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
+_SEPARATORS = re.compile(r"[^A-Za-z0-9]+", re.ASCII)
+_LOCATOR = re.compile(r"\$[A-Za-z0-9_.*\[\]'-]{0,255}", re.ASCII)
+
+
+class Outcome(StrEnum):
+    """What became of an exchange."""
+
+    RELEASED = "released"
+    REDACTED = "redacted"
+    BLOCKED = "blocked"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is known about one exchange when it ends; personal data included.
+
+    The defaults say "refused, before anything was known". `durations` are seconds by step,
+    `note` is for operators and free of personal data, `probe` marks the gateway's self-proof.
+    """
+
+    exchange_id: str
+    received_at: datetime
+    endpoint: str | None = None
+    method: str | None = None
+    caller: Caller | None = None
+    inspection: Inspection | None = None
+    decision: Decision | None = None
+    counts: Counts = _NONE
+    code: Code | None = None
+    http_status: int = 500
+    outcome: Outcome = Outcome.REFUSED
+    bytes_released: int = 0
+    durations: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+    probe: bool = False
+
+
+def withdrawn(evidence: Evidence, code: Code, http_status: int, note: str) -> Evidence:
+    """The same exchange, refused at the last moment: nothing left."""
+    return replace(
+        evidence,
+        outcome=Outcome.REFUSED,
+        code=code,
+        http_status=http_status,
+        note=note,
+        bytes_released=0,
+        counts=Counts(seen=evidence.counts.seen, blocked=evidence.counts.seen),
+    )
+
+
+class _Subject(msgspec.Struct, frozen=True):
+    subject: str
+    kind: str
+    records: int
+    attribution: list[Attribution]
+    categories: list[str]
+    permitted: bool
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    decision_id: str
+    timestamp: str
+    path: str | None = None
+    outcome: Outcome
+    code: Code | None = None
+    http_status: int
+    endpoint: str | None = None
+    method: str | None = None
+    caller: str | None = None
+    actor: str | None = None
+    records: Counts
+    bytes: Mapping[str, int]
+    subjects: list[_Subject] | None = None
+    subjects_total: int | None = None
+    bundles: Mapping[str, Any] | None = None
+    input: Mapping[str, Any] | None = None
+    result: Mapping[str, Any] | None = None
+    error: Mapping[str, str] | None = None
+    metrics: Mapping[str, int] | None = None
+    note: str = ""
+    unrecorded: int | None = None
+    probe: bool = False
+    pseudonym_key: str
+    labels: Mapping[str, str]
+
+
+class Renderer:
+    """Renders entries under one pseudonym key; `labels` (`id`, `version`) name this gateway."""
+
+    def __init__(self, pseudonyms: Pseudonyms, key_id: str, labels: Mapping[str, str]) -> None:
+        self._pseudonyms, self._key_id, self._labels = pseudonyms, key_id, dict(labels)
+        self._encode = msgspec.json.Encoder().encode
+
+    def render(self, evidence: Evidence) -> bytes:
+        """One JSON object, UTF-8, without a newline."""
+        names, caller, decision = self._pseudonyms, evidence.caller, evidence.decision
+        inspection, code = evidence.inspection, evidence.code
+        subjects, total = self._subjects(inspection, decision) if inspection else (None, None)
+        refused = evidence.outcome is Outcome.REFUSED
+        entry = _Entry(
+            decision_id=_text(evidence.exchange_id),
+            timestamp=_timestamp(evidence.received_at),
+            path=PATH if decision else None,
+            outcome=evidence.outcome,
+            code=code,
+            http_status=evidence.http_status,
+            endpoint=_text(evidence.endpoint) if evidence.endpoint is not None else None,
+            method=_method(evidence.method),
+            caller=names.caller(caller) if caller else None,
+            actor=names.actor(caller.actor, caller) if caller and caller.actor else None,
+            records=evidence.counts,
+            bytes=_bytes(inspection, evidence.bytes_released),
+            subjects=subjects,
+            subjects_total=total,
+            bundles={BUNDLE: {"revision": _text(decision.revision)}} if decision else None,
+            input=self._input(caller, inspection),
+            result=self._result(evidence, decision, subjects or []) if decision else None,
+            error={"code": code, "message": _text(evidence.note)} if refused and code else None,
+            metrics=_metrics(evidence.durations),
+            note="" if refused and code else _text(evidence.note),
+            probe=evidence.probe,
+            pseudonym_key=self._key_id,
+            labels=self._labels,
+        )
+        return self._encode(entry)
+
+    def gap(self, entry_id: str, at: datetime, unrecorded: int) -> bytes:
+        """The log's own entry after a fault: so many entries could not be made durable.
+
+        None of their exchanges was released.
+        """
+        entry = _Entry(
+            decision_id=entry_id,
+            timestamp=_timestamp(at),
+            outcome=Outcome.REFUSED,
+            code=Code.LOG_UNAVAILABLE,
+            http_status=503,
+            records=_NONE,
+            bytes={"released": 0},
+            note="entries that could not be made durable; each of their exchanges was refused",
+            unrecorded=unrecorded,
+            pseudonym_key=self._key_id,
+            labels=self._labels,
+        )
+        return self._encode(entry)
+
+    def _input(self, caller: Caller | None, inspection: Inspection | None) -> dict[str, Any] | None:
+        """The question, reduced; its subjects stand in `subjects`, as pseudonyms."""
+        reduced: dict[str, Any] = {}
+        if caller:
+            reduced["caller"] = {
+                "identifiers": [
+                    {
+                        "kind": _text(identifier.kind),
+                        "value": self._pseudonyms.subject(identifier),
+                        "basis": _text(identifier.basis),
+                    }
+                    for identifier in caller.identifiers
+                ]
+            }
+        if inspection:
+            orphans = [group for group in inspection.groups if not group.owners]
+            reduced["payload"] = {
+                "format": inspection.format,
+                "records": inspection.records,
+                "members": inspection.members,
+                "unattributed": {
+                    "records": sum(group.records for group in orphans),
+                    "categories": sorted({_text(group.category) for group in orphans}),
+                },
+            }
+        return reduced or None
+
+    def _result(
+        self, evidence: Evidence, decision: Decision, subjects: list[_Subject]
+    ) -> dict[str, Any]:
+        known = _identifiers(evidence)
+        return {
+            "effect": decision.effect,
+            "permitted": [each.subject for each in subjects if each.permitted],
+            "permitted_total": len(decision.permitted),
+            "unattributed": "release" if decision.release_unattributed else "withhold",
+            "withhold": sorted(self._quoted(text, _WORD, known) for text in decision.withhold),
+            "mask": [self._quoted(text, _LOCATOR, known) for text in decision.mask],
+            "reasons": [self._quoted(text, _WORD, known) for text in decision.reasons],
+        }
+
+    def _quoted(self, text: str, shape: re.Pattern[str], known: frozenset[str]) -> str:
+        """A policy's text as it is, if it reads as a name and quotes no identifier of the exchange;
+        else its pseudonym: a policy may put whatever it was asked about into its answer.
+        """
+        plain = shape.fullmatch(text) and known.isdisjoint({text, *_SEPARATORS.split(text)})
+        return text if plain else self._pseudonyms.text(text)
+
+    def _subjects(
+        self, inspection: Inspection, decision: Decision | None
+    ) -> tuple[list[_Subject], int]:
+        """The distinct subjects, permitted ones first, as many as are listed; and how many."""
+        seen: dict[SubjectRef, tuple[int, set[Attribution], set[str]]] = {}
+        for group in inspection.groups:
+            for owner in group.owners:
+                records, attributions, categories = seen.get(owner) or (0, set(), set())
+                attributions.add(group.attribution)
+                categories.add(_text(group.category))
+                seen[owner] = (records + group.records, attributions, categories)
+        permitted = decision.permitted if decision and decision.effect is not Effect.BLOCK else ()
+        listed = sorted(seen, key=lambda owner: owner not in permitted)[:MAX_SUBJECTS]
+        return [
+            _Subject(
+                subject=self._pseudonyms.subject(owner),
+                kind=_text(owner.kind),
+                records=seen[owner][0],
+                attribution=sorted(seen[owner][1]),
+                categories=sorted(seen[owner][2]),
+                permitted=owner in permitted,
+            )
+            for owner in listed
+        ], len(seen)
+
+
+def _timestamp(at: datetime) -> str:
+    """RFC 3339, UTC. Raises ValueError for a time without a zone."""
+    if at.utcoffset() is None:
+        raise ValueError("a time without a zone")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def _method(method: str | None) -> str | None:
+    return method if method is None or method in _METHODS else "other"
+
+
+def _bytes(inspection: Inspection | None, released: int) -> dict[str, int]:
+    if inspection is None:
+        return {"released": released}
+    received, inspected = inspection.bytes_received, inspection.bytes_inspected
+    return {"received": received, "inspected": inspected, "released": released}
+
+
+def _metrics(durations: Mapping[str, float]) -> dict[str, int] | None:
+    return {f"timer_{step}_ns": int(took * 1e9) for step, took in durations.items()} or None
+
+
+def _text(text: str) -> str:
+    """Operators' text, bounded, and encodable whatever it holds: an entry must not fail."""
+    bounded = text[:_MAX_TEXT]
+    return bounded if bounded.isascii() else bounded.encode("utf-8", "replace").decode()
+
+
+def _identifiers(evidence: Evidence) -> frozenset[str]:
+    """Every identifier of the exchange, as text."""
+    caller, inspection = evidence.caller, evidence.inspection
+    values: set[str | int] = set()
+    if caller:
+        values |= {caller.id, *(identifier.value for identifier in caller.identifiers)}
+        values |= {caller.actor.id} if caller.actor else set()
+    if inspection:
+        values |= {owner.value for group in inspection.groups for owner in group.owners}
+    # Python refuses to print very long integers, and none of these fits into a name.
+    return frozenset(str(v) for v in values if isinstance(v, str) or v.bit_length() < 256)

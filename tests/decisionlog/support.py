@@ -1,0 +1,167 @@
+"""Evidence to log, logs to damage, and disks that fail when they are told to."""
+
+import errno
+import os
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.decisionlog.append import DecisionLog
+from gateway.decisionlog.entry import Evidence, Outcome
+from gateway.decisionlog.file import Disk, LogFile
+from gateway.decisionlog.key import derive
+from gateway.decisionlog.settings import DecisionLogSettings
+from gateway.model import (
+    Attribution,
+    Caller,
+    Counts,
+    Decision,
+    Effect,
+    Format,
+    Group,
+    Identifier,
+    Inspection,
+    SubjectRef,
+)
+
+KEY = derive(b"a test key of at least 32 bytes.")
+OTHER_KEY = derive(b"another key of at least 32 bytes")
+LABELS = {"id": "gateway-1", "version": "0.1.0"}
+NOON = datetime(2026, 7, 1, 12, 0, 0, 123456, UTC)
+A1 = SubjectRef("account", "A1")
+A9 = SubjectRef("account", "A9")
+
+
+def caller(**changes: Any) -> Caller:
+    fields: dict[str, Any] = {
+        "issuer": "https://id.example.org",
+        "id": "A1",
+        "identifiers": (Identifier("account", "A1"),),
+    }
+    return Caller(**fields | changes)
+
+
+def inspection(*groups: Group) -> Inspection:
+    return Inspection(
+        format=Format.JSON,
+        groups=groups,
+        fields=("id", "item"),
+        bytes_received=2_000,
+        bytes_inspected=2_000,
+        bytes_decoded=2_000,
+    )
+
+
+def group(*owners: SubjectRef, records: int = 1, category: str = "order") -> Group:
+    attribution = Attribution.DIRECT if owners else Attribution.NONE
+    return Group(owners, attribution, category, records)
+
+
+def decision(effect: Effect = Effect.ALLOW, *permitted: SubjectRef, **changes: Any) -> Decision:
+    fields: dict[str, Any] = {
+        "effect": effect,
+        "permitted": frozenset(permitted),
+        "release_unattributed": False,
+        "withhold": frozenset(),
+        "mask": (),
+        "reasons": ("self_access",),
+        "revision": "rev-7",
+    }
+    return Decision(**fields | changes)
+
+
+def released(exchange_id: str = "e1", **changes: Any) -> Evidence:
+    """Somebody received three records of their own."""
+    fields: dict[str, Any] = {
+        "endpoint": "orders",
+        "method": "GET",
+        "caller": caller(),
+        "inspection": inspection(group(A1, records=3)),
+        "decision": decision(Effect.ALLOW, A1),
+        "counts": Counts(seen=3, released=3),
+        "http_status": 200,
+        "outcome": Outcome.RELEASED,
+        "bytes_released": 2_000,
+        "durations": {"inspection": 0.001},
+    }
+    return Evidence(exchange_id, NOON, **fields | changes)
+
+
+def settings(folder: Path, **changes: Any) -> DecisionLogSettings:
+    return DecisionLogSettings(folder / "decisions.jsonl", folder / "key", **changes)
+
+
+def decision_log(
+    folder: Path, *, disk: Disk | None = None, tick: float = 0.01, **changes: Any
+) -> DecisionLog:
+    return DecisionLog(settings(folder, **changes), KEY, LABELS, disk=disk, tick=tick)
+
+
+def write_log(path: Path, entries: int, first: int = 1) -> None:
+    """Make `entries` durable, or add them to what is there; each in a group of its own."""
+    file = LogFile(path, KEY, Disk())
+    file.open()
+    for number in range(first, first + entries):
+        file.commit([b'{"decision_id":"e%d"}' % number])
+    file.close()
+
+
+class FaultyDisk:
+    """Real files; each call fails with the errno that stands in its attribute, after `spare` more
+    bytes were written. `hold` makes every sync wait until it is given free."""
+
+    def __init__(self) -> None:
+        self.repair()
+        self.syncs = 0
+        self.syncing = threading.Event()
+        self._free = threading.Event()
+        self._free.set()
+
+    @property
+    def disk(self) -> Disk:
+        return Disk(self._write, self._sync, self._truncate, self._write_at)
+
+    def repair(self) -> None:
+        self.write_errno = self.sync_errno = self.truncate_errno = self.anchor_errno = 0
+        self.spare = 0
+
+    def hold(self) -> None:
+        self.syncing.clear()
+        self._free.clear()
+
+    def free(self) -> None:
+        self._free.set()
+
+    def _write(self, fd: int, data: memoryview) -> int:
+        if self.write_errno:
+            if not self.spare:
+                _fail(self.write_errno)
+            data, self.spare = data[: self.spare], max(0, self.spare - len(data))
+        return os.write(fd, data)
+
+    def _sync(self, fd: int) -> None:
+        self.syncs += 1
+        self.syncing.set()
+        assert self._free.wait(30)
+        if self.sync_errno:
+            _fail(self.sync_errno)
+        os.fdatasync(fd)
+
+    def _truncate(self, fd: int, size: int) -> None:
+        if self.truncate_errno:
+            _fail(self.truncate_errno)
+        os.ftruncate(fd, size)
+
+    def _write_at(self, fd: int, data: bytes, offset: int) -> int:
+        if self.anchor_errno:
+            _fail(self.anchor_errno)
+        return os.pwrite(fd, data, offset)
+
+
+def _fail(number: int) -> None:
+    raise OSError(number, os.strerror(number))
+
+
+NO_SPACE = errno.ENOSPC
+IO_ERROR = errno.EIO

@@ -1,0 +1,106 @@
+"""Keyed hashes: equal if and only if the identifiers are, and worthless without the key."""
+
+import hashlib
+import hmac
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.model import Actor, Identifier, SubjectRef
+from tests.decisionlog.support import KEY, OTHER_KEY, caller
+
+NAMES = Pseudonyms(KEY.pseudonym)
+
+texts = st.text(st.characters(), max_size=8)  # lone surrogates included
+values = st.one_of(texts, st.integers(), st.integers(0, 9).map(str), st.integers(0, 9))
+subjects = st.builds(SubjectRef, st.one_of(texts, st.sampled_from(["a", "ab"])), values)
+
+
+@given(subjects, subjects)
+def test_pseudonyms_are_equal_exactly_where_kind_type_and_value_are(
+    one: SubjectRef, other: SubjectRef
+) -> None:
+    assert (NAMES.subject(one) == NAMES.subject(other)) == (one.key == other.key)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (SubjectRef("account", "42"), SubjectRef("account", 42)),
+        (SubjectRef("account", "*"), SubjectRef("account", 42)),  # the same byte
+        (SubjectRef("account", "me"), SubjectRef("account", "ME")),
+        (SubjectRef("account", "a1"), SubjectRef("accounta", "1")),
+        (SubjectRef("account", "\u00e9"), SubjectRef("account", "e\u0301")),
+        (SubjectRef("account", "A1"), SubjectRef("account", "A1\0")),
+        (SubjectRef("account", 0), SubjectRef("account", 256)),
+        (SubjectRef("account", -1), SubjectRef("account", 255)),
+        (SubjectRef("account", 2**64), SubjectRef("account", 2**64 + 1)),
+        (SubjectRef("account", "\ud800"), SubjectRef("account", "\ud801")),
+    ],
+    ids=repr,
+)
+def test_lookalikes_stay_apart(one: SubjectRef, other: SubjectRef) -> None:
+    assert NAMES.subject(one) != NAMES.subject(other)
+    assert NAMES.subject(one) == NAMES.subject(SubjectRef(one.kind, one.value))
+
+
+def test_a_pseudonym_is_the_published_hmac_over_the_published_encoding() -> None:
+    parts = [b"subject", b"account", b"str", "J\u00fcrgen".encode()]
+    message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    expected = hmac.digest(KEY.pseudonym, message, "sha256").hex()[:32]
+    assert NAMES.subject(SubjectRef("account", "J\u00fcrgen")) == f"p1:{expected}"
+
+
+def test_an_integer_beyond_pythons_printing_limit_has_one() -> None:
+    assert NAMES.subject(SubjectRef("account", 10**5_000)).startswith("p1:")
+
+
+@pytest.mark.parametrize("value", [True, 1.0, None, b"A1"], ids=repr)
+def test_only_strings_and_integers_are_identifiers(value: Any) -> None:
+    with pytest.raises(TypeError, match=type(value).__name__):
+        NAMES.subject(SubjectRef("account", value))
+    NAMES.subject(SubjectRef("account", 1))
+
+
+def test_an_auditor_sees_that_somebody_received_their_own_data() -> None:
+    assert NAMES.subject(Identifier("account", "A1")) == NAMES.subject(SubjectRef("account", "A1"))
+
+
+def test_a_callers_id_means_something_to_its_issuer_only() -> None:
+    one, other = caller(), caller(issuer="https://other.example.org")
+    assert NAMES.caller(one) != NAMES.caller(other)
+    assert NAMES.caller(one) == NAMES.caller(caller())
+    assert NAMES.caller(one) != NAMES.subject(SubjectRef("account", "A1"))
+
+
+def test_somebody_who_acts_for_another_is_the_same_party_as_when_they_ask_themselves() -> None:
+    assert NAMES.actor(Actor("A1"), caller(id="A7")) == NAMES.caller(caller())
+    issuer = "https://other.example.org"
+    assert NAMES.actor(Actor("A1", issuer), caller()) == NAMES.caller(caller(issuer=issuer))
+    assert NAMES.actor(Actor("A1", issuer), caller()) != NAMES.caller(caller())
+
+
+def test_a_list_of_all_account_numbers_matches_nothing_without_the_key() -> None:
+    """F05: a dictionary attack."""
+    logged = NAMES.subject(SubjectRef("account", 4_711))
+    stranger = Pseudonyms(OTHER_KEY.pseudonym)
+    guesses = [SubjectRef("account", number) for number in range(20_000)]
+    assert logged not in map(stranger.subject, guesses)
+    for algorithm in ("md5", "sha1", "sha256", "blake2b"):
+        for guess in guesses:
+            for text in (f"{guess.value}", f"account:{guess.value}"):
+                assert hashlib.new(algorithm, text.encode()).hexdigest()[:32] != logged[3:]
+
+
+def test_the_same_list_finds_the_account_with_the_key() -> None:
+    logged = NAMES.subject(SubjectRef("account", 4_711))
+    hits = [n for n in range(20_000) if NAMES.subject(SubjectRef("account", n)) == logged]
+    assert hits == [4_711]
+
+
+def test_only_a_derived_key_is_taken() -> None:
+    with pytest.raises(ValueError, match="derived key"):
+        Pseudonyms(b"short")
