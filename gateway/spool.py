@@ -90,6 +90,16 @@ class Spool:
     def limit(self) -> int:
         return self._settings.limit
 
+    def ready(self) -> bool:
+        """Whether another body can be taken in."""
+        if self.bytes_used >= self.limit:
+            return False
+        try:
+            self.give_back(0, self.open())
+        except Unavailable:
+            return False
+        return True
+
     def writer(self) -> "Writer":
         """Begin to receive a body."""
         return Writer(self, self._settings.memory)

@@ -1,0 +1,170 @@
+"""A raw request → the one way to read it, or BadRequest. Pure, and nothing is repaired.
+
+What goes on to the upstream is an allow-list: the fields named here and those the gateway sets
+itself. So `X-User`, `X_User`, `X-Forwarded-For`, `X-Original-URL`, `X-HTTP-Method-Override`,
+cookies, ranges and conditions never arrive there, whatever they are spelled like and whatever
+`Connection` says about them. The caller's token does: the service has to know who asks.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from gateway.errors import BadRequest, Code, Refusal, Unavailable
+from gateway.model import Admitted, Request
+from gateway.proxy import fields
+from gateway.proxy.settings import RequestLimits
+from gateway.proxy.target import read_target
+
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}", re.ASCII)
+_HOST = re.compile(rb"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,64}\])(:[0-9]{1,5})?")
+_REFUSED_WEIGHT = re.compile(rb"q=0(\.0{0,3})?")
+_WEIGHT = re.compile(rb"q=(0(\.[0-9]{0,3})?|1(\.0{0,3})?)")
+
+_FORWARDED = {
+    b"accept": "Accept",
+    b"accept-language": "Accept-Language",
+    b"user-agent": "User-Agent",
+}
+_FORWARDED_WITH_BODY = {
+    **_FORWARDED,
+    b"content-type": "Content-Type",
+    b"content-length": "Content-Length",
+}
+_LISTS = frozenset({b"accept", b"accept-language"})
+"""Fields whose lines may be joined with a comma (RFC 9110 section 5.3)."""
+
+_UPGRADES = frozenset(
+    {b"upgrade", b"http2-settings", b"sec-websocket-key", b"sec-websocket-extensions"}
+)
+
+
+def admit(request: Request, limits: RequestLimits | None = None) -> Admitted:
+    """Raises BadRequest, or Unavailable for a request the server had no room for."""
+    limits = limits or RequestLimits()
+    if request.fault:
+        raise _faulted(request.fault)
+    if not _METHOD.fullmatch(request.method):
+        raise BadRequest(Code.REQUEST_MALFORMED, "the method isn't a token")
+    if request.version not in ((1, 0), (1, 1)):
+        raise BadRequest(Code.REQUEST_MALFORMED, "neither HTTP/1.0 nor HTTP/1.1")
+    if len(request.target) > limits.target:
+        raise BadRequest(Code.REQUEST_TOO_LARGE, "client.limits.target")
+    named = _fields(request.headers, limits)
+    _check_host(named.get(b"host", ()), request.version)
+    _check_connection(request.method, named)
+    has_body = _frames_body(request, named, limits)
+    _check_expectation(named.get(b"expect", ()), request.version, has_body)
+    target = read_target(request.target)
+    authorization = tuple(named.get(b"authorization", ()))
+    return Admitted(
+        method=request.method,
+        path=target.path,
+        query=target.query,
+        target=target.spelled,
+        headers=_forwarded(named, authorization, has_body),
+        authorization=authorization,
+        body=request.body if has_body else None,
+    )
+
+
+def _faulted(fault: Code) -> Refusal:
+    if fault in Unavailable.codes:
+        return Unavailable(fault)
+    return BadRequest(fault, "refused by the HTTP parser")
+
+
+def _fields(headers: fields.RawHeaders, limits: RequestLimits) -> Mapping[bytes, Sequence[bytes]]:
+    allowed = {"line": limits.field, "lines": limits.fields, "head": limits.head}
+    if not fields.are_within(headers, **allowed):
+        raise BadRequest(Code.REQUEST_TOO_LARGE, "client.limits.field, fields or head")
+    if not fields.are_named(headers) or not fields.are_ascii(headers):
+        raise BadRequest(Code.REQUEST_MALFORMED, "a field has a character it can't have")
+    return fields.gather(headers)
+
+
+def _check_host(hosts: Sequence[bytes], version: tuple[int, int]) -> None:
+    """Nothing is routed by Host; but who sends two, or a path in it, wants to be misread."""
+    if len(hosts) > 1:
+        raise BadRequest(Code.REQUEST_AMBIGUOUS, "more than one Host")
+    if not hosts and version == (1, 1):
+        raise BadRequest(Code.REQUEST_MALFORMED, "no Host")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise BadRequest(Code.REQUEST_MALFORMED, "Host isn't a host and a port")
+
+
+def _check_connection(method: str, named: Mapping[bytes, Sequence[bytes]]) -> None:
+    """No tunnels: after a switch of protocols nobody would inspect anything."""
+    options = b",".join(named.get(b"connection", ())).lower()
+    switches = b"upgrade" in fields.members([options])
+    if switches or method == "CONNECT" or not _UPGRADES.isdisjoint(named):
+        raise BadRequest(Code.REQUEST_MALFORMED, "asks for another protocol")
+
+
+def _frames_body(
+    request: Request, named: Mapping[bytes, Sequence[bytes]], limits: RequestLimits
+) -> bool:
+    """Whether a body follows (RFC 9112 section 6). Only POST may have one."""
+    lengths, codings = named.get(b"content-length", ()), named.get(b"transfer-encoding", ())
+    try:
+        length, chunked = fields.content_length(lengths), fields.is_chunked(codings)
+    except ValueError:
+        raise BadRequest(Code.REQUEST_AMBIGUOUS, "unclear where the body ends") from None
+    if chunked and (length is not None or request.version == (1, 0)):
+        raise BadRequest(Code.REQUEST_AMBIGUOUS, "unclear where the body ends")
+    has_body = chunked or bool(length)
+    if has_body and request.method != "POST":
+        raise BadRequest(Code.REQUEST_AMBIGUOUS, "a body on a request other than POST")
+    if has_body and b"content-encoding" in named:
+        raise BadRequest(Code.REQUEST_AMBIGUOUS, "a content coding on a request")
+    if length is not None and length > limits.body:
+        raise BadRequest(Code.REQUEST_TOO_LARGE, "client.limits.body")
+    return has_body
+
+
+def _check_expectation(
+    expectations: Sequence[bytes], version: tuple[int, int], has_body: bool
+) -> None:
+    """RFC 9110 section 10.1.1: one expectation is defined, and it is about a body."""
+    if not expectations:
+        return
+    known = len(expectations) == 1 and expectations[0].lower() == b"100-continue"
+    if not known or not has_body or version != (1, 1):
+        raise BadRequest(Code.REQUEST_MALFORMED, "an expectation that can't be met")
+
+
+def _forwarded(
+    named: Mapping[bytes, Sequence[bytes]], authorization: Sequence[bytes], has_body: bool
+) -> tuple[tuple[str, str], ...]:
+    allowed = _FORWARDED_WITH_BODY if has_body else _FORWARDED
+    forwarded = {}
+    for name, spelled in allowed.items():
+        values = named.get(name, ())
+        if len(values) > 1 and name not in _LISTS:
+            raise BadRequest(Code.REQUEST_AMBIGUOUS, f"more than one {spelled}")
+        if values:
+            forwarded[spelled] = b", ".join(values).decode("ascii")
+    takes_gzip = _takes_gzip(tuple(named.get(b"accept-encoding", ())))
+    forwarded["Accept-Encoding"] = "gzip" if takes_gzip else "identity"
+    # Two tokens are refused by `identity`; none of them should have gone on before that.
+    if len(authorization) == 1:
+        forwarded["Authorization"] = authorization[0].decode("ascii")
+    return tuple(forwarded.items())
+
+
+@lru_cache(maxsize=256)
+def _takes_gzip(accepted: tuple[bytes, ...]) -> bool:
+    """Whether the caller can read gzip, the one coding the gateway can inspect.
+
+    Without the field RFC 9110 section 12.5.3 allows any coding, but who doesn't send it seldom
+    decodes one.
+    """
+    weights: dict[bytes, bool] = {}
+    for element in fields.members(accepted):
+        coding, _, weight = [part.strip(b" \t").lower() for part in element.partition(b";")]
+        wanted = not weight or bool(_WEIGHT.fullmatch(weight))
+        weights[coding] = wanted and not _REFUSED_WEIGHT.fullmatch(weight)
+    for coding in (b"gzip", b"x-gzip", b"*"):
+        if coding in weights:
+            return weights[coding]
+    return False

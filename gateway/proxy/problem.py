@@ -1,0 +1,35 @@
+"""A Denial → the answer to it: the same head and the same body for every caller (RFC 9457)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.enforcement import Denial
+from gateway.proxy.framing import FIXED
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An answer made by the gateway itself."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def problem(denial: Denial) -> Problem:
+    """Status, code and exchange id, and nothing else: no name, no count, no path."""
+    body = {
+        "type": "about:blank",
+        "status": denial.status,
+        "code": denial.code,
+        "exchange_id": denial.exchange_id,
+    }
+    headers = {
+        "Content-Type": "application/problem+json",
+        **FIXED,
+        "X-Exchange-Id": denial.exchange_id,
+    }
+    if denial.status == 401:  # RFC 9110 section 15.5.2; no realm, no hint at what was wrong
+        headers["WWW-Authenticate"] = "Bearer"
+    return Problem(denial.status, headers, json.dumps(body).encode("ascii"))

@@ -1,0 +1,219 @@
+"""The data server: every request goes through `guard`, and what `guard` returns goes out.
+
+    connection ─▶ Request ─▶ guard ─▶ Release or Denial ─▶ bytes
+
+Nothing is sent before `guard` returns, which is when the log entry is durable. Each exchange runs
+in a task of its own, and a caller that leaves does not stop it: the entry is written whether or not
+somebody waits for the answer.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, cast
+
+from aiohttp import web
+
+from gateway.enforcement import Denial, Release
+from gateway.errors import BadRequest, Code
+from gateway.model import Request
+from gateway.proxy import fields
+from gateway.proxy.connection import BLOCK, Answered, Connection, Listener, Received
+from gateway.proxy.problem import problem
+from gateway.proxy.settings import Address, ProxySettings
+from gateway.proxy.upload import Upload
+from gateway.spool import InMemory, Stored
+
+_ENTRIES, _FAREWELL = 5.0, 0.5
+"""Seconds after the grace: for the entries of what was cut off, and for the refusals to leave."""
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_CLOSE = {"Connection": "close"}
+_KEPT, _CLOSED = Answered(keep=True), Answered(keep=False)
+
+Guard = Callable[[Request], Coroutine[Any, Any, Release | Denial]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """For telemetry."""
+
+    connections: int
+    exchanges: int
+
+
+class DataServer:
+    """Serves the data port. `guard` is `exchange.guard` with its rooms."""
+
+    def __init__(self, settings: ProxySettings, guard: Guard) -> None:
+        self._listen, self.settings = settings.listen, settings.client
+        self._guard = guard
+        self._guarded: set[asyncio.Task[Any]] = set()
+        self._notes: set[asyncio.Task[Release | Denial]] = set()
+        self._exchanges = 0
+        self._ended = asyncio.Event()
+        self._draining = False
+        self._listener: Listener | None = None
+        self._socket: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Raises OSError where the address can't be had."""
+        self._listener = Listener(self, self._handle)
+        self._socket = await asyncio.get_running_loop().create_server(
+            self._listener, self._listen.host, self._listen.port, backlog=1024
+        )
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, with the port the system chose."""
+        assert self._socket is not None
+        return Address(self._listen.host, self._socket.sockets[0].getsockname()[1])
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many connections as there may be."""
+        return self.facts().connections >= self.settings.connections
+
+    def facts(self) -> Facts:
+        """What telemetry shows."""
+        connections = len(self._listener.connections) if self._listener else 0
+        return Facts(connections, self._exchanges)
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Accept nothing more, let exchanges end for `grace` seconds, then cut them off.
+
+        An exchange that is cut off gets its log entry (`shutting_down`) like any other.
+        """
+        if self._listener is None or self._socket is None:
+            return
+        self._draining = True
+        self._socket.close()
+        for connection in self._listener.connections:
+            cast(Connection, connection).retire()
+        grace = self.settings.drain if grace is None else grace
+        await self._until(lambda: not self._exchanges, grace)
+        for task in tuple(self._guarded):
+            task.cancel()
+        await self._until(lambda: not self._guarded, _ENTRIES)
+        await self._until(lambda: not self._exchanges, _FAREWELL)
+        await self._listener.shutdown(timeout=_FAREWELL)
+        await self._until(lambda: not self._guarded, _ENTRIES)  # of heads that will never end
+        await self._socket.wait_closed()
+
+    async def refuse(self, request: Received, fault: Code) -> None:
+        """Answer a request that could not be parsed."""
+        await self._exchange(request, _faulty(fault))
+
+    def note(self, fault: Code) -> None:
+        """Account for a request that nobody is there to be answered for."""
+        task = asyncio.get_running_loop().create_task(self._until_logged(_faulty(fault)))
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    async def _handle(self, request: Received) -> web.StreamResponse:
+        arrived, asks = request.arrived, "Expect" in request.headers
+        body = None
+        if not request.content.at_eof():
+            body = Upload(request.content, self.settings, request.transport if asks else None)
+        keep = await self._exchange(
+            request,
+            Request(
+                method=arrived.method,
+                target=arrived.path,
+                headers=arrived.raw_headers,
+                body=body,
+                version=(arrived.version.major, arrived.version.minor),
+            ),
+        )
+        return _KEPT if keep else _CLOSED
+
+    async def _exchange(self, request: Received, arrived: Request) -> bool:
+        """One exchange, to the last byte. Returns whether the connection may go on."""
+        if self._exchanges >= self.settings.exchanges and not arrived.fault:
+            arrived = _faulty(Code.OVERLOADED)
+        self._exchanges += 1
+        try:
+            outcome = await self._until_logged(arrived)
+            try:
+                return await self._send(request, outcome)
+            finally:
+                if isinstance(outcome, Release):
+                    outcome.body.close()
+        except OSError:  # the caller left, or doesn't read, or the spool can't be read
+            if request.transport:
+                request.transport.abort()
+            return False
+        finally:
+            self._exchanges -= 1
+            self._ended.set()
+
+    async def _until_logged(self, arrived: Request) -> Release | Denial:
+        """`guard`, and the handle by which the end of a drain finds it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._guarded.add(task)
+        try:
+            return await self._guard(arrived)
+        finally:
+            self._guarded.discard(task)
+            self._ended.set()
+
+    async def _send(self, request: Received, outcome: Release | Denial) -> bool:
+        arrived = request.arrived
+        keep = not (arrived.should_close or arrived.upgrade or self._draining)
+        keep = keep and request.content.is_eof()
+        if isinstance(outcome, Release):
+            body = outcome.body.stored
+            head = _head(200, dict(outcome.headers), body.size, keep)
+        else:
+            answer = problem(outcome)
+            # Whoever sent something malformed may mean the next bytes as its rest.
+            keep = keep and outcome.code not in BadRequest.codes
+            head = _head(answer.status, answer.headers, len(answer.body), keep)
+            body = InMemory(b"" if arrived.method == "HEAD" else answer.body)
+        await self._write(request, head, body, keep)
+        return keep
+
+    async def _write(self, request: Received, head: bytes, body: Stored, keep: bool) -> None:
+        """Raises OSError, TimeoutError included, where the rest can't be sent."""
+        block, offset = body.pread(BLOCK, 0), 0
+        if request.transport:
+            request.transport.write(head + block)
+        while (offset := offset + len(block)) < body.size:
+            await self._drained(request)
+            # A caller that reads as fast as we write never makes `drain` wait: without this the
+            # other exchanges would wait for the whole body.
+            await asyncio.sleep(0)
+            block = body.pread(BLOCK, offset)
+            if not block or request.transport is None:
+                raise ConnectionAbortedError
+            request.transport.write(block)
+        if (not keep or body.size > BLOCK) and request.transport:
+            # The last block too: whoever never reads it must not hold the body and its place.
+            # (Small answers on a kept connection are left to `Connection.force_close`.)
+            request.transport.set_write_buffer_limits(high=0)
+            await self._drained(request)
+            if request.transport:
+                request.transport.set_write_buffer_limits(high=BLOCK, low=0)
+
+    async def _drained(self, request: Received) -> None:
+        async with asyncio.timeout(self.settings.send):
+            await request.writer.drain()
+
+    async def _until(self, over: Callable[[], bool], seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not over():
+                    self._ended.clear()
+                    await self._ended.wait()
+
+
+def _head(status: int, headers: Mapping[str, str], length: int, keep: bool) -> bytes:
+    framing = {"Content-Length": str(length)} if keep else {"Content-Length": str(length), **_CLOSE}
+    return fields.spell(f"HTTP/1.1 {status} {_PHRASES.get(status, '')}", {**headers, **framing})
+
+
+def _faulty(fault: Code) -> Request:
+    return Request(method="", target="", headers=(), fault=fault)

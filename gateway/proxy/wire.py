@@ -1,0 +1,199 @@
+"""Connections to the upstream that never carry one exchange's bytes into the next.
+
+aiohttp's parser, flow control and read timeout, without its session: that keeps a connection whose
+response seemed complete, and hands it out again without looking, so that bytes which came after the
+response are read as the answer to the next caller's request; it repeats a GET where a connection
+broke, though an export that is asked for twice is made twice; and it leaves whoever reads a body
+waiting when a chunk of it is malformed.
+"""
+
+import asyncio
+import select
+import ssl
+import time
+from collections import deque
+from urllib.parse import urlsplit
+from weakref import WeakSet
+
+from aiohttp import ClientPayloadError, ServerDisconnectedError
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.helpers import _EXC_SENTINEL
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
+
+from gateway.errors import BadUpstream, Code
+from gateway.proxy.framing import MAX_FIELDS, MAX_LINE
+from gateway.proxy.settings import UpstreamSettings
+
+READ = 256 * 1024
+_KEPT = 15.0
+"""Seconds after which an idle connection is not used again."""
+
+_INTERIM = 16
+"""Responses before the final one: a service may promise that it works, not without end."""
+
+
+class MalformedBodyError(ClientPayloadError):
+    """The framing of a body is broken in its midst."""
+
+
+class Wire(ResponseHandler):
+    """One connection. `uses` counts the requests it was handed out for."""
+
+    uses = 0
+    since = 0.0
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException = _EXC_SENTINEL) -> None:
+        body = self._payload
+        super().set_exception(exc, exc_cause)
+        if isinstance(exc, HttpProcessingError) and body is not None and not body.is_eof():
+            body.set_exception(MalformedBodyError())
+
+    def fail(self) -> None:
+        """End it, and whoever waits for it."""
+        body = self._payload
+        self.set_exception(ServerDisconnectedError())
+        if body is not None and not body.is_eof():
+            body.set_exception(ClientPayloadError())
+        self.abort()
+
+    def send(self, data: bytes, read_timeout: float) -> None:
+        """Begin an exchange: the head of its request, and a parser for its response."""
+        self.set_response_params(
+            read_until_eof=True,
+            auto_decompress=False,
+            read_timeout=read_timeout,
+            read_bufsize=READ,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
+            max_headers=MAX_FIELDS,
+        )
+        self.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Raises ConnectionResetError where the connection is gone."""
+        if self.transport is None:
+            raise ConnectionResetError
+        self.transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the upstream takes more."""
+        if self._paused:
+            await self._drain_helper()
+
+    async def response(self) -> tuple[RawResponseMessage, StreamReader]:
+        """The final response's head, and its body as it comes. Interim ones are dropped.
+
+        Raises BadUpstream(UPSTREAM_PROTOCOL), HttpProcessingError, ClientError, TimeoutError, or
+        what was set as the connection's exception.
+        """
+        for _ in range(_INTERIM):
+            message, body = await self.read()
+            if message.code == 101 or not 100 <= message.code <= 199:
+                return message, body
+        raise BadUpstream(Code.UPSTREAM_PROTOCOL, "too many interim responses")
+
+    @property
+    def has_surplus(self) -> bool:
+        """Whether anything came after a complete response: another one, a part of one, garbage."""
+        if len(self) > 0 or isinstance(self.exception(), HttpProcessingError):
+            return True
+        return self._begins_another()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing came, and nothing waits to be read, that no request asked for."""
+        transport = self.transport
+        if transport is None or self.should_close or self._begins_another():
+            return False
+        if self.uses == 0 and transport.get_extra_info("ssl_object") is not None:
+            return True  # a TLS server may send session tickets as soon as it is connected
+        poll = select.poll()
+        poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    def _begins_another(self) -> bool:
+        try:
+            return self._parser is not None and self._parser.feed_eof() is not None
+        except HttpProcessingError:
+            return True
+
+
+class Pool:
+    """Connections to one address, at most `connections` of them in use; the idle ones are kept."""
+
+    def __init__(self, settings: UpstreamSettings) -> None:
+        """Raises OSError or ssl.SSLError for an unusable `ca_file`."""
+        parts = urlsplit(settings.url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls: ssl.SSLContext | None = None
+        if parts.scheme == "https":
+            self._tls = ssl.create_default_context(cafile=settings.ca_file)
+        self._patience = settings.connect
+        self._places = asyncio.Semaphore(settings.connections)
+        self._idle: deque[Wire] = deque()
+        self._all: WeakSet[Wire] = WeakSet()
+
+    async def take(self) -> Wire:
+        """A connection on which nothing was said that the next request didn't ask for.
+
+        Raises TimeoutError or another OSError where none can be had, and
+        BadUpstream(UPSTREAM_PROTOCOL) for an upstream that speaks before it is asked.
+        """
+        if self._places.locked():
+            async with asyncio.timeout(self._patience):
+                await self._places.acquire()
+        else:
+            await self._places.acquire()
+        try:
+            wire = self._kept()
+            if wire is None:  # not `or`: an idle connection is an empty queue, and so it is false
+                wire = await self._connected()
+        except BaseException:
+            self._places.release()
+            raise
+        wire.uses += 1
+        return wire
+
+    def give(self, wire: Wire) -> None:
+        """Back, after a complete exchange."""
+        self._places.release()
+        if wire.should_close:
+            wire.close()
+            return
+        wire.since = time.monotonic()
+        self._idle.append(wire)
+
+    def drop(self, wire: Wire) -> None:
+        """Close at once, so that no later request reads what this one left behind."""
+        self._places.release()
+        wire.abort()
+
+    def close(self) -> None:
+        """Close every connection; the exchanges on them fail."""
+        self._idle.clear()
+        for wire in tuple(self._all):
+            wire.fail()
+
+    def _kept(self) -> Wire | None:
+        oldest = time.monotonic() - _KEPT
+        while self._idle:
+            wire = self._idle.pop()
+            if wire.since > oldest and wire.is_quiet:
+                return wire
+            wire.close()
+        return None
+
+    async def _connected(self) -> Wire:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._patience):
+            _, wire = await loop.create_connection(
+                lambda: Wire(loop), self._host, self._port, ssl=self._tls
+            )
+        self._all.add(wire)
+        if not wire.is_quiet:
+            wire.abort()
+            raise BadUpstream(Code.UPSTREAM_PROTOCOL, "the upstream speaks before it is asked")
+        return wire

@@ -1,0 +1,248 @@
+"""Where bodies wait: bounded, private, and gone when nobody holds them."""
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.errors import Code, Unavailable
+from gateway.spool import Held, InMemory, OnDisk, Spool, Spooled, SpoolSettings
+
+
+def spool(folder: Path, limit: int = 2**20, memory: int = 2**10) -> Spool:
+    return Spool(SpoolSettings(directory=folder, limit=limit, memory=memory))
+
+
+def received(store: Spool, *pieces: bytes) -> Spooled:
+    writer = store.writer()
+    for piece in pieces:
+        writer.write(piece)
+    return writer.finish()
+
+
+def empty(store: Spool) -> bool:
+    return (store.bytes_used, store.files_open) == (0, 0)
+
+
+def test_a_small_body_never_touches_the_disk(tmp_path: Path) -> None:
+    store = spool(tmp_path)
+    body = received(store, b"a" * 512, b"b" * 512)
+    assert body.stored == InMemory(b"a" * 512 + b"b" * 512)
+    assert empty(store)
+    body.close()
+
+
+def test_a_big_body_is_a_file_without_a_name(tmp_path: Path) -> None:
+    """F08"""
+    store = spool(tmp_path / "spool")
+    body = received(store, b"a" * 1000, b"b" * 1000)
+    assert isinstance(body.stored, OnDisk)
+    status = os.fstat(body.stored.fd)
+    assert stat.S_IMODE(status.st_mode) == 0o600
+    assert status.st_nlink == 0
+    assert os.listdir(tmp_path / "spool") == []
+    assert stat.S_IMODE((tmp_path / "spool").stat().st_mode) == 0o700
+    assert not os.get_inheritable(body.stored.fd)
+    assert (store.bytes_used, store.files_open, body.size) == (2000, 1, 2000)
+    body.close()
+    body.close()
+    assert empty(store)
+
+
+def test_a_killed_program_leaves_nothing(tmp_path: Path) -> None:
+    """F08"""
+    script = f"""
+import os, signal
+from pathlib import Path
+from gateway.spool import Spool, SpoolSettings
+writer = Spool(SpoolSettings(directory=Path({str(tmp_path)!r}), memory=1)).writer()
+writer.write(b"canary" * 1000)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False)
+    assert done.returncode == -9
+    assert os.listdir(tmp_path) == []
+
+
+@settings(max_examples=50)
+@given(st.lists(st.binary(max_size=400), max_size=12), st.integers(1, 3000))
+def test_what_comes_out_is_what_went_in(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], memory: int
+) -> None:
+    store = spool(tmp_path_factory.getbasetemp() / "property", memory=memory)
+    body, whole = received(store, *pieces), b"".join(pieces)
+    assert body.size == body.stored.size == len(whole)
+    assert isinstance(body.stored, InMemory) == (len(whole) <= memory)
+    assert body.stored.pread(len(whole) + 1, 0) == whole
+    assert body.stored.pread(7, 3) == whole[3:10]
+    assert body.stored.pread(7, len(whole)) == b""
+    body.close()
+    assert empty(store)
+
+
+def test_large_writes_are_flushed_in_blocks(tmp_path: Path) -> None:
+    store = spool(tmp_path, limit=2**22)
+    writer = store.writer()
+    for _ in range(20):
+        writer.write(b"x" * 100_000)
+    assert writer.size == 2_000_000
+    body = writer.finish()
+    assert body.stored.pread(2_000_001, 0) == b"x" * 2_000_000
+    body.close()
+
+
+def test_all_bodies_together_stay_under_the_limit(tmp_path: Path) -> None:
+    store = spool(tmp_path, limit=5000)
+    first = received(store, b"a" * 3000)
+    writer = store.writer()
+    with pytest.raises(Unavailable) as caught:
+        writer.write(b"b" * 2001)
+    assert caught.value.code is Code.SPOOL_FULL
+    writer.discard()
+    exact = received(store, b"b" * 2000)
+    assert store.bytes_used == store.limit
+    first.close()
+    exact.close()
+    assert empty(store)
+
+
+def test_a_body_that_was_given_up_takes_no_place(tmp_path: Path) -> None:
+    store = spool(tmp_path)
+    for size in (10, 5000):
+        writer = store.writer()
+        writer.write(b"x" * size)
+        writer.discard()
+        writer.discard()
+    assert empty(store)
+
+
+def test_a_body_that_was_forgotten_takes_no_place(tmp_path: Path) -> None:
+    store = spool(tmp_path)
+    received(store, b"x" * 5000)
+    assert empty(store)
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+def test_a_full_or_broken_disk_refuses(
+    fault: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E05"""
+    store = spool(tmp_path)
+
+    def write(*_: object) -> int:
+        raise OSError(fault, "canary")
+
+    writer = store.writer()
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(Unavailable) as caught:
+        writer.write(b"x" * 5000)
+    assert caught.value.code in (Code.SPOOL_FULL, Code.SPOOL_FAILED)
+    assert str(fault) in caught.value.note
+    assert "canary" not in caught.value.note
+    writer.discard()
+    monkeypatch.undo()
+    assert empty(store)
+    received(store, b"x" * 5000).close()
+
+
+def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, write = spool(tmp_path), os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:7]))
+    body = received(store, bytes(range(256)) * 8)
+    monkeypatch.undo()
+    assert body.stored.pread(2048, 0) == bytes(range(256)) * 8
+    body.close()
+
+
+def test_a_file_that_cannot_be_opened_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = spool(tmp_path)
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, "canary")
+
+    monkeypatch.setattr(os, "open", refuse)
+    writer = store.writer()
+    with pytest.raises(Unavailable) as caught:
+        writer.write(b"x" * 5000)
+    assert caught.value.code is Code.SPOOL_FAILED
+    monkeypatch.undo()
+    writer.discard()
+    assert empty(store)
+
+
+def test_space_is_reserved_and_given_back(tmp_path: Path) -> None:
+    store = spool(tmp_path, limit=5000)
+    held = store.space(4000)
+    assert (store.bytes_used, store.files_open) == (4000, 1)
+    held.reserve(1000)
+    with pytest.raises(Unavailable):
+        held.reserve(1)
+    held.settle(100)
+    held.settle(200)
+    assert store.bytes_used == held.reserved == 100
+    held.close()
+    held.close()
+    assert empty(store)
+
+
+def test_space_that_is_not_there_leaves_no_file(tmp_path: Path) -> None:
+    store = spool(tmp_path, limit=5000)
+    with pytest.raises(Unavailable) as caught:
+        store.space(5001)
+    assert caught.value.code is Code.SPOOL_FULL
+    assert empty(store)
+    assert isinstance(store.space(5000), Held)
+
+
+def test_a_spool_is_ready_while_it_can_take_a_body(tmp_path: Path) -> None:
+    store = spool(tmp_path / "spool", limit=5000)
+    assert store.ready()
+    with pytest.raises(Unavailable):
+        store.space(5001)
+    held = store.space(5000)
+    assert not store.ready()
+    held.close()
+    assert store.ready() and empty(store)
+    (tmp_path / "spool").rmdir()
+    assert not store.ready()
+    (tmp_path / "spool").mkdir()
+    assert store.ready()
+
+
+def test_a_folder_that_is_open_to_others_is_closed_to_them(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    spool(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Unavailable) as caught:
+        spool(tmp_path / "file" / "spool")
+    assert caught.value.code is Code.SPOOL_FAILED
+
+
+def test_a_folder_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1_000_001)
+    with pytest.raises(Unavailable, match="spool_failed"):
+        spool(tmp_path)
+
+
+def test_sizes_take_a_unit() -> None:
+    read = TypeAdapter(SpoolSettings).validate_python({"directory": "/x", "limit": "2GiB"})
+    assert (read.limit, read.memory) == (2**31, 2**16)
+    with pytest.raises(ValidationError):
+        TypeAdapter(SpoolSettings).validate_python({"limit": 5})
