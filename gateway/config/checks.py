@@ -1,0 +1,169 @@
+"""What no single setting can know: whether locators make sense, files exist, endpoints are clear.
+
+Works on the plain values, before and beside the settings classes, so that a wrong unit in one line
+doesn't hide a wrong locator in the next. Where a value has another fault already, it is left alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from gateway.config.bodies import check_body
+from gateway.config.faults import Finding
+from gateway.config.keys import KeyPath
+from gateway.decisionlog.key import read_key
+from gateway.endpoints import split_template
+from gateway.identity.settings import is_url
+from gateway.policy import bundle
+from gateway.policy.settings import EngineKind
+from gateway.proxy.settings import parse_address
+
+
+def check(settings: Any, known: Sequence[Finding]) -> list[Finding]:
+    """The findings about `settings` that are not `known` already, nor about what is."""
+    if not isinstance(settings, Mapping):
+        return []
+    found = [
+        *_ports(settings),
+        *_issuers(settings),
+        *_decision_log(settings),
+        *_policy(settings),
+        *_trust(settings),
+        *_endpoints(settings),
+    ]
+    faulty = {finding.path for finding in known}
+    return [
+        finding
+        for finding in found
+        if not any(finding.path[:length] in faulty for length in range(1, len(finding.path) + 1))
+    ]
+
+
+def _at(value: Any, *path: str | int) -> Any:
+    """What stands at a path, or None."""
+    for part in path:
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _ports(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    try:
+        data, admin = (
+            parse_address(settings.get(name, default))
+            for name, default in (("listen", "0.0.0.0:8080"), ("admin", "127.0.0.1:8282"))
+        )
+    except ValueError:
+        return
+    if data.port == admin.port != 0:
+        yield Finding(("admin",), "the data port and the admin port must be two")
+
+
+def _issuers(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    for index, issuer in enumerate(_list(_at(settings, "identity", "issuers"))):
+        path: KeyPath = ("identity", "issuers", index)
+        jwks = _at(issuer, "jwks")
+        if isinstance(jwks, str) and jwks and not is_url(jwks):
+            yield from _file((*path, "jwks"), jwks)
+        if isinstance(issuer, Mapping) and not issuer.get("identifiers"):
+            message = "name at least one identifier, or nothing belongs to this issuer's callers"
+            yield Finding((*path, "identifiers"), message)
+
+
+def _decision_log(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    log, key = (_at(settings, "decision_log", name) for name in ("file", "pseudonym_key_file"))
+    if isinstance(log, str) and log and not _is_folder(Path(log).parent):
+        yield Finding(("decision_log", "file"), "its folder doesn't exist")
+    if isinstance(key, str) and key:
+        path = ("decision_log", "pseudonym_key_file")
+        try:
+            read_key(Path(key))
+        except ValueError as error:
+            # Without the path: somebody may have put the key itself there.
+            yield Finding(path, str(error).removeprefix(f"pseudonym key file {key}: "))
+
+
+def _policy(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    if _at(settings, "policy", "engine") == EngineKind.OPA:
+        return
+    folder, data = (_at(settings, "policy", name) for name in ("bundle", "data"))
+    overlay = Path(data) if isinstance(data, str) else None
+    try:
+        bundle.load(Path(folder) if isinstance(folder, str) else bundle.shipped(), overlay)
+    except bundle.BundleError as error:
+        about_data = overlay is not None and error.path == str(overlay)
+        key = "data" if about_data else "bundle"
+        yield Finding(("policy", key), f"{error.path}: {error.message}")
+    except ValueError:
+        yield Finding(("policy", "bundle"), "not the path of a folder")
+
+
+def _trust(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    path = ("upstream", "ca_file")
+    certificates = _at(settings, *path)
+    if isinstance(certificates, str) and certificates:
+        yield from _file(path, certificates)
+
+
+def _file(path: KeyPath, name: str) -> Iterator[Finding]:
+    try:
+        exists = Path(name).is_file()
+    except ValueError:  # a NUL
+        exists = False
+    if not exists:
+        yield Finding(path, "no such file (a relative path starts at the configuration's folder)")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except ValueError:
+        return False
+
+
+# --- endpoints ----------------------------------------------------------------------------------
+
+
+def _endpoints(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    endpoints = _list(settings.get("endpoints"))
+    names: dict[Any, int] = {}
+    for index, endpoint in enumerate(endpoints):
+        name, body = _at(endpoint, "name"), _at(endpoint, "body")
+        if isinstance(name, str) and names.setdefault(name, index) != index:
+            message = f"endpoints[{names[name]}] already has this name"
+            yield Finding(("endpoints", index, "name"), message)
+        if isinstance(body, Mapping):
+            yield from check_body(body, ("endpoints", index, "body"))
+    templates = [(index, _template(_at(each, "path"))) for index, each in enumerate(endpoints)]
+    known = [(index, template) for index, template in templates if template]
+    for (first, one), (second, other) in combinations(known, 2):
+        if _unclear(one, other):
+            message = f"endpoints[{first}] matches the same paths, and neither is more specific"
+            yield Finding(("endpoints", second, "path"), message)
+
+
+def _template(path: Any) -> tuple[str, ...] | None:
+    try:
+        return split_template(path) if isinstance(path, str) else None
+    except ValueError:
+        return None
+
+
+def _unclear(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether some path matches both, and neither matches only part of what the other does."""
+    if len(one) != len(other):
+        return False
+    free = [(a.startswith("{"), b.startswith("{")) for a, b in zip(one, other, strict=True)]
+    pairs = zip(one, other, free, strict=True)
+    if any(a != b and not any(parameters) for a, b, parameters in pairs):
+        return False
+    return ((True, False) in free) is ((False, True) in free)

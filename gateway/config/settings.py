@@ -1,0 +1,59 @@
+"""Every setting, put together: each room declares its own beside its code."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from gateway.config.keys import Section, section
+from gateway.decisionlog.settings import DecisionLogSettings
+from gateway.endpoints import Endpoint
+from gateway.identity.settings import IdentitySettings
+from gateway.inspection.settings import InspectionSettings
+from gateway.policy.settings import PolicySettings
+from gateway.proxy.settings import Address, ClientSettings, Listen, ProxySettings, Upstream
+from gateway.spool import SpoolSettings
+
+_LISTEN = Address("0.0.0.0", 8080)  # noqa: S104 - a container's data port
+_ADMIN = Address("127.0.0.1", 8282)
+
+
+def _some(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    if not endpoints:
+        raise ValueError("at least one endpoint is needed")
+    return endpoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that a gateway is told.
+
+    `listen` is the data port, `admin` the port of /metrics, /healthz and /readyz. `upstream` is
+    the service behind the gateway; a bare URL will do. A request that none of `endpoints` names is
+    refused.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    listen: Listen = _LISTEN
+    admin: Listen = _ADMIN
+    upstream: Upstream
+    identity: IdentitySettings
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    decision_log: DecisionLogSettings
+    endpoints: Annotated[
+        tuple[Endpoint, ...], AfterValidator(_some), Field(json_schema_extra={"minItems": 1})
+    ]
+    client: ClientSettings = field(default_factory=ClientSettings)
+    inspection: InspectionSettings = field(default_factory=InspectionSettings)
+    spool: SpoolSettings = field(default_factory=SpoolSettings)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def proxy(self) -> ProxySettings:
+        """Both sides of the proxy."""
+        return ProxySettings(self.listen, self.upstream, self.client)
+
+
+KEYS: Section = section(Config)
+"""Every key there is."""

@@ -1,0 +1,178 @@
+"""Locators, patterns and dialects: whether they fit their format and each other."""
+
+import pytest
+
+from tests.config.conftest import MINIMAL, Faults
+
+BODY = '{format: json, records: "$.orders[*]", subject: {account: "$.customer.id"}}'
+SUBJECT = 'subject: {account: "$.a"}'
+COLUMN = "subject: {account: a}"
+
+
+def of_body(faults: Faults, body: str) -> list[str]:
+    """The faults of an endpoint's body: path inside it and message."""
+    text = MINIMAL.replace(BODY, body)
+    assert text != MINIMAL
+    return [fault.split(": endpoints[0].body", 1)[1].lstrip(".") for fault in faults(text)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{format: json}",
+        f"{{format: json, records: '$[*]', {SUBJECT}}}",
+        f"{{format: json, records: '$.x[*]', totals: '$.count', {SUBJECT}, category: order}}",
+        "{format: json, subject: [{account: [$.a, $.b]}, {account: $.c, email: $.d}]}",
+        f"{{format: ndjson, {SUBJECT}, category: message}}",
+        f"{{format: csv, {COLUMN}, delimiter: ';', encoding: windows-1252, quote: \"'\"}}",
+        "{format: csv, subject: {account: $.a}}",
+        f"{{format: zip, members: [{{match: m.json, format: json, {SUBJECT}, vouches_for: $.f}},"
+        " {match: '*.wav', attribution: manifest}]}",
+        "{format: zip, members: [{match: 'a/{account}/**', attribution: path, category: photo}]}",
+        "{format: zip, members: [{match: '*.pdf', category: document}]}",
+        "{format: zip, members: [{match: x, attribution: none}]}",
+        f"{{format: zip, members: [{{match: t.csv, format: csv, {COLUMN}, delimiter: ;}}]}}",
+        "{format: zip, members: [{match: t.csv, format: csv, attribution: manifest},"
+        f" {{match: m.csv, format: csv, {COLUMN}, vouches_for: file}}]}}",
+    ],
+)
+def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
+    assert of_body(faults, body) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (
+            "{format: opaque}",
+            "format: only a member of an archive can be opaque: records have no owner otherwise",
+        ),
+        (f"{{format: ndjson, records: '$[*]', {SUBJECT}}}", "records: has no meaning for ndjson"),
+        (f"{{format: ndjson, totals: $.a, {SUBJECT}}}", "totals: has no meaning for ndjson"),
+        (f"{{format: json, delimiter: ';', {SUBJECT}}}", "delimiter: has no meaning for json"),
+        (f"{{format: csv, records: $, {COLUMN}}}", "records: has no meaning for csv"),
+        (
+            f"{{format: zip, members: [{{match: x}}], {SUBJECT}}}",
+            "subject: has no meaning for zip",
+        ),
+        (
+            f"{{format: json, members: [{{match: x}}], {SUBJECT}}}",
+            "members: has no meaning for json",
+        ),
+        (
+            "{format: zip}",
+            "members: say what is in the archive, or all of it is unattributed",
+        ),
+        (
+            "{format: zip, members: []}",
+            "members: say what is in the archive, or all of it is unattributed",
+        ),
+    ],
+)
+def test_keys_that_a_format_does_not_have_are_faults(faults: Faults, body: str, found: str) -> None:
+    assert of_body(faults, body) == [found]
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ("{format: json, records: orders}", "records"),
+        ("{format: json, records: '$.x[?(@.a)]'}", "records"),
+        ("{format: json, records: '$..x'}", "records"),
+        ("{format: json, subject: {account: customer.id}}", "subject.account"),
+        ("{format: json, subject: {account: [$.a, b]}}", "subject.account[1]"),
+        ("{format: json, subject: [{account: $.a}, {email: b}]}", "subject[1].email"),
+        ("{format: ndjson, subject: {account: '$.a[0]'}}", "subject.account"),
+        ("{format: csv, subject: {account: $.a.b}}", "subject.account"),
+        ("{format: json, records: '$.x[*]', totals: x}", "totals"),
+        ("{format: json, records: '$.x[*]', totals: ['$.y[*]']}", "totals"),
+        ("{format: json, records: '$.x[*]', totals: $.x.y}", "totals"),
+        ("{format: csv, subject: {account: a}, delimiter: '\"'}", "delimiter"),
+        ("{format: csv, subject: {account: a}, quote: ','}", "quote"),
+        ("{format: csv, subject: {account: a}, delimiter: ab}", "delimiter"),
+        ("{format: csv, subject: {account: a}, encoding: ebcdic}", "encoding"),
+        ("{format: zip, members: [{match: 'a**b'}]}", "members[0].match"),
+        ("{format: zip, members: [{match: 'a/{b'}]}", "members[0].match"),
+        ("{format: zip, members: [{match: ''}]}", "members[0].match"),
+        (
+            "{format: zip, members: [{match: a, format: json, subject: {account: b}}]}",
+            "members[0].subject.account",
+        ),
+        (
+            f"{{format: zip, members: [{{match: a, format: csv, {COLUMN}, vouches_for: '$[*]'}}]}}",
+            "members[0].vouches_for",
+        ),
+    ],
+)
+def test_a_locator_that_can_not_be_read_is_a_fault_at_its_place(
+    faults: Faults, body: str, path: str
+) -> None:
+    (found,) = of_body(faults, body)
+    assert found.startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("member", "found"),
+    [
+        ("{match: a, format: zip}", "format: an archive inside an archive can't be read"),
+        (
+            "{match: '*.wav', attribution: manifest}",
+            "attribution: no member vouches for others: one needs vouches_for",
+        ),
+        (
+            "{match: '*.wav', attribution: path}",
+            "attribution: the pattern names no owner, as accounts/{account}/* does",
+        ),
+        ("{match: '{account}/x'}", "match: the pattern names an owner: say attribution: path"),
+        ("{match: a, attribution: container}", "attribution: an archive has no owner as a whole"),
+        (
+            "{match: a, format: json, vouches_for: $.f}",
+            "vouches_for: a manifest needs a subject: it says whose the members are",
+        ),
+        (f"{{match: a, {SUBJECT}}}", "subject: has no meaning for opaque"),
+        ("{match: a, vouches_for: $.f}", None),
+        ("{match: a, delimiter: ;}", "delimiter: has no meaning for opaque"),
+    ],
+)
+def test_a_member_whose_parts_do_not_fit_is_a_fault(
+    faults: Faults, member: str, found: str | None
+) -> None:
+    told = of_body(faults, f"{{format: zip, members: [{member}]}}")
+    assert told
+    if found:
+        assert told == [f"members[0].{found}"]
+
+
+def test_a_pattern_that_an_earlier_member_has_can_never_match(faults: Faults) -> None:
+    body = "{format: zip, members: [{match: a}, {match: b}, {match: a, category: x}]}"
+    assert of_body(faults, body) == [
+        "members[2].match: members[0] has this pattern; only the first match counts"
+    ]
+
+
+def test_a_wrong_unit_does_not_hide_a_wrong_locator(faults: Faults) -> None:
+    text = MINIMAL.replace("$.orders[*]", "orders") + "    limits: {body: 5}\n"
+    assert [fault.split(": ")[1] for fault in faults(text)] == [
+        "endpoints[0].body.records",
+        "endpoints[0].limits.body",
+    ]
+
+
+@pytest.mark.parametrize("junk", ["5", "[]", "x", "null", "{}", "[5]", "{a: 5}", "true"])
+@pytest.mark.parametrize(
+    "key", ["format", "records", "subject", "members", "totals", "delimiter", "category"]
+)
+@pytest.mark.parametrize("form", ["json", "csv", "zip"])
+def test_junk_anywhere_is_answered_with_faults_and_never_with_an_exception(
+    faults: Faults, junk: str, key: str, form: str
+) -> None:
+    pairs = {"format": form, key: junk}
+    of_body(faults, "{" + ", ".join(f"{name}: {value}" for name, value in pairs.items()) + "}")
+
+
+@pytest.mark.parametrize("junk", ["5", "[]", "x", "null", "{}", "[5]", "true"])
+@pytest.mark.parametrize("key", ["match", "format", "subject", "vouches_for", "attribution"])
+def test_junk_in_a_member_is_answered_with_faults(faults: Faults, junk: str, key: str) -> None:
+    pairs = {"match": "a", key: junk}
+    member = "{" + ", ".join(f"{name}: {value}" for name, value in pairs.items()) + "}"
+    of_body(faults, f"{{format: zip, members: [{member}, {junk}]}}")

@@ -1,0 +1,195 @@
+"""What no single setting can know: files, ports, endpoints side by side."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.config.checks import _unclear
+from gateway.endpoints import Endpoint, Endpoints
+from gateway.errors import NotFound
+from gateway.inspection.settings import BodySpec
+from gateway.model import Format
+from tests.config.conftest import MINIMAL, Faults
+
+
+def endpoint(name: str, path: str) -> str:
+    return f"  - {{name: {name}, path: '{path}', body: {{format: json}}}}\n"
+
+
+def test_the_two_ports_must_be_two(faults: Faults) -> None:
+    assert faults(MINIMAL + "admin: 127.0.0.1:8080\n") == [
+        "gateway.yaml:14:8: admin: the data port and the admin port must be two"
+    ]
+    assert faults(MINIMAL + "listen: 127.0.0.1:8282\n") != []
+    assert faults(MINIMAL + "admin: 127.0.0.1:0\nlisten: 127.0.0.1:0\n") == []
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_a_key_file_that_is_not_there_is_a_fault(faults: Faults, folder: Path) -> None:
+    (folder / "pseudonym-key").unlink()
+    assert faults() == [
+        "gateway.yaml:9:59: decision_log.pseudonym_key_file: No such file or directory"
+    ]
+
+
+def test_a_key_that_is_short_or_open_to_everybody_is_a_fault(faults: Faults, folder: Path) -> None:
+    key = folder / "pseudonym-key"
+    key.chmod(0o644)
+    assert "open to everybody" in faults()[0]
+    key.chmod(0o600)
+    assert faults() == []
+    key.write_bytes(b"short")
+    assert "32 bytes" in faults()[0]
+
+
+def test_a_key_that_was_put_where_its_file_belongs_is_not_repeated(faults: Faults) -> None:
+    secret = "c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb3IgbW9yZSE"
+    (fault,) = faults(MINIMAL.replace("pseudonym-key}", secret + "}"))
+    assert secret not in fault
+
+
+def test_a_log_needs_its_folder(faults: Faults) -> None:
+    assert faults(MINIMAL.replace("decisions.jsonl", "nowhere/decisions.jsonl")) == [
+        "gateway.yaml:9:22: decision_log.file: its folder doesn't exist"
+    ]
+
+
+def test_keys_in_a_file_must_be_there(faults: Faults, folder: Path) -> None:
+    text = MINIMAL.replace("https://id.example.org/jwks.json", "jwks.json")
+    assert faults(text) == [
+        "gateway.yaml:6:13: identity.issuers[0].jwks: no such file"
+        " (a relative path starts at the configuration's folder)"
+    ]
+    (folder / "jwks.json").write_text('{"keys": []}')
+    assert faults(text) == []
+
+
+def test_a_certificate_file_must_be_there(faults: Faults, folder: Path) -> None:
+    text = MINIMAL.replace("http://127.0.0.1:3000", "{url: https://x.example, ca_file: ca.pem}")
+    assert "upstream.ca_file: no such file" in faults(text)[0]
+    (folder / "ca.pem").touch()
+    assert faults(text) == []
+
+
+def test_paths_that_no_file_system_has_are_faults(faults: Faults) -> None:
+    text = MINIMAL.replace("decisions.jsonl", r'"a\0b"') + r'policy: {bundle: "a\0b"}' + "\n"
+    assert len(faults(text)) == 2
+    assert len(faults(MINIMAL.replace("https://id.example.org/jwks.json", r'"a\0b"'))) == 1
+
+
+def test_a_policy_folder_must_be_a_usable_bundle(faults: Faults, folder: Path) -> None:
+    text = MINIMAL + "policy: {bundle: policies}\n"
+    assert faults(text) == [f"gateway.yaml:14:18: policy.bundle: {folder}/policies: not a folder"]
+    (folder / "policies").mkdir()
+    assert "policy.bundle" in faults(text)[0]
+    (folder / "policies" / ".manifest").write_text('{"roots": ["privacy"]}')
+    (folder / "policies" / "x.rego").write_text("package privacy.decision\n")
+    assert faults(text) == []
+
+
+def test_policy_data_must_be_readable(faults: Faults, folder: Path) -> None:
+    text = MINIMAL + "policy: {data: deployment.json}\n"
+    assert "policy.data: " in faults(text)[0]
+    (folder / "deployment.json").write_text("{")
+    assert "not strict JSON" in faults(text)[0]
+    (folder / "deployment.json").write_text(json.dumps({"grounds": {}}))
+    assert faults(text) == []
+
+
+def test_a_bundle_is_not_looked_for_where_opa_has_its_own(faults: Faults) -> None:
+    policy = "policy: {bundle: nowhere, engine: opa, opa: 'http://127.0.0.1:8181'}\n"
+    assert faults(MINIMAL + policy) == []
+
+
+# --- issuers ------------------------------------------------------------------------------------
+
+
+def test_an_issuer_without_identifiers_is_a_fault(faults: Faults) -> None:
+    text = MINIMAL.replace("      identifiers: {account: sub}\n", "")
+    assert faults(text) == [
+        "gateway.yaml:4:7: identity.issuers[0].identifiers:"
+        " name at least one identifier, or nothing belongs to this issuer's callers"
+    ]
+    assert len(faults(MINIMAL.replace("{account: sub}", "{}"))) == 1
+
+
+# --- endpoints ----------------------------------------------------------------------------------
+
+
+def test_two_endpoints_with_one_name_are_a_fault(faults: Faults) -> None:
+    assert faults(MINIMAL + endpoint("orders", "/other")) == [
+        "gateway.yaml:14:12: endpoints[1].name: endpoints[0] already has this name"
+    ]
+    assert faults(MINIMAL + endpoint("others", "/other")) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "unclear"),
+    [
+        ("/a/b", "/a/b", True),
+        ("/a/{x}", "/a/{y}", True),
+        ("/a/{x}/c", "/a/b/{y}", True),
+        ("/{x}/b", "/a/{y}", True),
+        ("/a/b", "/a/{x}", False),
+        ("/a/{x}", "/a/b", False),
+        ("/a/b", "/a/c", False),
+        ("/a/{x}/c", "/a/{x}/d", False),
+        ("/a/{x}", "/a/{x}/c", False),
+        ("/{x}/{y}", "/a/{y}", False),
+        ("/a", "/A", False),
+    ],
+)
+def test_paths_that_two_endpoints_match_equally_well_are_a_fault(
+    faults: Faults, one: str, other: str, unclear: bool
+) -> None:
+    found = faults(MINIMAL + endpoint("one", one) + endpoint("other", other))
+    assert bool(found) is unclear
+    if unclear:
+        assert found[0].endswith(
+            "endpoints[2].path: endpoints[1] matches the same paths, and neither is more specific"
+        )
+
+
+segments = st.lists(st.sampled_from(["a", "b", "{x}"]), min_size=1, max_size=3)
+
+
+@given(segments, segments, segments)
+def test_what_passes_is_matched_the_same_in_any_order(
+    one: list[str], other: list[str], path: list[str]
+) -> None:
+    def template(segments: list[str]) -> str:
+        return "/" + "/".join(
+            segment.replace("x", f"x{index}") if "{" in segment else segment
+            for index, segment in enumerate(segments)
+        )
+
+    endpoints = [
+        Endpoint(name, template(each), BodySpec(Format.JSON))
+        for name, each in (("one", one), ("other", other))
+    ]
+    if _unclear(one, other):
+        return
+    asked = [segment.strip("{}") for segment in path]
+    found = set()
+    for order in (endpoints, endpoints[::-1]):
+        try:
+            found.add(Endpoints(order).match("GET", asked).endpoint.name)
+        except NotFound:
+            found.add("")
+    assert len(found) == 1
+
+
+def test_a_value_that_is_wrong_already_is_left_alone(faults: Faults) -> None:
+    text = MINIMAL.replace("pseudonym-key}", "5}").replace("/exports/orders", "x")
+    found = faults(text + endpoint("orders", "x"))
+    assert [fault.split(": ")[1] for fault in found] == [
+        "decision_log.pseudonym_key_file",
+        "endpoints[0].path",
+        "endpoints[1].name",
+        "endpoints[1].path",
+    ]
