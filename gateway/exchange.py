@@ -8,20 +8,21 @@
 one of the Protocols below; a step that can't do its work raises a `Refusal`, and nothing but a
 `Release` from `enforcement` carries a byte of the upstream's response.
 
-Where things go: a new format is a file in `inspection/formats/` and a row of its table; a new
-ground is a folder in `policies/privacy/grounds/`; a new refusal code is a line in `errors.py`.
+Where things go: a new format is a name in `model.Format`, a file in `inspection/formats/` and a row
+of the table there; a new ground is a folder in `policies/privacy/grounds/`, a rule in
+`policies/privacy/lib/permission/` and a name in `policies/schemas/deployment.json`; a new refusal
+code is a line in `errors.py`, in the class whose status it has.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from gateway.decisionlog.entry import Evidence, Outcome
-from gateway.endpoints import Endpoint, Endpoints, Route
+from gateway.endpoints import Endpoints, Route
 from gateway.enforcement import Denial, Release, Rewriter, enforce
 from gateway.errors import Code, Forbidden, InternalError, Refusal, Unavailable, place
 from gateway.inspection.settings import BodySpec, Limits
@@ -63,6 +64,8 @@ class Inspector(Rewriter, Protocol):
 class Log(Protocol):
     """Returns when the entry is durable, or raises Unavailable(LOG_UNAVAILABLE). (`decisionlog`)"""
 
+    def ready(self) -> bool: ...
+
     async def append(self, evidence: Evidence) -> None: ...
 
 
@@ -95,96 +98,115 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
 
     Returns only when the decision's log entry is durable; whatever goes wrong is a `Denial`.
     """
-    seen = Evidence(exchange_id=rooms.new_id(), received_at=rooms.now(), probe=rooms.probe)
-    clock = _Steps()
+    exchange_id, received_at, steps = rooms.new_id(), rooms.now(), _Steps()
+    admitted: Admitted | None = None
+    route: Route | None = None
+    caller: Caller | None = None
     response: Response | None = None
+    inspection: Inspection | None = None
+    decision: Decision | None = None
     outcome: Release | Denial
+    refusal: Refusal | None = None
     try:
-        with clock.step("admission"):
+        with steps("admission"):
             admitted = rooms.admission(request)
-            seen = replace(seen, method=admitted.method)
             route = rooms.endpoints.match(admitted.method, admitted.path)
-            seen = replace(seen, endpoint=route.endpoint.name)
-        with clock.step("identity"):
+            body, limits = route.endpoint.body, route.endpoint.limits
+        with steps("identity"):
             caller = await rooms.identity.authenticate(admitted.authorization)
-            seen = replace(seen, caller=caller)
+        question = _question(exchange_id, received_at, admitted, route, caller)
         if rooms.request_phase:
-            with clock.step("request_policy"):
-                decision = await rooms.policy.decide(_question(seen, admitted, route, caller))
-                seen = replace(seen, decision=decision)
-                if decision.effect is not Effect.ALLOW:
-                    raise Forbidden(Code.BLOCKED_BY_POLICY, "in the request phase")
-        with clock.step("upstream"):
-            response = await rooms.upstream.fetch(admitted, route, seen.exchange_id)
-        body, limits = route.endpoint.body, route.endpoint.limits
-        with clock.step("inspection"):
+            with steps("request_policy"):
+                decision = await rooms.policy.decide(question)
+            if decision.effect is not Effect.ALLOW:
+                raise Forbidden(Code.BLOCKED_BY_POLICY, "in the request phase")
+        if not rooms.log.ready():
+            raise Unavailable(Code.LOG_UNAVAILABLE, "before the upstream was asked")
+        with steps("upstream"):
+            response = await rooms.upstream.fetch(admitted, route, exchange_id)
+        with steps("inspection"):
             inspection = await rooms.inspector.inspect(response, body, limits)
-            seen = replace(seen, inspection=inspection)
-        with clock.step("policy"):
-            question = _question(seen, admitted, route, caller, inspection)
-            decision = await rooms.policy.decide(question)
-            seen = replace(seen, decision=decision)
-        with clock.step("enforcement"):
+        with steps("policy"):
+            decision = None  # what the request phase said is not about this body
+            decision = await rooms.policy.decide(question.about(inspection))
+        with steps("enforcement"):
             outcome = await enforce(decision, inspection, response, body, limits, rooms.inspector)
-            seen = _released(seen, outcome)
-    except Refusal as refusal:
-        outcome, seen = _refused(seen, refusal)
-    except asyncio.CancelledError:  # the drain is over; this exchange too gets its entry
-        outcome, seen = _refused(seen, Unavailable(Code.SHUTTING_DOWN))
-    except Exception as error:  # noqa: BLE001 - our bug, whatever it is, is a refusal
-        outcome, seen = _refused(seen, InternalError(Code.INTERNAL_ERROR, place(error)))
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all become a denial
+        refusal = _as_refusal(error)
+        outcome = Denial(refusal, exchange_id)
+    evidence = Evidence(
+        exchange_id,
+        received_at,
+        endpoint=route.endpoint.name if route else None,
+        method=admitted.method if admitted else None,
+        caller=caller,
+        inspection=inspection,
+        decision=decision,
+        durations=steps.durations,
+        probe=rooms.probe,
+        **_account(outcome, refusal, inspection),
+    )
     try:
-        with clock.step("log"):
-            await rooms.log.append(replace(seen, durations=clock.durations))
-    except Refusal as refusal:
-        _close(outcome)
-        outcome, seen = _refused(seen, refusal)
-    finally:
-        if response and getattr(outcome, "body", None) is not response.body:
-            response.body.close()
-    rooms.observer.exchange(replace(seen, durations=clock.durations))
+        with steps("log"):
+            await rooms.log.append(evidence)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - no entry, no release
+        if isinstance(outcome, Release):
+            outcome.body.close()
+        refusal = _as_refusal(error)
+        outcome = Denial(refusal, exchange_id)
+        evidence = replace(evidence, **_account(outcome, refusal, inspection))
+    if response and not (isinstance(outcome, Release) and outcome.body is response.body):
+        response.body.close()
+    rooms.observer.exchange(evidence)
     return outcome
 
 
 def _question(
-    seen: Evidence,
-    admitted: Admitted,
-    route: Route,
-    caller: Caller,
-    inspection: Inspection | None = None,
+    exchange_id: str, received_at: datetime, admitted: Admitted, route: Route, caller: Caller
 ) -> Question:
-    endpoint: Endpoint = route.endpoint
     return Question(
-        phase=Phase.REQUEST if inspection is None else Phase.RESPONSE,
-        exchange_id=seen.exchange_id,
-        received_at=seen.received_at,
-        endpoint=endpoint.name,
-        labels=endpoint.labels,
+        phase=Phase.REQUEST,
+        exchange_id=exchange_id,
+        received_at=received_at,
+        endpoint=route.endpoint.name,
+        labels=route.endpoint.labels,
         method=admitted.method,
         path=admitted.path,
         params=route.params,
         query=admitted.query,
         caller=caller,
-        inspection=inspection,
     )
 
 
-def _released(seen: Evidence, release: Release) -> Evidence:
-    redacted = release.effect is Effect.REDACT
-    return replace(
-        seen,
-        outcome=Outcome.REDACTED if redacted else Outcome.RELEASED,
-        http_status=200,
-        counts=release.counts,
-        bytes_released=release.body.size,
-    )
+class _Account(TypedDict):
+    """The part of the evidence that says how an exchange ended."""
+
+    outcome: Outcome
+    code: Code | None
+    note: str
+    http_status: int
+    counts: Counts
+    bytes_released: int
 
 
-def _refused(seen: Evidence, refusal: Refusal) -> tuple[Denial, Evidence]:
+def _account(
+    outcome: Release | Denial, refusal: Refusal | None, inspection: Inspection | None
+) -> _Account:
+    """Every record seen is released, redacted or blocked."""
+    if isinstance(outcome, Release):
+        redacted = outcome.effect is Effect.REDACT
+        return _Account(
+            outcome=Outcome.REDACTED if redacted else Outcome.RELEASED,
+            code=None,
+            note="",
+            http_status=200,
+            counts=outcome.counts,
+            bytes_released=outcome.body.size,
+        )
+    assert refusal
     blocked = refusal.code is Code.BLOCKED_BY_POLICY
-    records = seen.inspection.records if seen.inspection else 0
-    return Denial(refusal, seen.exchange_id), replace(
-        seen,
+    records = inspection.records if inspection else 0
+    return _Account(
         outcome=Outcome.BLOCKED if blocked else Outcome.REFUSED,
         code=refusal.code,
         note=refusal.note,
@@ -194,21 +216,28 @@ def _refused(seen: Evidence, refusal: Refusal) -> tuple[Denial, Evidence]:
     )
 
 
-def _close(outcome: Release | Denial) -> None:
-    if isinstance(outcome, Release):
-        outcome.body.close()
+def _as_refusal(error: BaseException) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        return Unavailable(Code.SHUTTING_DOWN, "the drain is over")
+    return InternalError(Code.INTERNAL_ERROR, place(error))
 
 
 class _Steps:
-    """How long each step took, in seconds."""
+    """How long each step took, in seconds: `with steps("identity"): ...`."""
+
+    __slots__ = ("_name", "_start", "durations")
 
     def __init__(self) -> None:
-        self.durations: Mapping[str, float] = {}
+        self.durations: dict[str, float] = {}
 
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.durations = {**self.durations, name: time.perf_counter() - start}
+    def __call__(self, name: str) -> "_Steps":
+        self._name = name
+        return self
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.durations[self._name] = time.perf_counter() - self._start

@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import ctypes
 import importlib
+import math
 import os
 import resource
 import signal
@@ -30,7 +31,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 _HEADER = struct.Struct("!IB")
-_READ = 256 * 1024
+_READ = 64 * 1024
+"""Bytes read at once; an allocation of more than 128 KiB would cost a system call of its own."""
 _MAX_FDS = 4
 _MAX_FRAME = 256 * 2**20
 _START_DEADLINE = 60.0
@@ -79,14 +81,23 @@ class WorkerPool:
     """A fixed number of child processes that answer jobs.
 
     `entry` is `module:function`; the function takes the setup bytes and returns an `Answer`. Jobs
-    with descriptors need `depth=1`. Not thread-safe: one event loop owns a pool.
+    with descriptors need `depth=1`. `nice` lowers the processes' claim to a busy machine's cores
+    (nice(2)). Not thread-safe: one event loop owns a pool.
     """
 
     def __init__(
-        self, *, entry: str, size: int = 1, setup: bytes = b"", depth: int = 1, queue: int = 4096
+        self,
+        *,
+        entry: str,
+        size: int = 1,
+        setup: bytes = b"",
+        depth: int = 1,
+        queue: int = 4096,
+        nice: int = 0,
     ) -> None:
         self._depth, self._queue = depth, queue
-        self._workers = [_Worker(entry, setup, self._dispatch) for _ in range(size)]
+        self._workers = [_Worker(entry, setup, nice, self._dispatch) for _ in range(size)]
+        self._many = size > 1
         self._waiting: deque[_Job] = deque()
 
     async def start(self) -> None:
@@ -129,7 +140,7 @@ class WorkerPool:
 
     def _dispatch(self) -> None:
         while self._waiting:
-            worker = min(self._workers, key=_preference)
+            worker = min(self._workers, key=_preference) if self._many else self._workers[0]
             if worker.load >= self._depth:
                 return
             job = self._waiting.popleft()
@@ -152,6 +163,7 @@ class _Worker:
 
     entry: str
     setup: bytes
+    nice: int
     freed: Callable[[], None]
     ready: bool = False
     restarts: int = 0
@@ -160,6 +172,9 @@ class _Worker:
     _socket: socket.socket | None = None
     _incoming: bytearray = field(default_factory=bytearray)
     _outgoing: bytearray = field(default_factory=bytearray)
+    _flushing: bool = False
+    _blocked: bool = False
+    _due: float = math.inf
     _timer: asyncio.TimerHandle | None = None
     _started: asyncio.Future[None] | None = None
     _failures: int = 0
@@ -192,52 +207,68 @@ class _Worker:
                 self._watch_head()
 
     def _spawn(self) -> None:
+        """Raises OSError where the system has no room for another process."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         flags = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
         command = [sys.executable, *flags, "-m", "gateway.workers", self.entry]
         try:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [*command, str(theirs.fileno())],
+                [*command, str(theirs.fileno()), str(self.nice)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
+        except BaseException:
+            ours.close()
+            raise
         finally:
             theirs.close()
         self._socket = ours
-        self._incoming, self._outgoing = bytearray(), bytearray()
+        self._incoming, self._outgoing, self._blocked = bytearray(), bytearray(), False
         loop = asyncio.get_running_loop()
         loop.add_reader(ours.fileno(), self._readable)
         self._write(_HEADER.pack(len(self.setup), 0) + self.setup)
-        self._timer = loop.call_later(_START_DEADLINE, self._lost, WorkerLate("start"))
+        self._expect(_START_DEADLINE)
 
     def _send(self, job: _Job) -> None:
         header = _HEADER.pack(len(job.payload), len(job.fds))
         if job.fds:
             # Descriptors travel with the first byte; with depth 1 nothing can be queued before it.
             assert self._socket is not None and not self._outgoing
-            sent = socket.send_fds(self._socket, [header], list(job.fds))
+            try:
+                sent = socket.send_fds(self._socket, [header], list(job.fds))
+            except OSError:
+                self._kill()  # if it isn't dead already; the reader sees the end of the stream
+                return
             header = header[sent:]
         self._write(header + job.payload)
 
     def _write(self, data: bytes) -> None:
+        """Jobs of one turn of the loop share a system call."""
         self._outgoing += data
-        if len(self._outgoing) == len(data):
-            self._flush()
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        assert self._socket is not None
-        loop, fileno = asyncio.get_running_loop(), self._socket.fileno()
+        """Send what the socket takes now, the rest when it can."""
+        self._flushing = False
+        if self._socket is None:
+            return
         try:
             while self._outgoing:
                 del self._outgoing[: self._socket.send(self._outgoing)]
         except BlockingIOError:
-            loop.add_writer(fileno, self._flush)
+            if not self._blocked:
+                asyncio.get_running_loop().add_writer(self._socket.fileno(), self._flush)
+                self._blocked = True
             return
         except OSError:
             return  # the reader sees the end of the stream, and handles it
-        loop.remove_writer(fileno)
+        if self._blocked:
+            asyncio.get_running_loop().remove_writer(self._socket.fileno())
+            self._blocked = False
 
     def _readable(self) -> None:
         assert self._socket is not None
@@ -261,7 +292,6 @@ class _Worker:
             self._answered(frame)
 
     def _answered(self, frame: bytes) -> None:
-        self._unwatch()
         if not self.ready:
             self._become_ready()
             return
@@ -275,6 +305,8 @@ class _Worker:
         self.ready, self._failures = True, 0
         if self._started and not self._started.done():
             self._started.set_result(None)
+        # Whoever gave up has closed its descriptors, and their numbers may be somebody else's.
+        self._jobs = deque(job for job in self._jobs if not job.future.done())
         for job in self._jobs:
             self._send(job)
         self._watch_head()
@@ -282,14 +314,27 @@ class _Worker:
 
     def _watch_head(self) -> None:
         if self._jobs and self.ready:
-            loop = asyncio.get_running_loop()
-            late = WorkerLate("the deadline passed")
-            self._timer = loop.call_later(self._jobs[0].deadline, self._lost, late)
+            self._expect(self._jobs[0].deadline)
+        else:
+            self._due = math.inf
 
-    def _unwatch(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
+    def _expect(self, seconds: float) -> None:
+        """An answer is due. One timer serves many jobs: when it rings, it looks what is due by
+        then, so that a job that is answered in time costs no timer of its own."""
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._due:
+            if self._timer:
+                self._timer.cancel()
+            self._timer = loop.call_at(self._due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._due:
+            self._lost(WorkerLate("the deadline passed"))
+        elif self._due < math.inf:
+            self._timer = loop.call_at(self._due, self._ring)
 
     def _lost(self, error: WorkerError) -> None:
         """The child is dead, or is killed here; only the job at the head pays for it."""
@@ -316,12 +361,18 @@ class _Worker:
         self.freed()
 
     def _respawn(self) -> None:
-        if not self._stopped:
+        if self._stopped:
+            return
+        try:
             self._spawn()
+        except OSError:  # no descriptor, no memory, no place for a process: that passes
+            self._lost(WorkerDied("the process cannot start"))
 
     def _discard(self) -> None:
-        self.ready = False
-        self._unwatch()
+        self.ready, self._due = False, math.inf
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
         if self._socket:
             loop, fileno = asyncio.get_running_loop(), self._socket.fileno()
             loop.remove_reader(fileno)
@@ -329,9 +380,13 @@ class _Worker:
             self._socket.close()
             self._socket = None
         if self._child:
-            self._child.kill()
+            self._kill()
             self._child.wait()
             self._child = None
+
+    def _kill(self) -> None:
+        if self._child:
+            self._child.kill()
 
 
 # --- the child's side -------------------------------------------------------------------------
@@ -352,11 +407,12 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def _serve(entry: str, fd: int) -> NoReturn:
+def _serve(entry: str, fd: int, nice: int) -> NoReturn:
     # A parent killed outright must not leave a runaway child behind.
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     harden()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    os.nice(nice)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     # Native code prints its panics, input included, to standard error: keep only our own line.
     stderr = os.dup(2)
@@ -375,11 +431,12 @@ def _serve(entry: str, fd: int) -> NoReturn:
 
 def _answer_all(entry: str, sock: socket.socket) -> None:
     module, _, function = entry.partition(":")
-    setup, _ = _receive(sock)
+    frames = _Frames(sock)
+    setup, _ = frames.next()
     answer: Answer = getattr(importlib.import_module(module), function)(setup)
     sock.sendall(_HEADER.pack(0, 0))
     while True:
-        job, fds = _receive(sock)
+        job, fds = frames.next()
         try:
             result = answer(job, fds)
         finally:
@@ -388,26 +445,37 @@ def _answer_all(entry: str, sock: socket.socket) -> None:
         sock.sendall(_HEADER.pack(len(result), 0) + result)
 
 
-def _receive(sock: socket.socket) -> tuple[bytes, list[int]]:
-    header, fds, _, _ = socket.recv_fds(sock, _HEADER.size, _MAX_FDS)
-    if not header:
-        os._exit(0)  # the parent closed its end
-    header += _exactly(sock, _HEADER.size - len(header))
-    length, count = _HEADER.unpack(header)
-    if length > _MAX_FRAME or count != len(fds):
-        raise ValueError("frame out of bounds")
-    return _exactly(sock, length), fds
+class _Frames:
+    """The frames that the parent sends. Several may come in one read; descriptors come with the
+    first byte of their frame, and then (depth 1) with no other frame behind it."""
 
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._data = bytearray()
+        self._fds: list[int] = []
 
-def _exactly(sock: socket.socket, length: int) -> bytes:
-    data = bytearray()
-    while len(data) < length:
-        chunk = sock.recv(min(_READ, length - len(data)))
-        if not chunk:
-            os._exit(0)
-        data += chunk
-    return bytes(data)
+    def next(self) -> tuple[bytes, list[int]]:
+        self._hold(_HEADER.size)
+        length, count = _HEADER.unpack_from(self._data)
+        if length > _MAX_FRAME:
+            raise ValueError("frame out of bounds")
+        end = _HEADER.size + length
+        self._hold(end)
+        payload = bytes(self._data[_HEADER.size : end])
+        del self._data[:end]
+        fds, self._fds = self._fds[:count], self._fds[count:]
+        if len(fds) != count:
+            raise ValueError("descriptors are missing")
+        return payload, fds
+
+    def _hold(self, size: int) -> None:
+        while len(self._data) < size:
+            data, fds, _, _ = socket.recv_fds(self._sock, _READ, _MAX_FDS)
+            if not data:
+                os._exit(0)  # the parent closed its end
+            self._data += data
+            self._fds += fds
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], int(sys.argv[2]))
+    _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,3 +24,13 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         missing("the corpus is not beside this checkout (../shared/corpus)")
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def opa_binary() -> str:
+    """A real OPA; tests that use it carry the marker `opa`."""
+    tools = REPOSITORY / ".tools" / "bin"
+    found = shutil.which("opa") or shutil.which("opa", path=str(tools))
+    if found is None:
+        missing("there is no opa on PATH or in .tools/bin")
+    return found

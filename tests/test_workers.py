@@ -1,6 +1,7 @@
 """Worker processes: killable, ordered, and only the job at the head pays."""
 
 import asyncio
+import errno
 import os
 import re
 import select
@@ -73,6 +74,56 @@ async def test_a_process_killed_while_idle_is_replaced() -> None:
         while pool.facts().restarts == 0:
             await asyncio.sleep(0)
         assert await pool.call(b"pid", deadline=AMPLE) != first
+
+
+async def test_a_process_that_cannot_be_replaced_at_once_is_replaced_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No descriptor, no memory, no process left (EMFILE, ENOMEM, EAGAIN): that passes."""
+    async with running() as pool:
+        first = await pool.call(b"pid", deadline=AMPLE)
+        start, failures = subprocess.Popen, iter([errno.EAGAIN, errno.EMFILE])
+        held = len(os.listdir("/proc/self/fd"))
+
+        def refused(*args: object, **options: object) -> object:
+            for number in failures:
+                raise OSError(number, "refused")
+            return start(*args, **options)  # type: ignore[call-overload]
+
+        monkeypatch.setattr("gateway.workers.subprocess.Popen", refused)
+        os.kill(int(first), 9)
+        while pool.facts().restarts < 2:
+            await asyncio.sleep(0)
+        with pytest.raises(WorkerDied):
+            await pool.call(b"meanwhile", deadline=AMPLE)
+        assert len(os.listdir("/proc/self/fd")) < held
+        assert await pool.call(b"ok", deadline=AMPLE) == b"ok"
+
+
+async def test_a_job_given_up_before_its_process_is_there_is_not_sent() -> None:
+    """Its descriptors are closed by then, and their numbers may be another exchange's."""
+    async with running() as pool:
+        first = await pool.call(b"pid", deadline=AMPLE)
+        os.kill(int(first), 9)
+        while pool.facts().restarts == 0:
+            await asyncio.sleep(0)
+        with tempfile.TemporaryFile() as file:
+            call = asyncio.create_task(pool.call(b"die", deadline=AMPLE, fds=(file.fileno(),)))
+            await asyncio.sleep(0)
+            call.cancel()
+        assert await pool.call(b"next", deadline=AMPLE) == b"next"
+        assert pool.facts().restarts == 1
+
+
+async def test_a_job_for_a_process_that_just_died_fails_and_the_next_one_is_answered() -> None:
+    async with running() as pool:
+        pid = int(await pool.call(b"pid", deadline=AMPLE))
+        os.kill(pid, 9)
+        while "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]:
+            pass  # the event loop must not hear of it yet
+        with tempfile.TemporaryFile() as file, pytest.raises(WorkerDied):
+            await pool.call(b"read", deadline=AMPLE, fds=(file.fileno(),))
+        assert await pool.call(b"ok", deadline=AMPLE) == b"ok"
 
 
 async def test_a_setup_that_fails_is_reported_at_the_start_without_its_text(

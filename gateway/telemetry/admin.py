@@ -6,13 +6,13 @@ whether it holds, in words from the code.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from gateway.telemetry.metrics import Metrics
 
-Checks = Callable[[], Mapping[str, bool]]
+Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 
 
 class AdminServer:
@@ -53,7 +53,7 @@ class AdminServer:
         return web.json_response({"status": "alive"})
 
     async def _serve_readiness(self, _request: web.Request) -> web.Response:
-        checks = self._checks()
+        checks = await self._checks()
         ready = all(checks.values())
         body = {"status": "ready" if ready else "not ready", "checks": dict(checks)}
         return web.Response(

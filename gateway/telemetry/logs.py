@@ -7,12 +7,17 @@ body, and a traceback's locals always do.
 
 import logging
 import sys
+import threading
+import time
 from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
 
 from gateway.errors import place
+
+_PAUSE = 1.0
+"""Seconds in which one place in a library is heard once."""
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -36,6 +41,9 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
     sys.excepthook = _unhandled
+    # The defaults of these two print the error's text, the second one an object's repr, too.
+    threading.excepthook = _unhandled_elsewhere
+    sys.unraisablehook = _unhandled_elsewhere
 
 
 def _exception_as_place(_logger: Any, _name: str, event: Any) -> Any:
@@ -48,9 +56,23 @@ def _exception_as_place(_logger: Any, _name: str, event: Any) -> Any:
 
 
 class _FromLibraries(logging.Handler):
-    """A library's message may quote what it read: only its logger, level and place are kept."""
+    """A library's message may quote what it read: only its logger, level and place are kept.
+
+    The gateway's rooms log through the standard library too; what they say is kept.
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._heard: dict[tuple[str, int], float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("gateway."):
+            structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name)
+            return
+        now, place_of_call = time.monotonic(), (record.pathname, record.lineno)
+        if now - self._heard.get(place_of_call, -_PAUSE) < _PAUSE:
+            return
+        self._heard[place_of_call] = now
         structlog.get_logger().warning(
             "library",
             logger=record.name,
@@ -68,3 +90,10 @@ def _unhandled(
     _kind: type[BaseException], error: BaseException, _traceback: TracebackType | None
 ) -> None:
     structlog.get_logger().error("unhandled", error=place(error))
+
+
+def _unhandled_elsewhere(failure: Any) -> None:
+    """In a thread, or in a finalizer: both hooks get an object with the error's type and value."""
+    error = failure.exc_value
+    name = failure.exc_type.__name__
+    structlog.get_logger().error("unhandled", error=place(error) if error else name)

@@ -70,6 +70,10 @@ class Metrics:
             registry=self.registry,
         )
         build.labels(__version__).set(1)
+        # The label sets are closed, so these stay small; looking one up in the library costs more
+        # than counting in it.
+        self._counted: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
+        self._timed: dict[str, Histogram] = {}
         self.registry.register(_Readings(tuple(readings)))
 
     def exchange(self, evidence: Evidence) -> None:
@@ -81,7 +85,10 @@ class Metrics:
         code = evidence.code.value if evidence.code else _NONE
         self._add(self._exchanges, (endpoint, kind, effect, code), 1)
         for step, seconds in evidence.durations.items():
-            self._steps.labels(step).observe(seconds)
+            timed = self._timed.get(step)
+            if timed is None:
+                timed = self._timed[step] = self._steps.labels(step)
+            timed.observe(seconds)
         if inspection is None:
             return
         counts = evidence.counts
@@ -117,7 +124,11 @@ class Metrics:
 
     def _add(self, counter: Counter, labels: tuple[str, ...], amount: int) -> None:
         if amount:
-            counter.labels(*labels).inc(amount)
+            key = (counter, labels)
+            counted = self._counted.get(key)
+            if counted is None:
+                counted = self._counted[key] = counter.labels(*labels)
+            counted.inc(amount)
 
 
 class _Readings(Collector):

@@ -1,0 +1,267 @@
+"""Composition root: wires the rooms, starts and drains the servers.
+
+Start: what the data path needs, then the admin server, then the data server, then the self-proof;
+`/readyz` says so at each point. Stop (SIGTERM or SIGINT): not ready, no new connections, exchanges
+in flight end or are cut off after the grace, and the decision log closes last.
+"""
+
+import asyncio
+import gc
+import json
+import resource
+import secrets
+import signal
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+
+from gateway import __version__
+from gateway.config import Config
+from gateway.decisionlog.append import DecisionLog
+from gateway.decisionlog.key import read_key
+from gateway.endpoints import Endpoints
+from gateway.errors import Refusal, place
+from gateway.exchange import Rooms, guard
+from gateway.identity.authenticator import Authenticator
+from gateway.inspection.dispatch import Dispatch
+from gateway.policy.bundle import BundleError
+from gateway.policy.decisions import PolicyDecisions
+from gateway.policy.embedded import EmbeddedEngine
+from gateway.policy.engine import Engine
+from gateway.policy.opa import OpaEngine
+from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.proxy.admission import admit
+from gateway.proxy.parser import UnfitParserError
+from gateway.proxy.server import DataServer
+from gateway.proxy.settings import Address
+from gateway.proxy.upstream import UpstreamClient
+from gateway.selfproof import prove
+from gateway.spool import Spool
+from gateway.telemetry import logs
+from gateway.telemetry.admin import AdminServer
+from gateway.telemetry.metrics import Metrics, Reading
+from gateway.workers import WorkerError, harden
+
+_PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
+_LOG = structlog.get_logger()
+
+
+class CannotStart(Exception):
+    """One sentence for the operator."""
+
+
+def run(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT. Returns 0, or 1 where it could not start."""
+    harden()
+    _take_descriptors()
+    logs.configure(config.log_level)
+    try:
+        asyncio.run(_serve(config))
+    except CannotStart as error:
+        _LOG.error("cannot start", reason=str(error))
+        return 1
+    return 0
+
+
+def _take_descriptors() -> None:
+    """All that may be had: the usual soft limit of 1,024 is spent by as many idle callers."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+async def _serve(config: Config) -> None:
+    stopping, signals = asyncio.Event(), (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    gateway = Gateway(config)
+    async with AsyncExitStack() as stack:
+        # The loop takes its handlers along when it closes; a late second signal would kill.
+        stack.callback(signal.pthread_sigmask, signal.SIG_BLOCK, signals)
+        try:
+            await gateway.start(stack)
+        except (Refusal, BundleError, UnfitParserError, WorkerError, OSError, ValueError) as error:
+            raise CannotStart(_reason(error)) from None
+        # What lives now lives until the end; looking through it again and again for garbage costs
+        # a tenth of a small exchange.
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        words = {"listen": gateway.data_url, "admin": gateway.admin_url}
+        print(json.dumps(words), flush=True)
+        _LOG.info("listening", **words)
+        await stopping.wait()
+        _LOG.info("draining")
+        gateway.draining = True
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case Refusal():
+            return f"{error.code}: {error.note}"
+        case BundleError() | UnfitParserError() | OSError() | ValueError():
+            return str(error)
+        case _:
+            return place(error)
+
+
+class Gateway:
+    """Every room of one gateway."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.draining = False
+        self._proven = False
+        self._proof = "not yet played"
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Start every room; `stack` stops them, the last one first.
+
+        Raises Refusal, BundleError, UnfitParserError, WorkerError, OSError or ValueError, saying
+        what is missing.
+        """
+        config = self._config
+        labels = {"id": secrets.token_hex(8), "version": __version__}
+        self.spool = Spool(config.spool)
+        self.log = DecisionLog(
+            config.decision_log, read_key(config.decision_log.pseudonym_key_file), labels
+        )
+        await self.log.start()
+        stack.push_async_callback(self.log.stop)
+        self.inspector = Dispatch(config.inspection, self.spool)
+        await self.inspector.start()
+        stack.push_async_callback(self.inspector.stop)
+        self.engine = _engine(config.policy)
+        await self.engine.start()
+        stack.push_async_callback(self.engine.stop)
+        self.identity = Authenticator(config.identity)
+        await self.identity.start()
+        stack.push_async_callback(self.identity.stop)
+        self.upstream = UpstreamClient(config.upstream, self.spool)
+        await self.upstream.start()
+        stack.push_async_callback(self.upstream.stop)
+        self.metrics = Metrics([self._readings])
+        self.rooms = Rooms(
+            admission=partial(admit, limits=config.client.limits),
+            endpoints=Endpoints(config.endpoints),
+            identity=self.identity,
+            policy=PolicyDecisions(self.engine),
+            upstream=self.upstream,
+            inspector=self.inspector,
+            log=self.log,
+            observer=self.metrics,
+            request_phase=config.policy.request_phase,
+            new_id=_Ids().__next__,
+            now=lambda: datetime.now(UTC),
+        )
+        self._admin = AdminServer(config.admin.host, config.admin.port, self.metrics, self.checks)
+        await self._admin.start()
+        stack.push_async_callback(self._admin.stop)
+        self._data = DataServer(config.proxy, lambda request: guard(request, self.rooms))
+        await self._data.start()
+        stack.push_async_callback(self._data.stop)
+        proof = asyncio.create_task(self._keep_proving())
+        stack.callback(proof.cancel)
+
+    @property
+    def data_url(self) -> str:
+        return f"http://{self._data.address}"
+
+    @property
+    def admin_url(self) -> str:
+        return f"http://{Address(self._config.admin.host, self._admin.port)}"
+
+    async def checks(self) -> Mapping[str, bool]:
+        """What must hold before traffic comes."""
+        return {
+            "accepting": not self.draining,
+            "keys": self.identity.ready,
+            "policy": await self.engine.ready(),
+            "decision_log": self.log.ready(),
+            "spool": self.spool.ready(),
+            "inspection": self.inspector.facts().ready > 0,
+            "self_proof": self._proven,
+        }
+
+    async def _keep_proving(self) -> None:
+        """Play the planted exchanges until they go as they must, then again every five minutes."""
+        issuer = self._config.identity.issuers[0]
+        kind = next(iter(issuer.identifiers))
+        quiet = replace(self.rooms, observer=_Nobody())
+        while True:
+            fault = await prove(quiet, kind, issuer.issuer)
+            if self.draining:
+                return  # its exchanges were cut off, which says nothing about the policy
+            if fault != self._proof:
+                (_LOG.error if fault else _LOG.info)("self-proof", fault=fault)
+            self._proof, self._proven = fault or "", fault is None
+            await asyncio.sleep(_PROOF_PERIOD if self._proven else _PROOF_RETRY)
+
+    def _readings(self) -> Iterable[Reading]:
+        log, engine, workers = self.log.facts(), self.engine.facts(), self.inspector.facts()
+        yield Reading("ready", "1 if the planted exchanges went as they must.", self._proven)
+        proxy = self._data.facts()
+        yield Reading("in_flight_exchanges", "Exchanges not yet ended.", proxy.exchanges)
+        yield Reading("connections", "Open connections of callers.", proxy.connections)
+        yield Reading("spool_bytes", "Bytes of responses held on disk.", self.spool.bytes_used)
+        yield Reading("spool_limit_bytes", "The most the spool may hold.", self.spool.limit)
+        yield Reading("spool_files", "Responses held on disk.", self.spool.files_open)
+        yield Reading("log_entries", "Sequence number of the last durable entry.", log.entries)
+        yield Reading("log_bytes", "Size of the decision log.", log.bytes)
+        yield Reading("log_queue", "Entries waiting to be durable.", log.queue)
+        yield Reading("log_syncs", "Groups made durable since the start.", log.syncs)
+        yield Reading("log_sync_seconds", "Duration of the last sync.", log.last_sync_seconds)
+        yield Reading("log_failed", "1 while the log can't be written: page.", bool(log.fault))
+        yield Reading(
+            "log_unrecorded_entries",
+            "Refused exchanges that the log could not record since the start.",
+            log.unrecorded,
+        )
+        yield Reading("inspection_workers_ready", "Inspecting processes.", workers.ready)
+        yield Reading("inspection_worker_restarts", "Inspecting processes lost.", workers.restarts)
+        yield Reading("inspection_jobs", "Bodies waiting or being inspected.", workers.jobs)
+        yield Reading("policy_restarts", "Policy engines lost.", engine.restarts)
+        yield Reading("policy_questions_waiting", "Questions not yet answered.", engine.waiting)
+        yield Reading(
+            "policy_info",
+            "The active policy, as labels.",
+            1,
+            {"engine": engine.kind.value, "revision": engine.revision},
+        )
+        for facts in self.identity.key_facts():
+            issuer = {"issuer": facts.issuer}
+            yield Reading("keys", "Usable keys of an issuer.", facts.keys, issuer)
+            yield Reading("keys_ignored", "Keys left out.", sum(facts.ignored.values()), issuer)
+            yield Reading("keys_live", "1 if an issuer's keys count.", facts.live, issuer)
+            if facts.age is not None:
+                yield Reading("keys_age_seconds", "Since the last good read.", facts.age, issuer)
+
+
+class _Ids:
+    """Random exchange ids of 128 bits. The system's generator is asked once for many of them."""
+
+    def __init__(self) -> None:
+        self._ready: list[str] = []
+
+    def __next__(self) -> str:
+        if not self._ready:
+            text = secrets.token_hex(16 * 256)
+            self._ready = [text[at : at + 32] for at in range(0, len(text), 32)]
+        return self._ready.pop()
+
+
+class _Nobody:
+    """The self-proof stays out of the metrics: they are about real exports."""
+
+    def exchange(self, evidence: object) -> None: ...
+
+
+def _engine(settings: PolicySettings) -> Engine:
+    match settings.engine:
+        case EngineKind.EMBEDDED:
+            return EmbeddedEngine(settings)
+        case EngineKind.OPA:
+            return OpaEngine(settings)

@@ -1,0 +1,45 @@
+"""The admin server: three paths, and nothing else."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from aiohttp import ClientSession
+
+from gateway.telemetry.admin import AdminServer
+from gateway.telemetry.metrics import Metrics
+
+
+@asynccontextmanager
+async def serving(checks: Mapping[str, bool]) -> AsyncIterator[str]:
+    async def current() -> Mapping[str, bool]:
+        return checks
+
+    server = AdminServer("127.0.0.1", 0, Metrics(), current)
+    await server.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        await server.stop()
+
+
+async def test_it_is_ready_when_every_check_holds() -> None:
+    async with serving({"policy": True, "keys": True}) as url, ClientSession() as session:
+        answer = await session.get(f"{url}/readyz")
+        assert answer.status == 200
+        assert (await answer.json())["checks"] == {"policy": True, "keys": True}
+
+
+async def test_it_names_the_check_that_fails_and_is_alive_all_the_same() -> None:
+    async with serving({"policy": False, "keys": True}) as url, ClientSession() as session:
+        answer = await session.get(f"{url}/readyz")
+        assert answer.status == 503
+        assert (await answer.json())["checks"]["policy"] is False
+        assert (await session.get(f"{url}/healthz")).status == 200
+
+
+async def test_metrics_are_served_in_the_text_format_and_other_paths_are_not_there() -> None:
+    async with serving({}) as url, ClientSession() as session:
+        answer = await session.get(f"{url}/metrics")
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert b"privacy_gateway_build_info" in await answer.read()
+        assert (await session.get(f"{url}/debug")).status == 404

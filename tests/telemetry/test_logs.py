@@ -1,0 +1,105 @@
+"""Structured logs: one JSON object a line, and never the text of an exception."""
+
+import io
+import json
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from gateway.telemetry import logs
+
+CANARY = "canary-33aa"
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root, hook = logging.getLogger(), sys.excepthook
+    hooks = threading.excepthook, sys.unraisablehook
+    handlers, level = list(root.handlers), root.level
+    out = io.StringIO()
+    logs.configure("debug", out)
+    yield out
+    structlog.reset_defaults()
+    logging.captureWarnings(False)
+    root.handlers[:], sys.excepthook = handlers, hook
+    threading.excepthook, sys.unraisablehook = hooks
+    root.setLevel(level)
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_event_is_one_json_line_with_level_and_time(stream: io.StringIO) -> None:
+    structlog.get_logger().info("listening", listen="http://127.0.0.1:1\r\n\x1b[31m")
+    (line,) = lines(stream)
+    assert line["event"] == "listening" and line["level"] == "info" and line["timestamp"]
+
+
+def test_an_exception_is_logged_as_type_and_place_without_its_text(stream: io.StringIO) -> None:
+    try:
+        raise ValueError(CANARY)
+    except ValueError:
+        structlog.get_logger().error("failed", exc_info=True)
+    assert CANARY not in stream.getvalue()
+    assert str(lines(stream)[0]["error"]).startswith("ValueError at tests.telemetry.test_logs:")
+
+
+def test_what_a_library_says_is_reduced_to_who_said_it(stream: io.StringIO) -> None:
+    try:
+        raise ValueError(CANARY)
+    except ValueError:
+        logging.getLogger("aiohttp.server").exception("could not read %s", CANARY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(CANARY, stacklevel=1)
+    assert CANARY not in stream.getvalue()
+    assert lines(stream)[0]["logger"] == "aiohttp.server"
+
+
+def test_an_unhandled_exception_is_logged_without_its_text(stream: io.StringIO) -> None:
+    error = RuntimeError(CANARY)
+    sys.excepthook(RuntimeError, error, None)
+    assert CANARY not in stream.getvalue()
+    assert lines(stream)[0]["event"] == "unhandled"
+
+
+def test_a_library_that_repeats_itself_does_not_fill_the_disk(stream: io.StringIO) -> None:
+    """asyncio writes 1,024 lines each time that there is no descriptor for a new connection."""
+    for _ in range(1024):
+        logging.getLogger("asyncio").error("out of system resource")
+    logging.getLogger("asyncio").error("something else")
+    assert 2 <= len(lines(stream)) < 20
+
+
+def test_what_the_gateway_says_of_itself_is_kept(stream: io.StringIO) -> None:
+    """Why the decision log is unavailable must be somewhere; its rooms note no personal data."""
+    logging.getLogger("gateway.decisionlog.append").error("unavailable: %s", "ENOSPC")
+    logging.getLogger("gatewayish").error("unavailable: %s", CANARY)
+    first, second = lines(stream)
+    assert (first["event"], first["level"]) == ("unavailable: ENOSPC", "error")
+    assert first["logger"] == "gateway.decisionlog.append"
+    assert second["event"] == "library" and CANARY not in stream.getvalue()
+
+
+def test_what_a_thread_or_a_finalizer_raises_is_logged_without_its_text(
+    stream: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RuntimeError(CANARY)
+
+    class Broken:
+        def __del__(self) -> None:
+            fail()
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    Broken()
+    assert CANARY not in stream.getvalue() + capfd.readouterr().err
+    assert [line["event"] for line in lines(stream)] == ["unhandled"] * 2

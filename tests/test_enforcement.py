@@ -1,0 +1,80 @@
+"""Decision → Release: the last place where something can be held back."""
+
+import pytest
+
+from gateway.enforcement import Denial, Release, enforce
+from gateway.errors import Code, Forbidden, InternalError, Refusal, Unauthenticated
+from gateway.inspection.settings import BodySpec, Limits
+from gateway.model import (
+    Attribution,
+    Counts,
+    Decision,
+    Effect,
+    Format,
+    Group,
+    Inspection,
+    SubjectRef,
+)
+from gateway.response import Payload, Response
+from gateway.spool import InMemory, Spooled
+
+ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
+RESPONSE = Response((("Content-Type", "application/json"),), Payload(), Spooled(InMemory(b"whole")))
+REDACTED = Spooled(InMemory(b"part"))
+
+
+class Rewriter:
+    async def rewrite(self, *_: object) -> tuple[Spooled, Counts]:
+        return REDACTED, Counts(seen=2, released=1, redacted=1)
+
+
+async def enforced(effect: Effect, *owners: SubjectRef, mask: tuple[str, ...] = ()) -> Release:
+    decision = Decision(effect, frozenset({ME}), False, frozenset(), mask, (), "r1")
+    groups = tuple(Group((owner,), Attribution.DIRECT, "", 1) for owner in owners)
+    inspection = Inspection(Format.JSON, groups, (), 5, 5, 5)
+    spec = BodySpec(Format.JSON)
+    return await enforce(decision, inspection, RESPONSE, spec, Limits(), Rewriter())
+
+
+async def test_allow_releases_the_very_body_that_was_inspected() -> None:
+    release = await enforced(Effect.ALLOW, ME, ME)
+    assert release.body is RESPONSE.body and release.headers == RESPONSE.headers
+    assert release.counts == Counts(seen=2, released=2)
+
+
+async def test_redact_releases_the_rewritten_body() -> None:
+    release = await enforced(Effect.REDACT, ME, FOREIGN)
+    assert release.body is REDACTED
+    assert release.counts == Counts(seen=2, released=1, redacted=1)
+
+
+async def test_block_releases_nothing() -> None:
+    with pytest.raises(Forbidden) as blocked:
+        await enforced(Effect.BLOCK, ME)
+    assert blocked.value.code is Code.BLOCKED_BY_POLICY
+
+
+@pytest.mark.parametrize(
+    ("owners", "mask"), [((ME, FOREIGN), ()), ((ME,), ("$.phone",))], ids=["foreign", "mask"]
+)
+async def test_an_allow_that_must_leave_something_behind_is_a_bug_of_ours(
+    owners: tuple[SubjectRef, ...], mask: tuple[str, ...]
+) -> None:
+    with pytest.raises(InternalError):
+        await enforced(Effect.ALLOW, *owners, mask=mask)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "code"),
+    [
+        (Forbidden(Code.BLOCKED_BY_POLICY, "note"), 403, Code.BLOCKED_BY_POLICY),
+        (Unauthenticated(Code.TOKEN_EXPIRED, "note"), 401, Code.TOKEN_REJECTED),
+        (Unauthenticated(Code.TOKEN_UNTRUSTED, "note"), 401, Code.TOKEN_REJECTED),
+    ],
+)
+def test_a_denial_has_room_for_status_code_and_id_only(
+    refusal: Refusal, status: int, code: Code
+) -> None:
+    denial = Denial(refusal, "x1")
+    assert (denial.status, denial.code, denial.exchange_id) == (status, code, "x1")
+    assert set(Denial.__slots__) == {"status", "code", "exchange_id"}

@@ -1,0 +1,326 @@
+"""`guard`: one export, step by step; whatever goes wrong is one denial and one log entry."""
+
+import asyncio
+import inspect
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway import exchange
+from gateway.decisionlog.entry import Evidence, Outcome
+from gateway.endpoints import Endpoint, Endpoints, Route
+from gateway.enforcement import Denial, Release
+from gateway.errors import (
+    BadRequest,
+    BadUpstream,
+    Code,
+    Late,
+    Refusal,
+    Unauthenticated,
+    Unavailable,
+)
+from gateway.exchange import Rooms, guard
+from gateway.inspection.settings import BodySpec, Limits
+from gateway.model import (
+    Admitted,
+    Attribution,
+    Caller,
+    Counts,
+    Decision,
+    Effect,
+    Format,
+    Group,
+    Identifier,
+    Inspection,
+    Phase,
+    Request,
+    SubjectRef,
+)
+from gateway.policy.contract import Question
+from gateway.response import Payload, Response
+from gateway.spool import Spool, Spooled, SpoolSettings
+
+ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
+REQUEST = Request("GET", "/exports/orders", ())
+BODY = b'[{"owner": "me"}]'
+STEPS = ("admission", "identity", "request_policy", "upstream", "inspection", "policy")
+
+
+def decision(effect: Effect, *permitted: SubjectRef) -> Decision:
+    return Decision(effect, frozenset(permitted), False, frozenset(), (), ("test",), "r1")
+
+
+def seen_groups(*owners: SubjectRef) -> Inspection:
+    groups = tuple(Group((owner,), Attribution.DIRECT, "", 1) for owner in owners)
+    return Inspection(Format.JSON, groups, ("owner",), len(BODY), len(BODY), len(BODY))
+
+
+@dataclass
+class World:
+    """Scripted rooms that write down what happened, in order."""
+
+    spool: Spool
+    events: list[str] = field(default_factory=list)
+    entries: list[Evidence] = field(default_factory=list)
+    observed: list[Evidence] = field(default_factory=list)
+    failures: dict[str, BaseException] = field(default_factory=dict)
+    request_effect: Effect = Effect.ALLOW
+    response_decision: Decision = field(default_factory=lambda: decision(Effect.ALLOW, ME))
+    inspection: Inspection = field(default_factory=lambda: seen_groups(ME))
+    hang: str = ""
+    log_ready: bool = True
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def _step(self, name: str) -> None:
+        self.events.append(name)
+        if name in self.failures:
+            raise self.failures[name]
+        if self.hang == name:
+            self.arrived.set()
+            await asyncio.Event().wait()
+
+    def admit(self, request: Request) -> Admitted:
+        self.events.append("admission")
+        if "admission" in self.failures:
+            raise self.failures["admission"]
+        return Admitted(request.method, ("exports", "orders"), {}, request.target, (), (b"t",))
+
+    async def authenticate(self, authorization: tuple[bytes, ...]) -> Caller:
+        await self._step("identity")
+        return Caller("https://id", "me", (Identifier("account", "me"),))
+
+    async def decide(self, question: Question) -> Decision:
+        first = question.phase is Phase.REQUEST
+        await self._step("request_policy" if first else "policy")
+        return decision(self.request_effect) if first else self.response_decision
+
+    async def fetch(self, request: Admitted, route: Route, exchange_id: str) -> Response:
+        await self._step("upstream")
+        writer = self.spool.writer()
+        writer.write(BODY)
+        return Response((("content-type", "application/json"),), Payload(), writer.finish())
+
+    async def inspect(self, response: Response, spec: BodySpec, limits: Limits) -> Inspection:
+        await self._step("inspection")
+        return self.inspection
+
+    async def rewrite(
+        self,
+        response: Response,
+        spec: BodySpec,
+        limits: Limits,
+        inspection: Inspection,
+        decision: Decision,
+    ) -> tuple[Spooled, Counts]:
+        await self._step("rewrite")
+        writer = self.spool.writer()
+        writer.write(b"[]")
+        return writer.finish(), Counts(seen=2, released=1, redacted=1)
+
+    def ready(self) -> bool:
+        return self.log_ready
+
+    async def append(self, evidence: Evidence) -> None:
+        await self._step("log")
+        self.entries.append(evidence)
+
+    def exchange(self, evidence: Evidence) -> None:
+        self.observed.append(evidence)
+
+    def rooms(self) -> Rooms:
+        endpoint = Endpoint("orders", "/exports/orders", BodySpec(Format.JSON))
+        ids = itertools.count(1)
+        return Rooms(
+            admission=self.admit,
+            endpoints=Endpoints([endpoint]),
+            identity=self,
+            policy=self,
+            upstream=self,
+            inspector=self,
+            log=self,
+            observer=self,
+            request_phase=True,
+            new_id=lambda: f"x{next(ids)}",
+            now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        )
+
+    def spool_is_empty(self) -> bool:
+        return self.spool.bytes_used == 0 and self.spool.files_open == 0
+
+
+@pytest.fixture
+def world(tmp_path: object) -> World:
+    # Every body goes to a file, so that a body that isn't closed can be counted.
+    return World(Spool(SpoolSettings(directory=tmp_path, memory=0)))  # type: ignore[arg-type]
+
+
+async def test_an_own_export_is_released_untouched_after_its_entry_is_durable(world: World) -> None:
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Release)
+    assert outcome.body.stored.pread(100, 0) == BODY
+    assert world.events == [*STEPS, "log"]
+    assert world.entries[0].outcome is Outcome.RELEASED
+    assert world.entries[0].counts == Counts(seen=1, released=1)
+    assert world.entries[0].bytes_released == len(BODY)
+    outcome.body.close()
+    assert world.spool_is_empty()
+
+
+async def test_a_block_is_a_denial_with_every_record_blocked(world: World) -> None:
+    world.response_decision = decision(Effect.BLOCK)
+    world.inspection = seen_groups(ME, FOREIGN)
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert (outcome.status, outcome.code) == (403, Code.BLOCKED_BY_POLICY)
+    assert world.entries[0].counts == Counts(seen=2, blocked=2)
+    assert world.entries[0].outcome is Outcome.BLOCKED
+    assert world.spool_is_empty()
+
+
+async def test_a_redaction_releases_the_rewritten_body_and_closes_the_original(
+    world: World,
+) -> None:
+    world.response_decision = decision(Effect.REDACT, ME)
+    world.inspection = seen_groups(ME, FOREIGN)
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Release)
+    assert outcome.body.stored.pread(100, 0) == b"[]"
+    assert world.spool.files_open == 1
+    assert world.entries[0].counts == Counts(seen=2, released=1, redacted=1)
+    outcome.body.close()
+    assert world.spool_is_empty()
+
+
+async def test_an_allow_that_would_leave_a_foreign_record_in_the_body_is_our_bug_and_refused(
+    world: World,
+) -> None:
+    world.inspection = seen_groups(ME, FOREIGN)
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert outcome.code is Code.INTERNAL_ERROR
+    assert world.spool_is_empty()
+
+
+async def test_a_block_in_the_request_phase_never_reaches_the_upstream(world: World) -> None:
+    world.request_effect = Effect.BLOCK
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert outcome.status == 403
+    assert "upstream" not in world.events
+    assert len(world.entries) == 1
+
+
+async def test_without_a_request_phase_the_policy_is_asked_once(world: World) -> None:
+    outcome = await guard(REQUEST, replace(world.rooms(), request_phase=False))
+    assert isinstance(outcome, Release)
+    assert "request_policy" not in world.events
+    outcome.body.close()
+
+
+REFUSALS: dict[str, Refusal] = {
+    "admission": BadRequest(Code.REQUEST_AMBIGUOUS),
+    "identity": Unauthenticated(Code.TOKEN_EXPIRED),
+    "request_policy": Unavailable(Code.POLICY_TIMEOUT),
+    "upstream": Late(Code.UPSTREAM_TIMEOUT),
+    "inspection": BadUpstream(Code.BODY_MALFORMED),
+    "policy": Unavailable(Code.POLICY_UNDEFINED),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_refusal_at_any_step_is_one_denial_one_entry_and_no_body_left(
+    world: World, step: str
+) -> None:
+    world.failures[step] = REFUSALS[step]
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert outcome.status == REFUSALS[step].http_status
+    assert outcome.code is REFUSALS[step].public_code
+    assert [entry.code for entry in world.entries] == [REFUSALS[step].code]
+    assert world.observed[0].code is REFUSALS[step].code
+    assert world.spool_is_empty()
+
+
+@pytest.mark.parametrize("step", [*STEPS, "rewrite"])
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, KeyError, OSError, AssertionError])
+async def test_an_unexpected_error_at_any_step_is_refused_and_its_text_is_noted_nowhere(
+    world: World, step: str, error: type[Exception]
+) -> None:
+    world.failures[step] = error("canary-7f3a")
+    world.response_decision = decision(Effect.REDACT, ME)
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert (outcome.status, outcome.code) == (500, Code.INTERNAL_ERROR)
+    assert error.__name__ in world.entries[0].note
+    assert "canary" not in repr(world.entries[0])
+    assert world.spool_is_empty()
+
+
+async def test_an_export_that_could_not_be_logged_is_not_asked_for(world: World) -> None:
+    """E06"""
+    world.log_ready = False
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert (outcome.status, outcome.code) == (503, Code.LOG_UNAVAILABLE)
+    assert world.events == ["admission", "identity", "request_policy", "log"]
+
+
+async def test_a_log_that_fails_turns_a_release_into_a_denial(world: World) -> None:
+    world.failures["log"] = Unavailable(Code.LOG_UNAVAILABLE)
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert (outcome.status, outcome.code) == (503, Code.LOG_UNAVAILABLE)
+    assert world.observed[0].outcome is Outcome.REFUSED
+    assert world.spool_is_empty()
+
+
+async def test_a_log_that_fails_unexpectedly_turns_a_release_into_a_denial_too(
+    world: World,
+) -> None:
+    world.failures["log"] = KeyError("canary")
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert outcome.code is Code.INTERNAL_ERROR
+    assert world.spool_is_empty()
+
+
+@pytest.mark.parametrize("step", [*STEPS[1:], "rewrite"])
+async def test_an_exchange_that_is_cut_off_by_the_end_of_the_drain_gets_its_entry(
+    world: World, step: str
+) -> None:
+    world.hang = step
+    world.response_decision = decision(Effect.REDACT, ME)
+    task = asyncio.create_task(guard(REQUEST, world.rooms()))
+    await world.arrived.wait()
+    task.cancel()
+    outcome = await task
+    assert isinstance(outcome, Denial)
+    assert outcome.code is Code.SHUTTING_DOWN
+    assert [entry.code for entry in world.entries] == [Code.SHUTTING_DOWN]
+    assert world.spool_is_empty()
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+async def test_records_seen_are_released_redacted_or_blocked_whatever_happens(
+    world: World, effect: Effect
+) -> None:
+    world.response_decision = decision(effect, ME, FOREIGN)
+    world.inspection = seen_groups(ME, FOREIGN)
+    outcome = await guard(REQUEST, world.rooms())
+    counts = world.entries[0].counts
+    assert counts.seen == 2 == counts.released + counts.redacted + counts.blocked
+    if isinstance(outcome, Release):
+        outcome.body.close()
+
+
+def test_only_enforcement_can_make_a_release() -> None:
+    with pytest.raises(TypeError):
+        Release(object(), effect=Effect.ALLOW, headers=(), body=None, counts=Counts())  # type: ignore[arg-type]
+
+
+def test_guard_can_be_read_on_one_screen() -> None:
+    lines: Callable[..., tuple[list[str], int]] = inspect.getsourcelines
+    assert len(lines(exchange.guard)[0]) < 80

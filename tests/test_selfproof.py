@@ -1,0 +1,113 @@
+"""The self-proof passes where the gateway guards, and says what is wrong where it does not."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.decisionlog.entry import Evidence
+from gateway.endpoints import Endpoints
+from gateway.errors import Code, Unavailable
+from gateway.exchange import Rooms
+from gateway.inspection.dispatch import Dispatch
+from gateway.inspection.settings import InspectionSettings
+from gateway.model import Decision, Effect, Phase, SubjectRef
+from gateway.policy.contract import Question
+from gateway.selfproof import prove
+from gateway.spool import Spool, SpoolSettings
+
+Rule = Callable[[Question], frozenset[SubjectRef]]
+
+
+def own(question: Question) -> frozenset[SubjectRef]:
+    caller = {(i.kind, i.value) for i in question.caller.identifiers}
+    subjects = question.inspection.subjects if question.inspection else ()
+    return frozenset(s for s in subjects if (s.kind, s.value) in caller)
+
+
+def everything(question: Question) -> frozenset[SubjectRef]:
+    return frozenset(question.inspection.subjects if question.inspection else ())
+
+
+def nothing(_question: Question) -> frozenset[SubjectRef]:
+    return frozenset()
+
+
+@dataclass
+class Planned:
+    """A policy as a rule, and a log that remembers or fails."""
+
+    rule: Rule
+    partial: Effect = Effect.BLOCK
+    log_fails: bool = False
+    entries: list[Evidence] = field(default_factory=list)
+
+    async def decide(self, question: Question) -> Decision:
+        permitted = self.rule(question)
+        whole = question.phase is Phase.REQUEST or permitted == everything(question)
+        effect = Effect.ALLOW if whole else self.partial if permitted else Effect.BLOCK
+        return Decision(effect, permitted, False, frozenset(), (), (), "r1")
+
+    def ready(self) -> bool:
+        return True
+
+    async def append(self, evidence: Evidence) -> None:
+        if self.log_fails:
+            raise Unavailable(Code.LOG_UNAVAILABLE)
+        self.entries.append(evidence)
+
+    def exchange(self, evidence: Evidence) -> None: ...
+
+
+@pytest_asyncio.fixture
+async def rooms(tmp_path: Path) -> AsyncIterator[Rooms]:
+    inspector = Dispatch(
+        InspectionSettings(workers=1), Spool(SpoolSettings(directory=tmp_path / "spool"))
+    )
+    await inspector.start()
+    plan = Planned(own)
+    yield Rooms(
+        admission=None,  # type: ignore[arg-type]  # planted by the proof, as the next two
+        endpoints=Endpoints([]),
+        identity=None,  # type: ignore[arg-type]
+        policy=plan,
+        upstream=None,  # type: ignore[arg-type]
+        inspector=inspector,
+        log=plan,
+        observer=plan,
+        request_phase=True,
+        new_id=lambda: "x",
+        now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    await inspector.stop()
+
+
+async def played(rooms: Rooms, plan: Planned) -> str | None:
+    return await prove(
+        replace(rooms, policy=plan, log=plan, observer=plan), "account", "https://id"
+    )
+
+
+@pytest.mark.parametrize("partial", [Effect.BLOCK, Effect.REDACT])
+async def test_a_guarding_policy_is_proven_and_every_planted_exchange_is_logged_as_a_probe(
+    rooms: Rooms, partial: Effect
+) -> None:
+    plan = Planned(own, partial)
+    assert await played(rooms, plan) is None
+    assert len(plan.entries) == 6 and all(entry.probe for entry in plan.entries)
+
+
+async def test_a_policy_that_permits_everybody_everything_is_found_out(rooms: Rooms) -> None:
+    assert await played(rooms, Planned(everything)) == "a planted foreign record was released"
+
+
+async def test_a_policy_that_permits_nothing_is_found_out_too(rooms: Rooms) -> None:
+    assert await played(rooms, Planned(nothing)) == "the own record did not pass: blocked_by_policy"
+
+
+async def test_a_log_that_cannot_be_written_is_found_out(rooms: Rooms) -> None:
+    fault = await played(rooms, Planned(own, log_fails=True))
+    assert fault == "the own record did not pass: log_unavailable"
