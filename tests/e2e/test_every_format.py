@@ -1,0 +1,107 @@
+"""Every format through real sockets, on both engines: own passes, foreign blocks, part redacts."""
+
+import gzip
+
+import pytest
+
+from tests.e2e.conftest import EXPORTS, FOREIGN, ME, World
+
+pytestmark = pytest.mark.opa
+
+
+def put(world: World, name: str, *owners: str, suffix: str = "", coded: bool = False) -> bytes:
+    export = EXPORTS[name]
+    body = export.of(*owners)
+    world.service.answer(export.path + suffix, body, export.media_type, coded=coded)
+    return body
+
+
+async def test_own_exports_pass_untouched_and_foreign_ones_are_blocked(world: World) -> None:
+    for name, export in EXPORTS.items():
+        body = put(world, name, ME, ME, ME)
+        answer = await world.gateway.get(export.path)
+        assert (answer.status, answer.body) == (200, body), name
+        assert answer.headers["Cache-Control"] == "private, no-store"
+
+        for owners in ((ME, FOREIGN, ME), (FOREIGN,)):
+            put(world, name, *owners)
+            answer = await world.gateway.get(export.path)
+            assert (answer.status, answer.code) == (403, "blocked_by_policy"), name
+            assert FOREIGN.encode() not in answer.body
+    entries = world.gateway.entries()
+    assert [entry["outcome"] for entry in entries] == ["released", "blocked", "blocked"] * 4
+    assert all(entry["bundles"] for entry in entries)
+    assert world.gateway.verify().ok
+
+
+async def test_a_partly_foreign_export_is_redacted_to_exactly_the_own_records(
+    world: World,
+) -> None:
+    for name, export in EXPORTS.items():
+        put(world, name, FOREIGN, ME, FOREIGN, ME, FOREIGN, suffix="-partial")
+        answer = await world.gateway.get(export.path + "-partial")
+        assert answer.status == 200, (name, answer.body)
+        assert export.owners(answer.body) == [ME, ME], name
+        assert FOREIGN.encode() not in answer.body
+    for entry in world.gateway.entries():
+        counts = entry["records"]
+        assert counts["seen"] == counts["released"] + counts["redacted"] + counts["blocked"]
+        assert entry["outcome"] == "redacted" and counts["redacted"]
+        assert entry["bytes"]["inspected"] == entry["bytes"]["received"]
+
+
+async def test_gzip_is_read_through_and_kept(world: World) -> None:
+    for name in ("json", "ndjson", "csv"):
+        export = EXPORTS[name]
+        body = put(world, name, ME, ME, coded=True)
+        answer = await world.gateway.get(export.path)
+        assert (answer.status, answer.headers["Content-Encoding"]) == (200, "gzip")
+        assert gzip.decompress(answer.body) == body
+        put(world, name, ME, FOREIGN, coded=True)
+        assert (await world.gateway.get(export.path)).status == 403
+        put(world, name, ME, FOREIGN, suffix="-partial", coded=True)
+        answer = await world.gateway.get(export.path + "-partial")
+        assert (answer.status, answer.headers["Content-Encoding"]) == (200, "gzip")
+        assert export.owners(gzip.decompress(answer.body)) == [ME]
+
+
+async def test_nothing_is_fetched_for_a_token_that_is_not_accepted(world: World) -> None:
+    put(world, "json", ME)
+    path = EXPORTS["json"].path
+    tokens = ("", world.issuer.expired(sub=ME), world.issuer.forged(sub=ME))
+    answers = [await world.gateway.get(path, token) for token in tokens]
+    assert {(answer.status, answer.code) for answer in answers} == {(401, "token_rejected")}
+    assert world.service.asked == []
+    codes = [entry["code"] for entry in world.gateway.entries()]
+    assert codes == ["token_missing", "token_expired", "token_untrusted"]
+    assert (await world.gateway.get(path)).status == 200
+
+
+async def test_a_path_that_nobody_configured_is_refused(world: World) -> None:
+    world.service.answer("/admin", b"[]", "application/json")
+    answer = await world.gateway.get("/admin")
+    assert (answer.status, answer.code) == (404, "endpoint_unknown")
+    assert world.service.asked == []
+
+
+async def test_the_body_of_an_upstream_error_stays_behind_and_its_status_is_kept(
+    world: World,
+) -> None:
+    path = EXPORTS["json"].path
+    world.service.answer(path, FOREIGN.encode(), "text/html", status=500)
+    answer = await world.gateway.get(path)
+    assert (answer.status, answer.code) == (500, "upstream_error")
+    assert FOREIGN.encode() not in answer.body
+
+
+async def test_metrics_account_for_every_record_and_byte(world: World) -> None:
+    for owners in ((ME, ME), (ME, FOREIGN)):
+        put(world, "json", *owners)
+        await world.gateway.get(EXPORTS["json"].path)
+    text = await world.gateway.metrics()
+    assert 'records_total{endpoint="json",format="json",went="seen"} 4.0' in text
+    assert 'records_total{endpoint="json",format="json",went="released"} 2.0' in text
+    assert 'records_total{endpoint="json",format="json",went="blocked"} 2.0' in text
+    assert "privacy_gateway_uninspected_bytes_total 0.0" in text
+    assert FOREIGN not in text and "self-proof" not in text
+    assert all((await world.gateway.checks()).values())
