@@ -94,6 +94,8 @@ async def _serve(config: Config) -> None:
         print(json.dumps(words), flush=True)
         _LOG.info("listening", **words)
         await stopping.wait()
+        for number in signals:  # one is enough, and a flood of them can lock Python up
+            signal.signal(number, signal.SIG_IGN)
         _LOG.info("draining")
         gateway.draining = True
 
