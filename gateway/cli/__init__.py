@@ -1,0 +1,60 @@
+"""The command line: a file for each command, and nothing here that works by itself.
+
+console.py   what all commands share: options, exit codes, how wrong input is answered
+run.py       run
+check.py     check
+log.py       log verify
+demo.py      demo
+
+Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo
+that failed), 2 the input can't be used (options, configuration, files).
+"""
+
+from typing import Annotated
+
+import typer
+
+from gateway import __version__
+from gateway.cli.check import check
+from gateway.cli.demo import demo
+from gateway.cli.log import log
+from gateway.cli.run import run
+
+__all__ = ["commands", "main"]
+
+commands = typer.Typer(
+    name="privacy-gateway",
+    help="An async reverse proxy that releases an export only to the person whose data it is.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+commands.command()(run)
+commands.command()(check)
+commands.add_typer(log, name="log")
+commands.command()(demo)
+
+
+def main() -> None:
+    """The console script."""
+    commands(prog_name="privacy-gateway")
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"privacy-gateway {__version__}")
+        raise typer.Exit
+
+
+@commands.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say the version, and stop."
+        ),
+    ] = False,
+) -> None:
+    pass

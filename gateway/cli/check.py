@@ -1,0 +1,94 @@
+"""`check`: every fault of a configuration, or what it means."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gateway.cli.console import give_up, loaded
+from gateway.config import Config, json_schema
+from gateway.endpoints import Endpoint
+from gateway.identity.settings import IssuerSettings
+from gateway.inspection.settings import BodySpec, MemberSpec, Owners
+from gateway.policy.settings import EngineKind, PolicySettings
+
+
+def check(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", metavar="FILE", help="The configuration to check, in YAML."),
+    ] = None,
+    schema: Annotated[
+        bool,
+        typer.Option("--schema", help="Print the JSON Schema of the configuration instead."),
+    ] = False,
+) -> None:
+    """Report every fault of a configuration at once, with its line and what was probably meant.
+
+    Reads the files that the configuration names (policies, keys), and touches no network. The
+    environment counts, as it does for `run`. Exit code 2 where there are faults.
+    """
+    if schema is (config is not None):
+        give_up("say either --config FILE or --schema")
+    if config is None:
+        typer.echo(json.dumps(json_schema(), indent=2))
+        return
+    _summarize(config, loaded(config))
+
+
+# --- the summary of a configuration without faults ----------------------------------------------
+
+
+def _summarize(path: Path, config: Config) -> None:
+    console = Console(highlight=False)
+    table = Table("endpoint", "path", "format", "whose a record is", title_justify="left")
+    for endpoint in config.endpoints:
+        table.add_row(*map(Text, _row(endpoint)))
+    console.print(table)
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("upstream", Text(config.upstream.url))
+    for issuer in config.identity.issuers:
+        facts.add_row("issuer", Text(_issuer(issuer)))
+    facts.add_row("policy", Text(_policy(config.policy)))
+    facts.add_row("log", Text(str(config.decision_log.file)))
+    facts.add_row("listens", Text(f"{config.listen}, admin {config.admin}"))
+    console.print(facts)
+    typer.echo(f"{path}: no faults")
+
+
+def _row(endpoint: Endpoint) -> tuple[str, str, str, str]:
+    methods = "" if endpoint.methods == ("GET",) else f"{', '.join(endpoint.methods)} "
+    body = endpoint.body
+    specs: tuple[BodySpec | MemberSpec, ...] = body.members or (body,)
+    owners = "\n".join(map(_owner, specs))
+    return endpoint.name, methods + endpoint.path, body.format.value, owners
+
+
+def _owner(spec: BodySpec | MemberSpec) -> str:
+    if isinstance(spec, BodySpec):
+        return _subjects(spec.subject) or "unattributed"
+    found = _subjects(spec.subject) or (
+        "unattributed" if spec.attribution.value in ("direct", "none") else spec.attribution.value
+    )
+    return f"{spec.match}: {found}" + (" (manifest)" if spec.vouches_for else "")
+
+
+def _subjects(subject: Owners) -> str:
+    return " and ".join(
+        f"{kind}: {' = '.join(locators)}" for owner in subject for kind, locators in owner.items()
+    )
+
+
+def _issuer(issuer: IssuerSettings) -> str:
+    algorithms = ", ".join(algorithm.value for algorithm in issuer.algorithms)
+    return f"{issuer.issuer} ({algorithms}; {', '.join(issuer.identifiers)})"
+
+
+def _policy(policy: PolicySettings) -> str:
+    if policy.engine is EngineKind.OPA:
+        return f"OPA at {policy.opa}"
+    return f"embedded, {policy.bundle or 'the policies that ship with the gateway'}"

@@ -1,0 +1,23 @@
+"""A configuration without faults, and a way to type."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from gateway.cli import commands
+from tests.config.conftest import MINIMAL, folder
+
+__all__ = ["folder", "typed"]
+
+
+def typed(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(commands, [str(each) for each in arguments], prog_name="x")
+
+
+@pytest.fixture
+def config(folder: Path) -> Path:
+    path = folder / "gateway.yaml"
+    path.write_text(MINIMAL)
+    return path

@@ -1,0 +1,85 @@
+"""`check`, as somebody types it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.config import json_schema
+from tests.cli.conftest import typed
+from tests.config.conftest import MINIMAL
+
+
+def test_a_good_configuration_is_summarized(config: Path) -> None:
+    result = typed("check", "--config", config)
+    assert result.exit_code == 0
+    for word in (
+        "orders", "/exports/orders", "json", "account: $.customer.id", "https://id.example.org",
+        "RS256", "embedded", "127.0.0.1:8282", "no faults",
+    ):  # fmt: skip
+        assert word in result.stdout
+    assert result.stderr == ""
+
+
+def test_the_summary_says_whose_a_member_is(config: Path) -> None:
+    body = (
+        "{format: zip, members: ["
+        "{match: manifest.json, format: json, records: '$.r[*]', subject: {account: $.a},"
+        " vouches_for: $.f}, {match: '*.wav', attribution: manifest}, {match: '*.pdf'}]}"
+    )
+    archive = f"  - {{name: archive, path: /a, methods: [GET, POST], body: {body}}}\n"
+    config.write_text(MINIMAL + archive)
+    shown = " ".join(typed("check", "-c", config).stdout.split())
+    for words in ("GET, POST /a", "manifest.json: account: $.a", "*.wav: manifest",
+                  "*.pdf: unattributed"):  # fmt: skip
+        assert words in shown
+
+
+def test_every_fault_is_printed_with_its_line_and_a_caret(config: Path) -> None:
+    config.write_text(MINIMAL.replace("format: json", "format: jsno") + "listn: x\n")
+    result = typed("check", "--config", config)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith(f"{config}:13:20: endpoints[0].body.format: `jsno` is not one of")
+    assert lines[0].endswith("did you mean `json`?")
+    assert lines[1].lstrip().startswith("body: {format: jsno")
+    assert lines[1][lines[2].index("^") :].startswith("jsno")
+    assert lines[3] == f"{config}:14:1: listn: unknown key; did you mean `listen`?"
+    assert lines[-1] == f"{config}: 2 faults"
+
+
+def test_a_long_fault_stays_on_one_line(config: Path) -> None:
+    config.write_text(MINIMAL.replace("RS256", "RS-256"))
+    first = typed("check", "--config", config).stderr.splitlines()[0]
+    assert len(first) > 120
+    assert first.endswith("?")
+
+
+def test_a_file_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    result = typed("check", "--config", tmp_path / "nothing.yaml")
+    assert result.exit_code == 2
+    assert "can't be read: No such file or directory" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_environment_counts_as_it_does_for_run(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRIVACY_GATEWAY_UPSTREAM", "https://other.example")
+    assert "https://other.example" in typed("check", "--config", config).stdout
+    monkeypatch.setenv("PRIVACY_GATEWAY_UPSTRAEM", "https://other.example")
+    result = typed("check", "--config", config)
+    assert result.exit_code == 2
+    assert "did you mean `PRIVACY_GATEWAY_UPSTREAM`?" in result.stderr
+
+
+def test_the_schema_is_printed_as_json() -> None:
+    result = typed("check", "--schema")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == json_schema()
+
+
+def test_check_needs_one_of_its_two_options(config: Path) -> None:
+    assert typed("check").exit_code == 2
+    assert typed("check", "--schema", "--config", config).exit_code == 2
