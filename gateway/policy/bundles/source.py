@@ -6,9 +6,15 @@ A source yields candidates: whole, bounded, signed by the right key, not older t
 Whether one goes live is decided elsewhere; the source is told, and remembers it as the last good.
 """
 
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, assert_never
 
-from gateway.policy.bundle import Bundle
+from gateway.policy.bundle import shipped
+from gateway.policy.bundles.contents import Bundle
+from gateway.policy.bundles.pauses import Clocks
+from gateway.policy.bundles.server import ServerSource
+from gateway.policy.bundles.watched import WatchedSource
+from gateway.policy.settings import PolicySettings
 
 
 class Source(Protocol):
@@ -47,3 +53,15 @@ class Source(Protocol):
         ...
 
     async def stop(self) -> None: ...
+
+
+def make_source(settings: PolicySettings, clocks: Clocks | None = None) -> Source:
+    """The source of `policy.bundle`; without one, the policies that ship with the gateway."""
+    delivery, clocks = settings.delivery, clocks or Clocks()
+    match settings.bundle or shipped():
+        case Path() as path:
+            return WatchedSource(path, settings.data, delivery, clocks)
+        case str() as url:
+            return ServerSource(url, settings.data, delivery, clocks)
+        case location:
+            assert_never(location)
