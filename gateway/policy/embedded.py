@@ -47,7 +47,7 @@ class EmbeddedEngine:
     async def start(self) -> None:
         """Load the bundle, start the workers, and have one report on it. Raises BundleError."""
         settings = self._settings
-        bundle = self._bundle or load(settings.bundle or shipped(), settings.data)
+        bundle = self._bundle or load(settings.bundle or shipped(), settings.data, settings.delivery)
         pool = _pool(bundle, EngineKind.EMBEDDED, settings.workers)
         try:
             await pool.start()
@@ -142,12 +142,12 @@ async def _report(pool: WorkerPool) -> list[RegoFault]:
 
 
 def _unbearable(bundle: Bundle) -> BundleError:
-    return BundleError(bundle.folder, "regorus does not survive loading it")
+    return BundleError(bundle.origin, "regorus does not survive loading it")
 
 
 def _as_error(faults: list[RegoFault], bundle: Bundle, data: Path | None) -> BundleError:
     """The first fault, and how many more there are."""
     fault, *others = faults
-    where = bundle.folder / fault.place if fault.path else data or bundle.folder
+    where = bundle.file(fault.place) if fault.path else data or bundle.origin
     more = f" ({len(others)} more: privacy-gateway check names all)" if others else ""
     return BundleError(where, fault.message + more)
