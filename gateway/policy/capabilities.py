@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.policy.bundle import shipped
 from gateway.policy.settings import EngineKind
+from gateway.policy.shipped import shipped
 
 REPLAYABLE = "a decision must be replayable"
 OUTSIDE = "a policy must not reach outside"
