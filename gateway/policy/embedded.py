@@ -47,7 +47,9 @@ class EmbeddedEngine:
     async def start(self) -> None:
         """Load the bundle, start the workers, and have one report on it. Raises BundleError."""
         settings = self._settings
-        bundle = self._bundle or load(settings.bundle or shipped(), settings.data, settings.delivery)
+        bundle = self._bundle or load(
+            settings.bundle or shipped(), settings.data, settings.delivery
+        )
         pool = _pool(bundle, EngineKind.EMBEDDED, settings.workers)
         try:
             await pool.start()
