@@ -206,7 +206,9 @@ class Activation:
     async def _retire(self, engine: EmbeddedEngine) -> None:
         """Stop an engine that nobody asks any more, once it has answered. Each question has its
         deadline, so that this ends."""
-        while engine.facts().waiting:  # noqa: ASYNC110 - a pool tells nobody when it is idle
-            await asyncio.sleep(_DRAINED)
-        self._restarts += engine.facts().restarts
-        await engine.stop()
+        try:
+            while engine.facts().waiting:  # noqa: ASYNC110 - a pool tells nobody when it is idle
+                await asyncio.sleep(_DRAINED)
+        finally:
+            self._restarts += engine.facts().restarts
+            await engine.stop()

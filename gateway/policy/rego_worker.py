@@ -32,6 +32,7 @@ _PLACE = re.compile(r"--> ([\w./-]{1,200}):(\d{1,7}):(\d{1,7})")
 _MESSAGE = re.compile(r"^error: ([^\n]{1,200})", re.MULTILINE)
 _SCOPES = re.compile(r" \(path \[.*")
 """What regorus adds about its own insides."""
+_UNSAFE = re.compile(r"var \S+ is unsafe")
 
 
 class Setup(msgspec.Struct):
@@ -133,12 +134,19 @@ def _load(setup: Setup) -> Any:
 
 
 def _analysed(engine: Any, setup: Setup) -> Any:
-    """The engine with its data. Rules are analysed on the first evaluation."""
+    """The engine with its data. Rules are analysed when they are evaluated first."""
     try:
         # Without data, so that the text of a failure can quote only the modules.
         _evaluate(engine.clone(), _PROBE)
     except RuntimeError as error:
         raise _Unusable(_fault(error, "privacy")) from None
+    try:
+        _evaluate(engine.clone(), _PROBE, "data.privacy")
+    except RuntimeError as error:
+        # A rule that no decision asks for may fail for this question, but it must be a rule.
+        fault = _fault(error, "privacy")
+        if _UNSAFE.fullmatch(fault.message):
+            raise _Unusable(fault) from None
     try:
         engine.add_data_json(setup.data.decode())
         _evaluate(engine.clone(), _PROBE)

@@ -53,6 +53,11 @@ def test_every_module_that_cannot_be_read_is_reported_at_once() -> None:
     assert [each["path"] for each in found] == ["privacy/a.rego", "privacy/c.rego"]
 
 
+def test_a_rule_that_no_decision_asks_for_is_held_to_the_grammar_and_not_to_the_probe() -> None:
+    assert fault("package privacy\n\ndecision := 1\n\nx := y\n")["message"] == "var y is unsafe"
+    assert faults("package privacy\n\ndecision := 1\n\nx := to_number(input.phase)\n") == []
+
+
 def test_every_call_that_leads_nowhere_is_reported_at_once() -> None:
     rego = "package privacy\n\nx := io.jwt.decode(input.t)\n\ny := lenght(input)\n\n"
     rego += "z := opa.runtime()\n"
