@@ -14,9 +14,10 @@ from gateway.policy.probes import Plan, Probe, flaw, probes
 _TOGETHER = 32
 """Probes in flight: enough to keep an engine busy, few enough to leave it to others."""
 
-_ATTEMPTS = 3
+_RETRIES = 6
 _PASSING = frozenset({Code.POLICY_TIMEOUT, Code.POLICY_UNAVAILABLE, Code.OVERLOADED})
-"""Failures that may be about a busy machine and not about the policy: asked again, a few times."""
+"""Failures that may be about a busy machine and not about the policy: asked again, but in all only
+so often, since each may cost a deadline."""
 
 Ask = Callable[[Question], Awaitable[Decision]]
 
@@ -35,30 +36,37 @@ class Unproven(Exception):
 async def prove(plan: Plan, ask: Ask) -> frozenset[str]:
     """Ask every probe. Returns the revisions that answered; raises Unproven at the first flaw."""
     every = probes(plan, secrets.token_hex(8), datetime.now(UTC))
-    revisions: set[str] = set()
+    proof, revisions = _Proof(ask), set[str]()
     while together := list(islice(every, _TOGETHER)):
-        async with asyncio.TaskGroup() as group:
-            plays = [group.create_task(_play(probe, ask)) for probe in together]
-        for play in plays:
-            match play.result():
-                case Unproven() as fault:
-                    raise fault
-                case str() as revision:
-                    revisions.add(revision)
+        plays = [asyncio.create_task(proof.play(probe)) for probe in together]
+        try:
+            await asyncio.wait(plays, return_when=asyncio.FIRST_EXCEPTION)
+            revisions.update(play.result() for play in plays if play.done())
+        finally:
+            for play in plays:
+                play.cancel()
+            await asyncio.gather(*plays, return_exceptions=True)
     return frozenset(revisions)
 
 
-async def _play(probe: Probe, ask: Ask) -> str | Unproven:
-    """The revision that answered well, or what is wrong: a raise would hide the probes before."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            decision = await ask(probe.question)
-        except Refusal as refusal:
-            if refusal.code in _PASSING and attempt < _ATTEMPTS - 1:
-                continue
-            conclusive = refusal.code not in _PASSING
-            note = f"{refusal.code}: {refusal.note}" if refusal.note else refusal.code
-            return Unproven(f"{probe}: not answered, {note}", conclusive=conclusive)
-        break
-    fault = flaw(probe, decision)
-    return Unproven(fault, conclusive=True) if fault else decision.revision
+class _Proof:
+    """One time through the probes."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask, self._retries = ask, _RETRIES
+
+    async def play(self, probe: Probe) -> str:
+        """The revision that answered well. Raises Unproven."""
+        while True:
+            try:
+                decision = await self._ask(probe.question)
+            except Refusal as refusal:
+                if refusal.code in _PASSING and self._retries:
+                    self._retries -= 1
+                    continue
+                conclusive = refusal.code not in _PASSING
+                note = f"{refusal.code}: {refusal.note}" if refusal.note else refusal.code
+                raise Unproven(f"{probe}: not answered, {note}", conclusive=conclusive) from None
+            if fault := flaw(probe, decision):
+                raise Unproven(fault, conclusive=True)
+            return decision.revision

@@ -51,16 +51,36 @@ async def test_an_answer_outside_the_contract_is_conclusive_at_once(code: Code) 
 
 
 async def test_a_busy_engine_is_asked_again_a_few_times() -> None:
-    failures: dict[bytes, int] = {}
+    failures = 6
 
     async def ask(question: Question) -> Decision:
-        key = repr((question.endpoint, question.caller, question.inspection)).encode()
-        failures[key] = failures.get(key, 0) + 1
-        if failures[key] < 3:
+        nonlocal failures
+        if failures:
+            failures -= 1
             raise Unavailable(Code.POLICY_TIMEOUT, "policy.deadline passed")
         return guarding(question)
 
     assert await prove(PLAN, ask) == {"r1"}
+    failures = 7
+    with pytest.raises(Unproven):
+        await prove(PLAN, ask)
+
+
+async def test_what_is_in_flight_is_given_up_at_the_first_flaw() -> None:
+    given_up = 0
+
+    async def ask(question: Question) -> Decision:
+        nonlocal given_up
+        if question.endpoint == "self-proof":
+            return decision()
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            given_up += 1
+
+    with pytest.raises(Unproven):
+        await prove(PLAN, ask)
+    assert given_up == 30
 
 
 async def test_an_engine_that_stays_away_is_no_proof_and_no_verdict() -> None:
