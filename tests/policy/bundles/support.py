@@ -6,7 +6,7 @@ import io
 import json
 import subprocess
 import tarfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from gateway.policy.bundles.contents import Bundle
+from gateway.policy.bundles.pauses import Clocks
 from gateway.policy.bundles.settings import DeliverySettings, PollingSettings
 
 RULE = "package privacy.decision\n\neffect := 1\n"
@@ -143,6 +145,7 @@ class BundleServer:
     url: str = ""
     asked: list[Mapping[str, str]] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def serve(self, archive: bytes, etag: str) -> None:
         self.archive, self.etag, self.answer = archive, etag, None
@@ -154,8 +157,14 @@ class BundleServer:
         self.answer = status, headers or {}, body
         self._changed.set()
 
+    async def until_asked(self, times: int) -> None:
+        async with self._arrival:
+            await self._arrival.wait_for(lambda: len(self.asked) >= times)
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(dict(request.headers))
+        async with self._arrival:
+            self._arrival.notify_all()
         known = request.headers.get("If-None-Match", "")
         if self.waits and "wait=" in request.headers.get("Prefer", "") and known == self.etag:
             self._changed.clear()
@@ -194,3 +203,23 @@ QUICK = PollingSettings(min=0.001, max=0.002, files=0.001)
 def delivery(**changes: Any) -> DeliverySettings:
     settings: dict[str, Any] = {"polling": QUICK, "max_age": 60.0, "timeout": 20.0}
     return DeliverySettings(**settings | changes)
+
+
+@dataclass
+class Time:
+    """Both clocks, moved by hand; `clocks` hands them in."""
+
+    now: float = 1_780_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    @property
+    def clocks(self) -> Clocks:
+        return Clocks(wall=self, monotonic=self, chance=lambda: 0.5)
+
+
+async def soon(waiting: Awaitable[Bundle]) -> Bundle:
+    """What comes, or a failure of the test where nothing does."""
+    async with asyncio.timeout(20):
+        return await waiting

@@ -11,8 +11,11 @@ import pytest
 from gateway.policy.bundle import load
 from gateway.policy.bundles.archive import unpack
 from gateway.policy.bundles.faults import BundleError
+from gateway.policy.contract import encode_question
+from gateway.policy.embedded import EmbeddedEngine
+from gateway.policy.settings import PolicySettings
 from tests.policy.bundles.support import RULE, files, folder, opa_build, tar, tarball
-from tests.policy.support import POLICIES
+from tests.policy.support import AMPLE, FOREIGN, ME, POLICIES, question
 
 LIMIT = 1 << 25
 
@@ -38,6 +41,23 @@ def test_what_opa_builds_is_the_bundle_of_the_folder(opa_binary: str, tmp_path: 
     assert built.modules == plain.modules
     assert built.data == plain.data
     assert built.revision == "42"
+
+
+@pytest.mark.opa
+async def test_what_opa_builds_decides_as_the_folder_does(opa_binary: str, tmp_path: Path) -> None:
+    opa_build(opa_binary, POLICIES, tmp_path / "b.tar.gz")
+    answers = []
+    for location in (POLICIES, tmp_path / "b.tar.gz"):
+        engine = EmbeddedEngine(PolicySettings(bundle=location, deadline=AMPLE))
+        await engine.start()
+        try:
+            for asked in (question(ME), question(FOREIGN), question(ME, FOREIGN)):
+                answers.append((await engine.evaluate(encode_question(asked))).raw)
+        finally:
+            await engine.stop()
+    assert all(answers)
+    assert answers[:3] == answers[3:]
+    assert len({*answers}) > 1
 
 
 @pytest.mark.opa

@@ -11,8 +11,19 @@ from tests.policy.bundles.support import RULE, files
 
 @pytest.mark.parametrize(
     "name",
-    [".manifest", "a.rego", "a/b.rego", "data.json", "a/data.yaml", "a/data.yml"]
-    + ["schemas/deployment.json", "patch.json", "a/plan.json", "policy.wasm", "a/.manifest"],
+    [
+        ".manifest",
+        "a.rego",
+        "a/b.rego",
+        "data.json",
+        "a/data.yaml",
+        "a/data.yml",
+        "schemas/deployment.json",
+        "patch.json",
+        "a/plan.json",
+        "policy.wasm",
+        "a/.manifest",
+    ],
 )
 def test_what_means_something_to_us_or_to_opa_counts(name: str) -> None:
     assert counts(name)
@@ -20,8 +31,16 @@ def test_what_means_something_to_us_or_to_opa_counts(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "a/b_test.rego", "a/b.json", "schemas/question.json", ".signatures.json"]
-    + ["data.json.bak", "b/schemas/deployment.json", ".regal/config.yaml"],
+    [
+        "README.md",
+        "a/b_test.rego",
+        "a/b.json",
+        "schemas/question.json",
+        ".signatures.json",
+        "data.json.bak",
+        "b/schemas/deployment.json",
+        ".regal/config.yaml",
+    ],
 )
 def test_what_means_nothing_does_not(name: str) -> None:
     assert not counts(name)

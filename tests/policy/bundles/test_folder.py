@@ -1,6 +1,8 @@
 """Folders: read as they were at one moment, also while a ConfigMap is swapped."""
 
+import os
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,19 @@ def test_a_release_behind_a_symlink_is_read_where_it_is(tmp_path: Path) -> None:
     current.symlink_to("2")
     assert look(current) != before
     assert read_folder(current, LIMIT)[0] == files("2")
+
+
+def test_a_huge_document_is_refused_without_being_read_to_its_end(tmp_path: Path) -> None:
+    """D16: 500 MB."""
+    folder(tmp_path, files() | {"privacy/data.json": b""})
+    os.truncate(tmp_path / "privacy" / "data.json", 500 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match=r"privacy/data\.json: too large"):
+            read_folder(tmp_path, LIMIT)
+        assert tracemalloc.get_traced_memory()[1] < 8 * LIMIT
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_folder_is_bounded(tmp_path: Path) -> None:

@@ -24,9 +24,29 @@ def test_each_form_is_in_order(revisions: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "revision",
-    ["", "9f3c2e1", "main", "v1", "1.", ".1", "1.0-rc1", "-1", " 1", "1 ", "1\n", "1e3", "１", "٣"]
-    + ["1.2.3.4.5", "2026-06-01", "2026-02-30T12:00:00Z", "2026-06-01T12:00:00", "9" * 19]
-    + ["2026-06-01T12:00:00+02:00", "sha256:" + "0" * 64],
+    [
+        "",
+        "9f3c2e1",
+        "main",
+        "v1",
+        "1.",
+        ".1",
+        "1.0-rc1",
+        "-1",
+        " 1",
+        "1 ",
+        "1\n",
+        "1e3",
+        "１",
+        "٣",
+        "1.2.3.4.5",
+        "2026-06-01",
+        "2026-02-30T12:00:00Z",
+        "2026-06-01T12:00:00",
+        "9" * 19,
+        "2026-06-01T12:00:00+02:00",
+        "sha256:" + "0" * 64,
+    ],
 )
 def test_anything_else_has_no_order(revision: str) -> None:
     assert order(revision) is None
@@ -48,8 +68,17 @@ def succeeds(before: str, after: str) -> str:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("41", "42"), ("v1.9", "v1.10"), ("41+aaa", "42+bbb"), ("", "1"), ("main", "other")]
-    + [("", ""), ("main", ""), ("main", "1"), ("2026-06-01T12:00:00Z", "2026-06-01T12:00:01Z")],
+    [
+        ("41", "42"),
+        ("v1.9", "v1.10"),
+        ("41+aaa", "42+bbb"),
+        ("", "1"),
+        ("main", "other"),
+        ("", ""),
+        ("main", ""),
+        ("main", "1"),
+        ("2026-06-01T12:00:00Z", "2026-06-01T12:00:01Z"),
+    ],
 )
 def test_a_later_one_follows(before: str, after: str) -> None:
     assert succeeds(before, after) == ""

@@ -206,7 +206,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: entry(b"x", b"x", b"99 path=a\n") + entry() + END,
         "malformed",
     ),
-    "a pax record of one part": (lambda: entry(b"x", b"x", b"7 path\n") + entry() + END, "malformed"),
+    "a pax record of one part": (
+        lambda: entry(b"x", b"x", b"7 path\n") + entry() + END,
+        "malformed",
+    ),
     "a pax way up": (
         lambda: entry(b"x", b"x", record("path", "../p.rego")) + entry() + END,
         "leads elsewhere",
