@@ -59,6 +59,14 @@ def test_a_bundle_is_a_path_or_the_url_of_a_server() -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
+        (
+            {
+                "engine": "opa",
+                "opa": "http://127.0.0.1:8181",
+                "delivery": {"signing": {"key_file": "k", "key_id": "prod", "algorithm": "ES256"}},
+            },
+            "OPA verifies by its own keys",
+        ),
         ({"bundle": "http://bundles/b.tar.gz"}, "lets the network choose the policy"),
         ({"bundle": "s3://bundles/b.tar.gz"}, "bundle is an https:// URL"),
         ({"bundle": "https://name:secret@b/b.tar.gz"}, "no credentials"),

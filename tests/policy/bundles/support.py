@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import io
 import json
+import ssl
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -180,17 +181,19 @@ class BundleServer:
 
 
 @asynccontextmanager
-async def bundle_server(archive: bytes = b"", etag: str = '"1"') -> AsyncIterator[BundleServer]:
+async def bundle_server(
+    archive: bytes = b"", etag: str = '"1"', tls: ssl.SSLContext | None = None
+) -> AsyncIterator[BundleServer]:
     server = BundleServer(archive, etag)
     app = web.Application()
     app.router.add_get("/{name:.*}", server.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
         port = runner.addresses[0][1]
-        server.url = f"http://127.0.0.1:{port}/bundle.tar.gz"
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/bundle.tar.gz"
         yield server
     finally:
         await runner.cleanup()

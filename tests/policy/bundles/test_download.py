@@ -4,12 +4,18 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
-from gateway.policy.bundles import download
 from gateway.policy.bundles.download import Served, fetch
 from gateway.policy.bundles.faults import BundleError
 from tests.policy.bundles.support import BundleServer, bundle_server, delivery
@@ -166,23 +172,35 @@ async def test_no_proxy_of_the_environment_is_asked(
     assert (await fetch(server.url, delivery(), "", None)).archive == ARCHIVE
 
 
-async def test_certificates_are_those_of_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Path | None] = []
-    real = ssl.create_default_context
+async def test_a_server_must_prove_its_name(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path / "loopback.pem", "127.0.0.1")
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(certificate)
+    async with bundle_server(ARCHIVE, '"7"', serving) as server:
+        assert (await said(server.url)).startswith("unreachable (")
+        trusting = delivery(ca_file=certificate)
+        assert (await fetch(server.url, trusting, "", None)).archive == ARCHIVE
+        # The certificate names the address only.
+        told = await said(server.url.replace("127.0.0.1", "localhost"), ca_file=certificate)
+        assert told.startswith("unreachable (")
 
-    def remember(*, cafile: Path | None = None) -> ssl.SSLContext:
-        asked.append(cafile)
-        context = real()
-        assert context.verify_mode is ssl.CERT_REQUIRED
-        assert context.check_hostname
-        return context
 
-    monkeypatch.setattr(download.ssl, "create_default_context", remember)
-    told = await said("https://127.0.0.1:1/b.tar.gz", ca_file=tmp_path / "ca.pem")
-    assert told.startswith("unreachable (")
-    assert asked == [tmp_path / "ca.pem"]
+def self_signed(file: Path, address: str) -> Path:
+    """Writes a key and a certificate for an IP address."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    return file
 
 
 async def test_a_file_without_certificates_is_a_fault(tmp_path: Path) -> None:

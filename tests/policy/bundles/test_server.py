@@ -385,7 +385,22 @@ async def test_a_damaged_state_is_no_start(
     await activated(make, tmp_path / "s")
     (record,) = (tmp_path / "s").glob("*.json")
     record.write_text("{")
-    assert "damaged" in await said(make(state=tmp_path / "s").start())
+    source = make(state=tmp_path / "s")
+    for attempt in (source.start, source.next, source.next):
+        assert await said(attempt()) == "damaged; remove it to forget the last good"
+    record.unlink()
+    assert (await soon(source.next())).revision == "1"
+
+
+async def test_a_source_that_could_not_start_goes_on_by_itself(
+    server: BundleServer, make: Make
+) -> None:
+    server.fail(503)
+    source = make()
+    assert "503" in await said(source.start())
+    assert "503" in await said(source.next())
+    server.serve(ONE, '"1"')
+    assert (await soon(source.next())).revision == "1"
 
 
 async def test_a_state_that_cannot_be_written_stops_nothing(

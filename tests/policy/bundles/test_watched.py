@@ -261,6 +261,21 @@ async def test_a_restart_remembers_what_was_active(tmp_path: Path, make: Make) -
     assert (await make(place, state=state).start()).revision == "2"
 
 
+async def test_what_cannot_be_remembered_is_not_taken_for_nothing(
+    tmp_path: Path, make: Make
+) -> None:
+    state, place = tmp_path / "state", folder(tmp_path / "b", files("2"))
+    source = make(place, state=state)
+    source.activated(await source.start())
+    await source.stop()
+    (record,) = state.glob("*.json")
+    record.write_text("{")
+    folder(place, files("1"))
+    again = make(place, state=state)
+    for attempt in (again.start, again.next):
+        assert "damaged" in await said(attempt())
+
+
 async def test_what_was_not_activated_is_not_remembered(tmp_path: Path, make: Make) -> None:
     state = tmp_path / "state"
     place = folder(tmp_path / "b", files("2"))
