@@ -73,6 +73,10 @@ class PolicySettings:
             raise ValueError("opa is set, but the engine is embedded: say engine: opa, or drop it")
         if self.engine is EngineKind.OPA and self.data is not None:
             raise ValueError("data is read by the embedded engine only: give OPA its data itself")
+        if self.engine is EngineKind.OPA and self.delivery.signing is not None:
+            raise ValueError(
+                "delivery.signing is the embedded engine's: OPA verifies by its own keys"
+            )
         match self.bundle:
             case str() as url:
                 allow_http = self.delivery.allow_http
