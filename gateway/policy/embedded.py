@@ -39,8 +39,10 @@ _REPORT = msgspec.json.Decoder(list[RegoFault])
 class EmbeddedEngine:
     """An `Engine` of one bundle: the one given, or else the one that the settings name."""
 
-    def __init__(self, settings: PolicySettings, bundle: Bundle | None = None) -> None:
-        self._settings, self._bundle = settings, bundle
+    def __init__(
+        self, settings: PolicySettings, bundle: Bundle | None = None, *, nice: int = 0
+    ) -> None:
+        self._settings, self._bundle, self._nice = settings, bundle, nice
         self._pool: WorkerPool | None = None
         self._revision = ""
 
@@ -50,7 +52,7 @@ class EmbeddedEngine:
         bundle = self._bundle or load(
             settings.bundle or shipped(), settings.data, settings.delivery
         )
-        pool = _pool(bundle, EngineKind.EMBEDDED, settings.workers)
+        pool = _pool(bundle, EngineKind.EMBEDDED, settings.workers, self._nice)
         try:
             await pool.start()
             faults = await _report(pool)
@@ -118,7 +120,7 @@ async def compile_faults(bundle: Bundle, kind: EngineKind) -> list[RegoFault]:
 
     Raises BundleError where regorus does not survive the bundle.
     """
-    pool = _pool(bundle, kind, 1)
+    pool = _pool(bundle, kind, 1, 0)
     try:
         await pool.start()
         return await _report(pool)
@@ -128,14 +130,15 @@ async def compile_faults(bundle: Bundle, kind: EngineKind) -> list[RegoFault]:
         await pool.stop()
 
 
-def _pool(bundle: Bundle, kind: EngineKind, size: int) -> WorkerPool:
+def _pool(bundle: Bundle, kind: EngineKind, size: int, nice: int) -> WorkerPool:
     setup = {
         "modules": bundle.modules,
         "data": msgspec.json.encode(bundle.data),
         "schema": bundle.deployment_schema,
         "engine": kind,
     }
-    return WorkerPool(entry=_ENTRY, size=size, setup=msgspec.msgpack.encode(setup), depth=_DEPTH)
+    packed = msgspec.msgpack.encode(setup)
+    return WorkerPool(entry=_ENTRY, size=size, setup=packed, depth=_DEPTH, nice=nice)
 
 
 async def _report(pool: WorkerPool) -> list[RegoFault]:

@@ -11,7 +11,7 @@ about the text of a module.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ ANSWER, UNDEFINED, ERROR, REPORT = b"A", b"U", b"E", b"R"
 
 _PROBE = '{"phase": "request", "caller": {"identifiers": []}, "endpoint": {"name": ""}}'
 _MOST_FAULTS = 100
+_TAB = 4
 
 _PLACE = re.compile(r"--> ([\w./-]{1,200}):(\d{1,7}):(\d{1,7})")
 _MESSAGE = re.compile(r"^error: ([^\n]{1,200})", re.MULTILINE)
@@ -81,7 +82,8 @@ class _Evaluator:
         try:
             self._pristine = _load(setup)
         except _Unusable as unusable:
-            self._faults = unusable.faults[:_MOST_FAULTS]
+            faults = unusable.faults[:_MOST_FAULTS]
+            self._faults = tuple(_in_characters(each, setup.modules) for each in faults)
         self._engine = self._pristine.clone()
 
     def answer(self, job: bytes, _fds: list[int]) -> bytes:
@@ -180,6 +182,19 @@ def _check_deployment(engine: Any, schema: str) -> None:
     if value is not None and msgspec.json.decode(value)[0] is not True:
         message = "data.privacy.deployment does not match schemas/deployment.json"
         raise _Unusable(RegoFault("", message))
+
+
+def _in_characters(fault: RegoFault, modules: Mapping[str, str]) -> RegoFault:
+    """With its column in characters: regorus counts a tab as four."""
+    lines = modules.get(fault.path, "").split("\n")
+    line = lines[fault.line - 1] if 0 < fault.line <= len(lines) else ""
+    column, counted = 1, 1
+    for character in line:
+        if counted >= fault.column:
+            break
+        counted += _TAB if character == "\t" else 1
+        column += 1
+    return msgspec.structs.replace(fault, column=column) if line else fault
 
 
 def _place(error: RuntimeError) -> str:
