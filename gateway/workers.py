@@ -172,6 +172,7 @@ class _Worker:
     _due: float = math.inf
     _timer: asyncio.TimerHandle | None = None
     _started: asyncio.Future[None] | None = None
+    _loop: asyncio.AbstractEventLoop = field(init=False)  # asking for it costs a system call
     _failures: int = 0
     _stopped: bool = False
 
@@ -184,7 +185,8 @@ class _Worker:
         return self._child.pid if self._child else None
 
     async def start(self) -> None:
-        self._started = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.create_future()
         self._spawn()
         await self._started
 
@@ -206,7 +208,7 @@ class _Worker:
         self._child, ours = spawn("gateway.workers", self.entry, str(self.nice))
         self._socket = ours
         self._incoming, self._outgoing, self._blocked = bytearray(), bytearray(), False
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         loop.add_reader(ours.fileno(), self._readable)
         self._write(_HEADER.pack(len(self.setup), 0) + self.setup)
         self._expect(_START_DEADLINE)
@@ -229,7 +231,7 @@ class _Worker:
         self._outgoing += data
         if not self._flushing:
             self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Send what the socket takes now, the rest when it can."""
@@ -241,13 +243,13 @@ class _Worker:
                 del self._outgoing[: self._socket.send(self._outgoing)]
         except BlockingIOError:
             if not self._blocked:
-                asyncio.get_running_loop().add_writer(self._socket.fileno(), self._flush)
+                self._loop.add_writer(self._socket.fileno(), self._flush)
                 self._blocked = True
             return
         except OSError:
             return  # the reader sees the end of the stream, and handles it
         if self._blocked:
-            asyncio.get_running_loop().remove_writer(self._socket.fileno())
+            self._loop.remove_writer(self._socket.fileno())
             self._blocked = False
 
     def _readable(self) -> None:
@@ -301,7 +303,7 @@ class _Worker:
     def _expect(self, seconds: float) -> None:
         """An answer is due. One timer serves many jobs: when it rings, it looks what is due by
         then, so that a job that is answered in time costs no timer of its own."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._due = loop.time() + seconds
         if self._timer is None or self._timer.when() > self._due:
             if self._timer:
@@ -310,7 +312,7 @@ class _Worker:
 
     def _ring(self) -> None:
         self._timer = None
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         if loop.time() >= self._due:
             self._lost(WorkerLate("the deadline passed"))
         elif self._due < math.inf:
@@ -337,7 +339,7 @@ class _Worker:
         else:
             delay = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
             self._failures += 1
-            asyncio.get_running_loop().call_later(delay, self._respawn)
+            self._loop.call_later(delay, self._respawn)
         self.freed()
 
     def _respawn(self) -> None:
@@ -354,7 +356,7 @@ class _Worker:
             self._timer.cancel()
             self._timer = None
         if self._socket:
-            loop, fileno = asyncio.get_running_loop(), self._socket.fileno()
+            loop, fileno = self._loop, self._socket.fileno()
             loop.remove_reader(fileno)
             loop.remove_writer(fileno)
             self._socket.close()

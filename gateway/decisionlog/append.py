@@ -94,6 +94,7 @@ class DecisionLog:
         self._incoming, self._outgoing = bytearray(), bytearray()
         self._flushing = self._blocked = False
         self._report: asyncio.Future[Report] | None = None
+        self._loop: asyncio.AbstractEventLoop  # kept: asking for it costs a system call
         self._running = False
         self._fault = ""
         self._last = Report(0, "", 0, 0, 0, 0.0)
@@ -115,6 +116,7 @@ class DecisionLog:
 
     async def start(self) -> None:
         """Open the file and start the writer. Raises Unavailable(LOG_UNAVAILABLE), saying why."""
+        self._loop = asyncio.get_running_loop()
         report = await self._open()
         if report.fault:
             self._discard()
@@ -168,7 +170,7 @@ class DecisionLog:
             raise Unavailable(
                 Code.LOG_UNAVAILABLE, self._trouble() or "the decision log is stopped"
             )
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         append = _Append(evidence, loop.create_future(), loop.time() + self._deadline)
         if len(self._sent) < self._places:
             self._place(append)
@@ -193,7 +195,7 @@ class DecisionLog:
         return ""
 
     def _overdue(self, append: _Append) -> bool:
-        return asyncio.get_running_loop().time() >= append.due
+        return self._loop.time() >= append.due
 
     def _place(self, append: _Append) -> None:
         """Hand the entry to the writer."""
@@ -222,7 +224,7 @@ class DecisionLog:
     def _ring(self) -> None:
         """One timer for all: the oldest append is due, and maybe others with it."""
         self._timer = None
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         for append in [*self._sent, *self._outside]:
             if append.withdrawn or append.heard.done():
                 continue
@@ -287,7 +289,7 @@ class DecisionLog:
 
     async def _open(self) -> Report:
         """A writer, and how it finds the log."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._report = loop.create_future()
         try:
             self._process, self._socket = spawn(*self._writer)
@@ -323,14 +325,14 @@ class DecisionLog:
         self._outgoing += frame
         if not self._flushing:
             self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Send what the socket takes now, the rest when it can."""
         self._flushing = False
         if self._socket is None:
             return
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         try:
             while self._outgoing:
                 del self._outgoing[: self._socket.send(self._outgoing)]
@@ -376,12 +378,12 @@ class DecisionLog:
             _LOG.error("the decision log is unavailable: %s", _DIED)
             self._syncs += self._last.syncs
             self._last = Report(0, _DIED, self._last.entries, self._last.size, 0, 0.0)
-            self._replacing = asyncio.get_running_loop().create_task(self._replace())
+            self._replacing = self._loop.create_task(self._replace())
         self._fail_all(_DIED)
 
     def _discard(self) -> None:
         if self._socket:
-            loop, fileno = asyncio.get_running_loop(), self._socket.fileno()
+            loop, fileno = self._loop, self._socket.fileno()
             loop.remove_reader(fileno)
             loop.remove_writer(fileno)
             self._socket.close()
