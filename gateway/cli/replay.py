@@ -155,8 +155,8 @@ def _print(found: Replay, log: Path) -> None:
     if plan.groups:
         console.print(_table(plan))
     if len(plan.groups) > _SHOWN_GROUPS:
-        more = len(plan.groups) - _SHOWN_GROUPS
-        console.print(f"… and {more:,} more kinds of difference: see --json", style="dim")
+        hidden = len(plan.groups) - _SHOWN_GROUPS
+        console.print(f"… and {hidden:,} more kinds of difference: see --json", style="dim")
     for reason, count in plan.not_replayed:
         console.print(Text(f"not replayed: {count:,}  {reason.meaning}"), soft_wrap=True)
     if plan.missing:
