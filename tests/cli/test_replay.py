@@ -51,8 +51,9 @@ def test_a_plan_with_differences_shows_them_and_is_not_well(
     (line,) = (line for line in result.stdout.splitlines() if line.startswith("!  orders"))
     assert line.split() == [
         "!", "orders", "block", "→", "allow", "2", "4", "leave",
-        "reasons", "+linked_account", "-subject_not_permitted", "e1",
+        "reasons", "+linked_account", "-subject_not_permitted",
     ]  # fmt: skip
+    assert "e1" in result.stdout.split()  # a decision id, to look up in the log
     assert "! Up to 4 records would newly leave." in result.stdout
     assert "Plan: 2 unchanged, 2 would newly release, 0 would newly block." in result.stdout
 
