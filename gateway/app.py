@@ -20,6 +20,7 @@ from functools import partial
 import structlog
 
 from gateway import __version__
+from gateway.child import harden
 from gateway.config import Config
 from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.key import read_key
@@ -47,7 +48,7 @@ from gateway.spool import Spool
 from gateway.telemetry import logs
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.metrics import Metrics, Reading
-from gateway.workers import WorkerError, harden
+from gateway.workers import WorkerError
 
 _PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
 _LOG = structlog.get_logger()

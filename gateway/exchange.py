@@ -102,6 +102,7 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
     admitted: Admitted | None = None
     route: Route | None = None
     caller: Caller | None = None
+    question: Question | None = None
     response: Response | None = None
     inspection: Inspection | None = None
     decision: Decision | None = None
@@ -140,6 +141,7 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
         endpoint=route.endpoint.name if route else None,
         method=admitted.method if admitted else None,
         caller=caller,
+        question=question,
         inspection=inspection,
         decision=decision,
         durations=steps.durations,
