@@ -1,4 +1,41 @@
-"""Policies that change under traffic: what goes live, what doesn't, and what every entry says."""
+"""Policies that change under traffic: what goes live, what doesn't, and what every entry says.
+
+Where the catalogue of attacks on the policy plane is tested (files are under tests/policy, unless
+they say otherwise):
+
+    D01  undefined                  test_engine: test_an_undefined_decision_is_refused
+    D02  ill-typed, contradictory   test_contract: ILL_TYPED, CONTRADICTORY; on both engines
+                                    in test_engine: test_ill_typed_and_contradictory_…
+    D03  default allow, must-deny   here: test_a_policy_that_is_unfit_…; test_probes: LEAKS
+    D04  syntax, unsafe, conflict   test_activation: BAD; runtime errors in test_engine
+    D05  a push during exports      here: test_a_push_during_a_hundred_exports_…
+    D06  50 reloads a second        here: test_fifty_pushes_a_second_…; test_activation: a flood
+    D07  OPA down                   here: test_an_opa_that_is_down_at_the_start_…; test_faults:
+                                    test_a_dead_opa_refuses_until_it_is_back
+    D08  what is no answer of OPA   test_opa: NO_ANSWERS, redirects, other statuses
+    D09  a slow OPA                 test_opa: test_a_peer_that_is_slow_is_late. Each question has
+                                    a deadline and is refused; there is no breaker to open
+    D10  a clean close              test_opa: UNFINISHED
+    D11  a runaway rule             test_engine: test_a_runaway_rule_is_late_and_others_…;
+                                    test_activation: test_a_runaway_candidate_…
+    D12  http.send, opa.runtime …   test_capabilities, test_rego_calls, test_opa_modules
+    D13  signatures, older ones     bundles/test_signatures, bundles/test_revisions
+    D14  bombs and ../              bundles/test_tar, bundles/test_archive
+    D15  the bundle server is down  bundles/test_server; test_activation: last good, max_age
+    D16  a huge data document       bundles/: limits of archives, folders and documents
+    D17  decision-cache keys        there is no decision cache: each question is evaluated
+    D18  revoke or push             here: test_what_is_revoked_…; test_opa_proof: a real OPA
+    D19  errors are not cached      test_opa: OPA comes back; test_engine: errors leave nothing
+    D20  a short or long reply      test_contract: a subject twice, one nobody asked about, one left
+                                    out of an allow. Order means nothing: permitted is a set
+    D21  ids and paths as text      test_engine: test_text_is_data_whatever_it_spells; test_opa: the
+                                    query is constant
+    D22  client-controlled keys     test_contract: test_what_a_client_sends_stays_under_its_own_keys
+    D23  //a/b and /a/b             tests/proxy/test_target: AMBIGUOUS
+    D24  changing OPA's policies    test_opa: test_an_opa_with_the_authz_example_…
+    D25  typos, shadow              tests/config/test_wording: unknown keys, closed sets
+    D26  both engines               test_decisions: test_both_engines_decide_the_same
+"""
 
 import asyncio
 import json
