@@ -29,15 +29,16 @@ def check(
 ) -> None:
     """Report every fault of a configuration at once, with its line and what was probably meant.
 
-    Reads the files that the configuration names (policies, keys), and touches no network. The
-    environment counts, as it does for `run`. Exit code 2 where there are faults.
+    Reads the files that the configuration names (policies, keys), compiles the Rego for the engine
+    that is configured, and touches no network. The environment counts, as it does for `run`. Exit
+    code 2 where there are faults.
     """
     if schema is (config is not None):
         give_up("say either --config FILE or --schema")
     if config is None:
         typer.echo(json.dumps(json_schema(), indent=2))
         return
-    _summarize(config, loaded(config))
+    _summarize(config, loaded(config, thorough=True))
 
 
 # --- the summary of a configuration without faults ----------------------------------------------

@@ -47,7 +47,8 @@ class PolicySettings:
     here and what proves it. `data` is a JSON or YAML file that takes the place of the bundle's
     `data.privacy.deployment`, so that a deployment can keep the shipped rules and bring only its
     own settings. A change of the bundle or of `data` is noticed while the gateway runs. All three
-    are the embedded engine's: with `engine: opa`, OPA itself is configured with a bundle.
+    are the embedded engine's: with `engine: opa`, OPA itself is configured with a bundle. A
+    `bundle` named beside it is only what `privacy-gateway check` holds against the builtins of OPA.
 
     `deadline` bounds one evaluation. `request_phase` asks the policy also before the upstream is
     asked: it releases nothing that the response phase wouldn't, but spares the upstream an export
