@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.model import Attribution, Format, Group, Inspection, SubjectRef
+from gateway.errors import Refusal
+from gateway.model import Attribution, Format, Group, SubjectRef
 from gateway.policy.contract import encode_question
 from gateway.policy.settings import EngineKind
 from gateway.spool import Stored
@@ -218,7 +219,10 @@ async def _account(loaded: Modules, verdict: Verdict, limit: int) -> tuple[Accou
     """How the question was answered, or why that can't be told."""
     if verdict.question is None or verdict.inspection is None:
         return None, ""
-    question = encode_question(verdict.question)
+    try:
+        question = encode_question(verdict.question)
+    except Refusal:  # the verdict's own: there is no question to account for
+        return None, ""
     async with RegoBench(loaded) as bench:
         first = await bench.ask(Ask(question, []))
         if isinstance(first, Account):
@@ -414,5 +418,3 @@ def _fault(verdict: Verdict, source: str) -> Fault | None:
         return None
     where, said = found
     return Fault(where.source, where.line, where.column, said, where.excerpt)
-
-
