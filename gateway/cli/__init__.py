@@ -5,6 +5,7 @@ run.py       run
 check.py     check
 explain.py   explain; explained.py prints what it found
 log.py       log verify
+test.py      test
 demo.py      demo
 
 Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo
@@ -21,6 +22,7 @@ from gateway.cli.demo import demo
 from gateway.cli.explain import explain
 from gateway.cli.log import log
 from gateway.cli.run import run
+from gateway.cli.test import test
 
 __all__ = ["commands", "main"]
 
@@ -36,6 +38,7 @@ commands = typer.Typer(
 commands.command()(run)
 commands.command()(check)
 commands.command()(explain)
+commands.command()(test)
 commands.add_typer(log, name="log")
 commands.command()(demo)
 
