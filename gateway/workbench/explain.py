@@ -27,6 +27,9 @@ from gateway.workbench.opamodules import of_opa
 PLACES, MEMBERS = 20, 200
 """How many places of records, and how many names of members, are listed."""
 
+_USABLE = "usable"
+"""The rule by which a restriction says that it has the data it needs."""
+
 _MOST_ARCHIVE = 256 * 2**20
 
 
@@ -81,12 +84,14 @@ class Effective(msgspec.Struct):
 
 
 class Restriction(msgspec.Struct):
-    """One restriction of the bundle; `rules` are those whose value is not empty."""
+    """One restriction of the bundle; `rules` are those whose value is not empty. `usable` is what
+    its rule of that name says, False where that is undefined, None where there is no such rule."""
 
     name: str
     title: str
     legal_basis: str
     enabled: bool
+    usable: bool | None
     rules: list[Effective]
 
 
@@ -329,8 +334,8 @@ def _reasons(names: Iterable[str], account: Account | None) -> list[Reason]:
         if "permits" in part.spots:
             spots.setdefault(part.name, part.spots["permits"])
     for part in account.restrictions if account else ():
-        for spot in part.spots.values():
-            spots.setdefault(part.name, spot)
+        for rule in _acting(part):
+            spots.setdefault(part.name, rule.rule)
     return [Reason(name, spots.get(name)) for name in names]
 
 
@@ -355,13 +360,27 @@ def _restrictions(account: Account | None) -> list[Restriction]:
             title=part.title,
             legal_basis=part.legal_basis,
             enabled=part.ran,
-            rules=[
-                Effective(name, msgspec.Raw(value.encode()), part.spots[name])
-                for name, value in part.values.items()
-                if msgspec.json.decode(value) not in ([], {}, False, None, "")
-            ],
+            usable=part.values.get(_USABLE) == "true"
+            if part.ran and _USABLE in part.spots
+            else None,
+            rules=_acting(part),
         )
         for part in (account.restrictions if account else ())
+    ]
+
+
+def _usable(part: Part) -> bool | None:
+    if not part.ran or _USABLE not in part.spots:
+        return None
+    return part.values.get(_USABLE) == "true"
+
+
+def _acting(part: Part) -> list[Effective]:
+    """The rules of a restriction that take something away."""
+    return [
+        Effective(name, msgspec.Raw(value.encode()), part.spots[name])
+        for name, value in part.values.items()
+        if name != _USABLE and msgspec.json.decode(value) not in ([], {}, False, None, "")
     ]
 
 
