@@ -11,7 +11,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from gateway.workbench.account import Spot
-    from gateway.workbench.explain import Explanation, Subject
+    from gateway.workbench.explanation import Explanation, Subject
 
 _COLOURS = {"released": "green", "redacted": "yellow", "blocked": "red", "refused": "red"}
 

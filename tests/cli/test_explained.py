@@ -7,7 +7,7 @@ import pytest
 
 from gateway.cli.explained import show, shown
 from gateway.workbench.account import Spot
-from gateway.workbench.explain import (
+from gateway.workbench.explanation import (
     Effective,
     Explanation,
     Members,
