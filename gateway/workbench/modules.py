@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.locations import shown
 from gateway.policy import bundle
 from gateway.policy.settings import PolicySettings
 from gateway.workbench.unusable import Unusable
@@ -27,19 +28,26 @@ def of_bundle(policy: PolicySettings) -> Modules:
     """Those of the bundle, with the deployment's own data. Raises Unusable."""
     folder = folder_of(policy)
     try:
-        loaded = bundle.load(folder, policy.data)
+        loaded = bundle.load(folder, policy.data, policy.delivery)
     except bundle.BundleError as error:
         raise Unusable(str(error)) from None
     return Modules(loaded.modules, msgspec.json.encode(loaded.data), str(folder))
 
 
 def folder_of(policy: PolicySettings) -> Path:
-    """The bundle that is configured, or the one that ships."""
-    return policy.bundle or bundle.shipped()
+    """The bundle that is configured, or the one that ships. Raises Unusable for a URL: the tools
+    work with what is here."""
+    location = policy.bundle or bundle.shipped()
+    if isinstance(location, str):
+        raise Unusable(f"{shown(location)}: the bundle is at a URL; say --bundle FILE")
+    return location
 
 
 def with_tests(folder: Path) -> Modules:
-    """A bundle with its tests and its own data only, as `opa test` has it. Raises Unusable."""
+    """A bundle with its tests and its own data only, as `opa test` has it; an archive has no tests.
+
+    Raises Unusable.
+    """
     plain = of_bundle(PolicySettings(bundle=folder))
     tests: dict[str, str] = {}
     for file in sorted(folder.rglob("*_test.rego")):

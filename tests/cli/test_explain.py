@@ -116,7 +116,7 @@ WRONG = {
     ),
     "token file": (["--url", "http://127.0.0.1:9/", "--token-file", "none"], ME, "can't be read"),
     "nobody there": (["--url", "http://127.0.0.1:9/"], ME, "no complete answer"),
-    "bundle": (["--body", "mine.ndjson", "--bundle", "mine.ndjson"], ME, "not a folder"),
+    "bundle": (["--body", "mine.ndjson", "--bundle", "mine.ndjson"], ME, "mine.ndjson: not a"),
 }
 
 

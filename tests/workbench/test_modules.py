@@ -43,6 +43,13 @@ def test_a_bundle_that_cannot_be_used_is_unusable(tmp_path: Path) -> None:
         of_bundle(PolicySettings(bundle=tmp_path / "nothing"))
 
 
+def test_a_bundle_at_a_url_is_not_fetched() -> None:
+    at_url = PolicySettings(bundle="https://bundles.example/b.tar.gz?token=secret")
+    with pytest.raises(Unusable, match="say --bundle FILE") as caught:
+        of_bundle(at_url)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_file_of_tests_that_cannot_be_read_is_unusable(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "bundle", {"privacy/x.rego": "package privacy.x\n"})
     test = folder / "privacy" / "x_test.rego"
