@@ -3,8 +3,10 @@
 console.py   what all commands share: options, exit codes, how wrong input is answered
 run.py       run
 check.py     check
+explain.py   explain; explained.py prints what it found
 log.py       log verify
 replay.py    replay
+test.py      test
 demo.py      demo
 
 Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo
@@ -18,9 +20,11 @@ import typer
 from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.demo import demo
+from gateway.cli.explain import explain
 from gateway.cli.log import log
 from gateway.cli.replay import replay
 from gateway.cli.run import run
+from gateway.cli.test import test
 
 __all__ = ["commands", "main"]
 
@@ -35,6 +39,8 @@ commands = typer.Typer(
 )
 commands.command()(run)
 commands.command()(check)
+commands.command()(explain)
+commands.command()(test)
 commands.add_typer(log, name="log")
 commands.command()(replay)
 commands.command()(demo)

@@ -1,4 +1,4 @@
-"""The child's side of the embedded engine: the only place that imports regorus.
+"""The child's side of the embedded engine: with `workbench.rego`, the only one to import regorus.
 
 regorus holds the GIL for a whole evaluation, has no deadline, panics with a BaseException and
 overflows its stack on a rule that calls itself, so that it lives in a process that can be killed.
