@@ -5,6 +5,7 @@ run.py       run
 check.py     check
 log.py       log verify
 demo.py      demo
+infer.py     infer
 
 Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo
 that failed), 2 the input can't be used (options, configuration, files).
@@ -17,6 +18,7 @@ import typer
 from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.demo import demo
+from gateway.cli.infer import infer
 from gateway.cli.log import log
 from gateway.cli.run import run
 
@@ -35,6 +37,7 @@ commands.command()(run)
 commands.command()(check)
 commands.add_typer(log, name="log")
 commands.command()(demo)
+commands.command()(infer)
 
 
 def main() -> None:
