@@ -3,6 +3,7 @@
 console.py   what all commands share: options, exit codes, how wrong input is answered
 run.py       run
 check.py     check
+explain.py   explain; explained.py prints what it found
 log.py       log verify
 demo.py      demo
 infer.py     infer
@@ -18,6 +19,7 @@ import typer
 from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.demo import demo
+from gateway.cli.explain import explain
 from gateway.cli.infer import infer
 from gateway.cli.log import log
 from gateway.cli.run import run
@@ -35,6 +37,7 @@ commands = typer.Typer(
 )
 commands.command()(run)
 commands.command()(check)
+commands.command()(explain)
 commands.add_typer(log, name="log")
 commands.command()(demo)
 commands.command()(infer)

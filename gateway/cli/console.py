@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from gateway.config import Config, ConfigFaults, load
+
+if TYPE_CHECKING:
+    from gateway.workbench.unusable import Unusable
 
 WRONG, UNUSABLE = 1, 2
 """Exit codes: it is not well; the input can't be used."""
@@ -39,4 +42,12 @@ def loaded(path: Path) -> Config:
 def give_up(reason: str) -> NoReturn:
     """One line on standard error, and exit code 2."""
     typer.echo(reason, err=True)
+    raise typer.Exit(UNUSABLE)
+
+
+def unusable(error: "Unusable") -> NoReturn:
+    """One line on standard error, the offending line below it if there is one, and exit code 2."""
+    typer.echo(error, err=True)
+    if error.excerpt:
+        typer.echo(error.excerpt, err=True)
     raise typer.Exit(UNUSABLE)

@@ -24,6 +24,7 @@ from gateway.identity import tokens
 from gateway.identity.jwks import KeySet, parse_key_set
 from gateway.identity.settings import Algorithm, IdentitySettings, IssuerSettings
 from gateway.model import Caller
+from gateway.workbench.bodyfault import json_fault
 from gateway.workbench.samples import opened
 from gateway.workbench.unusable import Unusable, pointed
 
@@ -34,13 +35,19 @@ _MOST = 1 << 20
 
 def read_claims(text: str, source: str) -> Mapping[str, Any]:
     """The claims in a JSON text: strict, one object. Raises Unusable, with the line."""
-    try:
-        claims = jiter.from_json(text.encode(), allow_inf_nan=False, catch_duplicate_keys=True)
-    except ValueError as error:
-        raise broken_json(text, source, error) from None
+    claims = json_value(text, source)
     if not isinstance(claims, dict):
         raise Unusable(f'{source}: expected an object of claims, such as {{"sub": "A1"}}')
     return claims
+
+
+def json_value(text: str, source: str) -> Any:
+    """The value of a strict JSON text. Raises Unusable, with the line."""
+    data = text.encode(errors="surrogatepass")
+    if fault := json_fault(data):
+        said, line, column = fault
+        raise Unusable(f"not strict JSON: {said}", pointed(source, text, line, column))
+    return jiter.from_json(data, allow_inf_nan=False)
 
 
 def given_claims(given: str) -> Mapping[str, Any]:
@@ -55,16 +62,6 @@ def given_claims(given: str) -> Mapping[str, Any]:
         return read_claims(data.decode("utf-8-sig"), given)
     except UnicodeDecodeError as error:
         raise Unusable(f"{given}: not UTF-8 at byte {error.start}") from None
-
-
-def broken_json(text: str, source: str, error: ValueError) -> Unusable:
-    """What jiter said of a text of the engineer's, with the place it pointed at."""
-    said, _, where = str(error).rpartition(" at line ")
-    numbers = where.split(" column ")
-    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
-        return Unusable(f"{source}: not strict JSON: {error}")
-    line, column = map(int, numbers)
-    return Unusable(f"not strict JSON: {said}", pointed(source, text, line, max(1, column)))
 
 
 def caller(claims: Mapping[str, Any], identity: IdentitySettings, at: datetime) -> Caller:
