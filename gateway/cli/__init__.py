@@ -7,6 +7,7 @@ explain.py   explain; explained.py prints what it found
 log.py       log verify
 demo.py      demo
 infer.py     infer
+mutate.py    mutate; mutated.py prints what it found
 
 Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo
 that failed), 2 the input can't be used (options, configuration, files).
@@ -22,6 +23,7 @@ from gateway.cli.demo import demo
 from gateway.cli.explain import explain
 from gateway.cli.infer import infer
 from gateway.cli.log import log
+from gateway.cli.mutate import mutate
 from gateway.cli.run import run
 
 __all__ = ["commands", "main"]
@@ -41,6 +43,7 @@ commands.command()(explain)
 commands.add_typer(log, name="log")
 commands.command()(demo)
 commands.command()(infer)
+commands.command()(mutate)
 
 
 def main() -> None:
