@@ -5,6 +5,7 @@ run.py       run
 check.py     check
 explain.py   explain; explained.py prints what it found
 log.py       log verify
+test.py      test
 demo.py      demo
 infer.py     infer
 mutate.py    mutate; mutated.py prints what it found
@@ -25,6 +26,7 @@ from gateway.cli.infer import infer
 from gateway.cli.log import log
 from gateway.cli.mutate import mutate
 from gateway.cli.run import run
+from gateway.cli.test import test
 
 __all__ = ["commands", "main"]
 
@@ -40,6 +42,7 @@ commands = typer.Typer(
 commands.command()(run)
 commands.command()(check)
 commands.command()(explain)
+commands.command()(test)
 commands.add_typer(log, name="log")
 commands.command()(demo)
 commands.command()(infer)

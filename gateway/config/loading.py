@@ -81,19 +81,19 @@ def _is_file(jwks: Any) -> bool:
     return isinstance(jwks, str) and jwks != "" and not is_url(jwks)
 
 
-def _exact(schema: Any) -> Any:
+def exact(schema: Any) -> Any:
     """A core schema in which numbers and booleans are never made of anything else.
 
     Pydantic's strict mode would also ask for tuples and enums, which no YAML has.
     """
     if isinstance(schema, dict):
-        exact = {key: _exact(value) for key, value in schema.items()}
-        return {**exact, "strict": True} if exact.get("type") in ("int", "float", "bool") else exact
+        copy = {key: exact(value) for key, value in schema.items()}
+        return {**copy, "strict": True} if copy.get("type") in ("int", "float", "bool") else copy
     if isinstance(schema, list):
-        return [_exact(value) for value in schema]
+        return [exact(value) for value in schema]
     if type(schema) is tuple:
-        return tuple(_exact(value) for value in schema)
+        return tuple(exact(value) for value in schema)
     return schema
 
 
-_VALIDATOR = SchemaValidator(cast(CoreSchema, _exact(TypeAdapter(Config).core_schema)))
+_VALIDATOR = SchemaValidator(cast(CoreSchema, exact(TypeAdapter(Config).core_schema)))

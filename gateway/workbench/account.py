@@ -30,6 +30,10 @@ class Try(msgspec.Struct, tag="try"):
     rule: str
 
 
+class Find(msgspec.Struct, tag="find"):
+    """Find the tests: rules named `test_…` or `todo_test_…`, whose package and file may be any."""
+
+
 class Spot(msgspec.Struct, frozen=True):
     """A place in a module; `text` is what stands there."""
 
@@ -70,6 +74,12 @@ class Account(msgspec.Struct, tag="account"):
     names: dict[str, Spot]
 
 
+class Found(msgspec.Struct, tag="found"):
+    """The tests, as constant queries, and where the first rule of each stands."""
+
+    tests: dict[str, Spot]
+
+
 class Tested(msgspec.Struct, tag="tested"):
     """A test's end: `value` is JSON, None where undefined; `printed` what it printed."""
 
@@ -84,8 +94,8 @@ class Broken(msgspec.Struct, tag="broken"):
     spot: Spot | None = None
 
 
-Job = Ask | Try
-Answer = Account | Tested | Broken
+Job = Ask | Try | Find
+Answer = Account | Tested | Found | Broken
 
 encode_job = msgspec.msgpack.Encoder().encode
 decode_job = msgspec.msgpack.Decoder(Job).decode

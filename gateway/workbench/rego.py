@@ -4,8 +4,8 @@ What `policy.rego_worker` must never say is said here: why a rule held or not, a
 words. The bundle and the question are the engineer's.
 
     setup   Setup (msgpack)
-    job     Ask | Try (msgpack)
-    answer  Account | Tested | Broken (msgpack)
+    job     Ask | Try | Find (msgpack)
+    answer  Account | Tested | Found | Broken (msgpack)
 
 The account of a question comes from coverage, not from the shape of a policy: a rule whose head
 was reached has held, a package of which nothing was reached was not run, and the statement that a
@@ -14,7 +14,7 @@ rule stopped at is the last one that was reached.
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 import regorus
@@ -26,6 +26,8 @@ from gateway.workbench.account import (
     Answer,
     Ask,
     Broken,
+    Find,
+    Found,
     Job,
     Part,
     Setup,
@@ -36,7 +38,8 @@ from gateway.workbench.account import (
     decode_job,
     encode_answer,
 )
-from gateway.workbench.syntax import Rule, metadata, rules
+from gateway.workbench.hoisting import hoisted
+from gateway.workbench.syntax import TESTS, Rule, metadata, rules
 
 _DECISION = ("privacy", "decision")
 
@@ -60,9 +63,10 @@ class _Bench:
         self._engine.set_gather_prints(True)
         try:
             for name, text in setup.modules.items():
-                self._engine.add_policy(name, text)
+                ast = _parsed(name, text)
+                self._rules += rules(ast)
+                self._engine.add_policy(name, _runnable(name, text, ast))
             self._engine.add_data_json(setup.data.decode())
-            self._rules = list(rules(self._engine.get_ast_as_json()))
         except RuntimeError as error:
             self._broken = self._said(error)
 
@@ -73,10 +77,27 @@ class _Bench:
         engine = self._engine.clone()
         engine.set_gather_prints(True)
         try:
-            answer = self._account(engine, job) if isinstance(job, Ask) else _tried(engine, job)
+            return encode_answer(self._answer(engine, job))
         except RuntimeError as error:
-            answer = self._said(error)
-        return encode_answer(answer)
+            return encode_answer(self._said(error))
+
+    def _answer(self, engine: Any, job: Job) -> Answer:
+        match job:
+            case Ask():
+                return self._account(engine, job)
+            case Try():
+                return _tried(engine, job)
+            case Find():
+                return self._found()
+            case _:
+                assert_never(job)
+
+    def _found(self) -> Found:
+        tests: dict[str, Spot] = {}
+        for rule in self._rules:
+            if rule.name.startswith(("test_", "todo_test_")) and not rule.is_function:
+                tests.setdefault(_query((*rule.package, rule.name)), self._spot(rule))
+        return Found(tests)
 
     def _account(self, engine: Any, job: Ask) -> Answer:
         engine.set_enable_coverage(True)
@@ -176,7 +197,28 @@ class _Bench:
         text = str(error)[:8_000]
         place, message = _PLACE.search(text), _MESSAGE.search(text)
         said = message[1] if message else text.strip().split("\n")[0][:300]
-        return Broken(said, self._at(place[1], int(place[2])) if place else None)
+        if place is None or (place[1].endswith(TESTS) and self._rules):
+            return Broken(said)  # a line of a test that was rewritten is no line of its file
+        return Broken(said, self._at(place[1], int(place[2])))
+
+
+def _parsed(name: str, text: str) -> str:
+    """The syntax tree of one module. Raises RuntimeError."""
+    engine = regorus.Engine()
+    engine.add_policy(name, text)
+    return str(engine.get_ast_as_json())
+
+
+def _runnable(name: str, text: str, ast: str) -> str:
+    """A module as regorus can run it: tests are rewritten, where the result can be parsed."""
+    if not name.endswith(TESTS):
+        return text
+    rewritten = hoisted(text, ast)
+    try:
+        _parsed(name, rewritten)
+    except RuntimeError:
+        return text
+    return rewritten
 
 
 _PLACE = re.compile(r"--> (.{1,300}):(\d{1,7}):\d{1,7}$", re.MULTILINE)

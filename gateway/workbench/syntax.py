@@ -7,6 +7,9 @@ from typing import Any
 
 import msgspec
 
+TESTS = "_test.rego"
+"""How the names of files of tests end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -29,7 +32,7 @@ class Rule:
     @property
     def is_test(self) -> bool:
         """Whether it stands in a file of tests."""
-        return self.file.endswith("_test.rego")
+        return self.file.endswith(TESTS)
 
 
 def rules(ast: bytes | str) -> Iterator[Rule]:
