@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gateway.cli.console import WRONG, ConfigOption, loaded, unusable
+from gateway.cli.options import moment, pairs
 
 if TYPE_CHECKING:
     from gateway.workbench.mutate.baselines import Wanted
@@ -71,7 +72,6 @@ def mutate(
     nothing leaves in the first place.
     """
     settings = loaded(config)
-    from gateway.cli.explain import _moment, _pairs
     from gateway.workbench.mutate.baselines import Wanted
     from gateway.workbench.tokens import given_claims
     from gateway.workbench.unusable import Unusable
@@ -85,8 +85,8 @@ def mutate(
             bundle,
             limit,
             seed,
-            _moment(at),
-            {name: values[-1] for name, values in _pairs(param, "--param").items()},
+            moment(at),
+            {name: values[-1] for name, values in pairs(param, "--param").items()},
         )
         report = _tried(wanted)
     except Unusable as error:

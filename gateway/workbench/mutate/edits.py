@@ -84,9 +84,8 @@ def edits(fixture: Fixture, most: int, seed: int) -> Iterator[Edit]:
 
 def _concerned(fixture: Fixture, part: Part, index: int) -> frozenset[int]:
     """The numbers of a record, and of the members that it vouches for."""
-    named = (
-        fixture.inside.get(name, frozenset()) for name in vouched(part, index, fixture.members)
-    )
+    names = vouched(part, index, fixture.members)
+    named = (fixture.inside.get(name, frozenset[int]()) for name in names)
     return frozenset({fixture.numbers[part.name, index]}).union(*named)
 
 

@@ -90,7 +90,7 @@ def uncompared(bodies: Sequence[Body], policy: Known) -> tuple[Uncompared, ...]:
         for part in body.parts:
             tables.setdefault(_pattern(part.table.spec), []).append(part.table)
         for name, member in (body.members or {}).items():
-            if not member.is_structured:
+            if not member.is_structured and member.outer_owners():
                 pattern = member.spec.match
                 found.setdefault(
                     (pattern, ""), Uncompared(pattern, "", hint=f"contents, as of {name}")
