@@ -199,9 +199,13 @@ def _beside(name: str) -> str:
 
 
 def _of_member(fixture: Fixture, name: str) -> Iterator[Edit]:
-    gone = fixture.inside[name]
-    if not gone & fixture.kept:
+    own = fixture.inside[name]
+    if not own & fixture.kept:
         return
+    # Without its manifest a member has no owner.
+    parts = [part for part in fixture.body.parts if part.name == name]
+    entries = ((part, index) for part in parts for index in range(len(part.table.records)))
+    gone = own.union(*(_concerned(fixture, part, index) for part, index in entries))
     for how, new in _names(fixture, name):
         where = Where(fixture.file, "the member's name", name)
         change = Change(Kind.MEMBER, where, how, name, new)
