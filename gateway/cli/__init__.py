@@ -7,7 +7,7 @@ explain.py   explain; explained.py prints what it found
 log.py       log verify
 test.py      test
 demo.py      demo
-infer.py     infer
+infer.py     infer; inferred.py prints what it found
 mutate.py    mutate; mutated.py prints what it found
 
 Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo

@@ -6,6 +6,7 @@
     inprocess   inspects and redacts in this process
     desk        one trial: `exchange.guard` with everything real but the two ends
     infer/      sample bodies → a proposed `body:` block
+    mutate/     one thing in a real body is changed: does the policy notice?
 
 What they are given belongs to the engineer: they print it to the terminal, and log nothing.
 """

@@ -3,17 +3,21 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.config import Config, load
 from gateway.demo.archives import ANNA, BEN, write_all
+from gateway.policy.settings import EngineKind, PolicySettings
 from gateway.workbench.mutate.baselines import Wanted
 from gateway.workbench.mutate.fates import Fate
 from gateway.workbench.mutate.mutants import Kind
 from gateway.workbench.mutate.mutation import Report, mutate
 from gateway.workbench.unusable import Unusable
+from tests.policy.conftest import StartOpa, start_opa
+from tests.policy.support import POLICIES
 from tests.workbench.mutate.support import HONEST, exported, lines, spoiled, tried
 
 
@@ -44,6 +48,8 @@ async def test_an_honest_ground_of_ones_own_kills_them_too(config: Config, tmp_p
     report = await tried(config, tmp_path, "voice", lines("A1"), bundle=spoiled(tmp_path))
     assert report.well
 
+
+__all__ = ["start_opa"]
 
 EQUAL = "mine.value == subject.value"
 
@@ -168,6 +174,97 @@ def _smaller(file: Path) -> bytes:
                 continue
             few.writestr(name, data)
     return built.getvalue()
+
+
+MASKING = """package privacy.decision
+
+default effect := "block"
+
+effect := "redact" if count(permitted) > 0
+
+permitted contains {"kind": subject.kind, "value": subject.value} if {
+	is_null(input.caller.actor)
+	some subject in input.payload.subjects
+	some mine in input.caller.identifiers
+	mine.value == subject.value
+}
+
+unattributed := "withhold"
+
+withhold := []
+
+mask := ["$.text"]
+
+reasons := []
+"""
+
+
+async def test_masked_records_are_told_by_what_left_of_them(config: Config, tmp_path: Path) -> None:
+    bundle = tmp_path / "masking"
+    (bundle / "privacy" / "decision").mkdir(parents=True)
+    (bundle / ".manifest").write_text('{"roots": ["privacy"]}')
+    (bundle / "privacy" / "decision" / "decision.rego").write_text(MASKING)
+    report = await tried(config, tmp_path, "voice", lines("A1", "A9", "A1"), bundle=bundle)
+    assert report.well
+    assert report.uncompared == ()  # `$.id` is compared, `$.text` is masked
+
+
+@pytest.mark.opa
+async def test_with_opa_its_own_data_is_said_to_be_out_of_reach(
+    config: Config, tmp_path: Path, start_opa: StartOpa
+) -> None:
+    server = start_opa(POLICIES)
+    policy = PolicySettings(engine=EngineKind.OPA, opa=server.url, deadline=10.0)
+    body = json.dumps({"orders": [{"customer": {"id": "A1"}}] * 2}).encode()
+    report = await tried(replace(config, policy=policy), tmp_path, "orders", body, limit=20)
+    assert report.well
+    assert report.notes[0].startswith("OPA keeps the policy and its data to itself")
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("file", "body", "claims"),
+    [
+        (
+            "fhir-bulk/Condition.000.ndjson",
+            '{format: ndjson, subject: {fhir: "$.subject.reference"}}',
+            {"patient": "79a66c97-6131-3213-f3c9-4606946ab056"},
+        ),
+        (
+            "synthea-csv/synthea_allergies_excerpt.csv",
+            "{format: csv, subject: {patient: PATIENT}}",
+            {"row": "9d188916-8390-282b-3ec2-73fce6e08649"},
+        ),
+        (
+            "google-takeout-voice/takeout.zip",
+            '{format: zip, members: [{match: "**/messages.json", format: json,'
+            ' records: "$.messages[*]", subject: {email: "$.creator.email"}}]}',
+            {"email": "mssc@science.example.org", "email_verified": True},
+        ),
+    ],
+)
+async def test_of_real_exports_nothing_that_was_changed_leaves(
+    config_file: Path, corpus: Path, file: str, body: str, claims: dict[str, object]
+) -> None:
+    text = config_file.read_text().replace(
+        "{account: sub}",
+        '{account: sub, fhir: "Patient/{patient}", patient: row, email: email}',
+    )
+    config_file.write_text(
+        text.replace("policy: {", f"  - {{name: real, path: /real, body: {body}}}\npolicy: {{")
+    )
+    data = config_file.parent / "deployment.yaml"
+    data.write_text(data.read_text().replace("partial: {", "partial: {real: redact, "))
+    wanted = Wanted(
+        load(config_file, {}),
+        "real",
+        {"sub": "x", **claims},
+        (corpus / "exports" / file,),
+        limit=60,
+    )
+    report = await mutate(wanted)
+    assert report.well, [*report.of(Fate.SURVIVED), *report.of(Fate.OVERKILL)]
+    assert report.of(Fate.KILLED, Kind.OWNER) and report.of(Fate.KILLED, Kind.LOOKALIKE)
 
 
 async def test_the_same_seed_tries_the_same_mutants(config: Config, tmp_path: Path) -> None:
