@@ -15,7 +15,7 @@ from gateway.config import Config
 
 if TYPE_CHECKING:
     from gateway.workbench.desk import Trial
-    from gateway.workbench.explain import Explanation
+    from gateway.workbench.explanation import Explanation
 
 
 def explain(

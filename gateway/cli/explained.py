@@ -1,6 +1,8 @@
 """An explanation at a terminal."""
 
+import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -9,7 +11,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from gateway.workbench.account import Spot
-    from gateway.workbench.explain import Explanation, Subject
+    from gateway.workbench.explanation import Explanation, Subject
 
 _COLOURS = {"released": "green", "redacted": "yellow", "blocked": "red", "refused": "red"}
 
@@ -51,27 +53,27 @@ def _say_outcome(console: Console, explained: "Explanation") -> None:
     records = explained.records
     line.append(f"; {records.released} of {records.seen} records would leave")
     console.print(line)
-    facts = Table.grid(padding=(0, 2))
+    rows: list[tuple[str, ...]] = []
     if explained.caller:
         names = [
             f"{each['kind']}:{shown(each['value'])}" for each in explained.caller["identifiers"]
         ]
         acting = explained.caller["actor"]
         by = f", through {shown(acting['id'])}" if acting else ""
-        facts.add_row("caller", Text(", ".join(names) or "no identifier") + Text(by))
+        rows.append(("caller", (", ".join(names) or "no identifier") + by))
     if explained.revision is not None:
-        facts.add_row("policy", Text(f"{explained.revision} ({explained.engine})"))
-        facts.add_row("rules of", Text(explained.rules_of))
+        rows.append(("policy", f"{explained.revision} ({explained.engine})"))
+        rows.append(("rules of", explained.rules_of))
     places = explained.records
     if places.released_places:
-        facts.add_row("leaving", Text(_places(places.released_places, places.released)))
+        rows.append(("leaving", _places(places.released_places, places.released)))
     stay = places.redacted + places.blocked
     if places.withheld_places and stay:
-        facts.add_row("staying", Text(_places(places.withheld_places, stay)))
+        rows.append(("staying", _places(places.withheld_places, stay)))
     if explained.members:
-        facts.add_row("members leaving", Text(_names(explained.members.released)))
-        facts.add_row("members staying", Text(_names(explained.members.withheld)))
-    console.print(facts)
+        rows.append(("members leaving", _names(explained.members.released)))
+        rows.append(("members staying", _names(explained.members.withheld)))
+    _say_rows(console, rows)
 
 
 def _places(places: Sequence[int], total: int) -> str:
@@ -127,23 +129,33 @@ def _at(rule: "Spot | None") -> str:
 
 
 def _say_rules(console: Console, explained: "Explanation") -> None:
-    grid = Table.grid(padding=(0, 2))
+    rows: list[tuple[str, ...]] = []
     if explained.effect:
-        grid.add_row("effect", Text(explained.effect), Text(_at(explained.effect_rule)))
-    for reason in explained.reasons:
-        grid.add_row("reason", Text(reason.name), Text(_at(reason.rule)))
+        rows.append(("effect", explained.effect, _at(explained.effect_rule)))
+    rows += [("reason", reason.name, _at(reason.rule)) for reason in explained.reasons]
     for ground in explained.grounds:
         if ground.permits:
             basis = f" ({ground.legal_basis})" if ground.legal_basis else ""
-            said = Text(f"{ground.name} permits {ground.permits}{basis}")
-            grid.add_row("ground", said, Text(_at(ground.rule)))
+            said = f"{ground.name} permits {ground.permits}{basis}"
+            rows.append(("ground", said, _at(ground.rule)))
     for restriction in explained.restrictions:
+        if restriction.usable is False:
+            rows.append(("restriction", f"{restriction.name} lacks its data, and blocks"))
         for rule in restriction.rules:
-            value = bytes(rule.value).decode(errors="replace")[:200]
-            said = Text(f"{restriction.name} {rule.name} {shown(value)}")
-            grid.add_row("restriction", said, Text(_at(rule.rule)))
+            value = json.dumps(json.loads(bytes(rule.value)))[:200]
+            said = f"{restriction.name} {rule.name} {shown(value)}"
+            rows.append(("restriction", said, _at(rule.rule)))
     if explained.mask:
-        grid.add_row("masked", Text(", ".join(map(shown, explained.mask))), Text())
+        rows.append(("masked", ", ".join(map(shown, explained.mask))))
     if explained.withhold:
-        grid.add_row("withheld", Text(", ".join(map(shown, explained.withhold))), Text())
-    console.print(grid)
+        rows.append(("withheld", ", ".join(map(shown, explained.withhold))))
+    _say_rows(console, rows)
+
+
+def _say_rows(console: Console, rows: Sequence[tuple[str, ...]]) -> None:
+    """Columns as wide as they need; the last one is never cut, so that it can be copied."""
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    for row in rows:
+        *cells, last = row
+        padded = [f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=False)]
+        console.print(Text("".join(padded) + last))

@@ -80,7 +80,7 @@ class Found(msgspec.Struct, tag="found"):
     tests: dict[str, Spot]
 
 
-class Tested(msgspec.Struct, tag="tested"):
+class Tried(msgspec.Struct, tag="tried"):
     """A test's end: `value` is JSON, None where undefined; `printed` what it printed."""
 
     value: str | None
@@ -95,7 +95,7 @@ class Broken(msgspec.Struct, tag="broken"):
 
 
 Job = Ask | Try | Find
-Answer = Account | Tested | Found | Broken
+Answer = Account | Tried | Found | Broken
 
 encode_job = msgspec.msgpack.Encoder().encode
 decode_job = msgspec.msgpack.Decoder(Job).decode

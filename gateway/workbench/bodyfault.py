@@ -22,6 +22,7 @@ _MOST = 16 * 2**20
 
 _LINE, _ROW, _BYTE = (re.compile(rf"\b{word} (\d{{1,15}})\b") for word in ("line", "row", "byte"))
 _JSON_CAUSES = (Code.BODY_MALFORMED, Code.BODY_AMBIGUOUS)
+_REPEATED = re.compile(r'Detected duplicate key (".*")', re.DOTALL)
 _PLACE = re.compile(r"(.*) at line (\d{1,9}) column (\d{1,9})", re.DOTALL)
 
 
@@ -34,8 +35,11 @@ def json_fault(text: bytes) -> tuple[str, int, int] | None:
         if match is None:
             return str(error), 1, 1
         line, column = int(match[2]), int(match[3])
-        # jiter counts bytes; people count characters.
+        # jiter counts bytes; people count characters. Of a repeated name it has read the colon.
         before = text.split(b"\n")[line - 1][: max(0, column - 1)]
+        if name := _REPEATED.fullmatch(match[1]):
+            at = before.rfind(name[1].encode())
+            before = before[:at] if at >= 0 else before
         return match[1], line, len(before.decode(errors="replace")) + 1
     return None
 
@@ -83,15 +87,15 @@ def _in_line(data: bytes, text: str, number: int, source: str) -> tuple[Place, s
 
 
 def _line_of_row(text: str, number: int, spec: BodySpec) -> int:
-    """The line on which a row of a CSV starts, the header being row 1."""
+    """The line on which a row of a CSV starts, the header being row 0."""
     rows = csv.reader(
         io.StringIO(text, newline=""), delimiter=spec.delimiter or ",", quotechar=spec.quote or '"'
     )
     try:
-        for _ in range(number - 1):
+        for _ in range(number):
             next(rows)
     except (csv.Error, StopIteration):
-        return number
+        return number + 1
     return rows.line_num + 1
 
 

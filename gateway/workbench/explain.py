@@ -7,162 +7,43 @@ explanation says so instead of choosing.
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 
 from gateway.errors import Refusal
-from gateway.model import Attribution, Format, Group, SubjectRef
+from gateway.model import Format, Group, SubjectRef
 from gateway.policy.contract import encode_question
 from gateway.policy.settings import EngineKind
 from gateway.spool import Stored
 from gateway.workbench import bodyfault, modules
-from gateway.workbench.account import Account, Ask, Broken, Part, Spot
+from gateway.workbench.account import Account, Ask, Broken, Part
 from gateway.workbench.bench import RegoBench
 from gateway.workbench.desk import Desk, Trial, Verdict
+from gateway.workbench.explanation import (
+    Effective,
+    Explanation,
+    Fault,
+    Ground,
+    GroundOf,
+    Members,
+    Reason,
+    Records,
+    Restriction,
+    Subject,
+    Unattributed,
+    WhyNot,
+)
 from gateway.workbench.modules import Modules
 from gateway.workbench.opamodules import of_opa
 
 PLACES, MEMBERS = 20, 200
 """How many places of records, and how many names of members, are listed."""
 
+_USABLE = "usable"
+"""The rule by which a restriction says that it has the data it needs."""
+
 _MOST_ARCHIVE = 256 * 2**20
-
-
-class WhyNot(msgspec.Struct):
-    """Why one ground doesn't permit a subject. `rule` is the statement that did not hold."""
-
-    ground: str
-    enabled: bool
-    rule: Spot | None = None
-
-
-class GroundOf(msgspec.Struct):
-    """A ground that permits a subject, and the rule that says so."""
-
-    ground: str
-    rule: Spot | None
-
-
-class Subject(msgspec.Struct):
-    """One data subject. `released` of its `records` would leave: fewer than all of them where the
-    policy blocks, withholds their category, or another owner is not permitted. `why_not` is filled
-    for those whom no ground permits, as far as they are listed."""
-
-    kind: str
-    value: str | int
-    records: int
-    released: int
-    attribution: list[Attribution]
-    categories: list[str]
-    permitted: bool
-    grounds: list[GroundOf]
-    why_not: list[WhyNot]
-
-
-class Ground(msgspec.Struct):
-    """One ground of the bundle. `permits` counts the subjects of this body that it permits."""
-
-    name: str
-    title: str
-    legal_basis: str
-    enabled: bool
-    permits: int
-    rule: Spot | None
-
-
-class Effective(msgspec.Struct):
-    """A rule of a restriction, and its value."""
-
-    name: str
-    value: msgspec.Raw
-    rule: Spot
-
-
-class Restriction(msgspec.Struct):
-    """One restriction of the bundle; `rules` are those whose value is not empty."""
-
-    name: str
-    title: str
-    legal_basis: str
-    enabled: bool
-    rules: list[Effective]
-
-
-class Reason(msgspec.Struct):
-    """A reason of the decision, and where its name comes from."""
-
-    name: str
-    rule: Spot | None
-
-
-class Unattributed(msgspec.Struct):
-    """Records without an owner."""
-
-    records: int
-    released: int
-    categories: list[str]
-
-
-class Records(msgspec.Struct):
-    """Where the records went. The lists are places in the body, from 0: the first of each."""
-
-    seen: int
-    released: int
-    redacted: int
-    blocked: int
-    released_places: list[int]
-    withheld_places: list[int]
-
-
-class Members(msgspec.Struct):
-    """Names in an archive: what would leave, and what would not."""
-
-    released: list[str]
-    withheld: list[str]
-
-
-class Fault(msgspec.Struct):
-    """Where a body is wrong."""
-
-    source: str
-    line: int | None
-    column: int | None
-    said: str
-    excerpt: str
-
-
-class Explanation(msgspec.Struct, kw_only=True):
-    """All of it. The keys are stable: tools read them (`explain --json`)."""
-
-    schema: str = "privacy-gateway/explanation/v1"
-    endpoint: str
-    method: str
-    path: list[str]
-    at: str
-    engine: str
-    revision: str | None
-    caller: Mapping[str, Any] | None
-    outcome: str
-    effect: str | None
-    effect_rule: Spot | None
-    code: str | None
-    status: int
-    note: str
-    fault: Fault | None
-    reasons: list[Reason]
-    subjects: list[Subject]
-    subjects_total: int
-    unattributed: Unattributed
-    withhold: list[str]
-    mask: list[str]
-    grounds: list[Ground]
-    restrictions: list[Restriction]
-    records: Records
-    members: Members | None
-    rules_of: str
-    doubt: str
 
 
 async def explain(desk: Desk, trial: Trial, source: str, limit: int = 20) -> Explanation:
@@ -329,8 +210,8 @@ def _reasons(names: Iterable[str], account: Account | None) -> list[Reason]:
         if "permits" in part.spots:
             spots.setdefault(part.name, part.spots["permits"])
     for part in account.restrictions if account else ():
-        for spot in part.spots.values():
-            spots.setdefault(part.name, spot)
+        for rule in _acting(part):
+            spots.setdefault(part.name, rule.rule)
     return [Reason(name, spots.get(name)) for name in names]
 
 
@@ -355,13 +236,27 @@ def _restrictions(account: Account | None) -> list[Restriction]:
             title=part.title,
             legal_basis=part.legal_basis,
             enabled=part.ran,
-            rules=[
-                Effective(name, msgspec.Raw(value.encode()), part.spots[name])
-                for name, value in part.values.items()
-                if msgspec.json.decode(value) not in ([], {}, False, None, "")
-            ],
+            usable=part.values.get(_USABLE) == "true"
+            if part.ran and _USABLE in part.spots
+            else None,
+            rules=_acting(part),
         )
         for part in (account.restrictions if account else ())
+    ]
+
+
+def _usable(part: Part) -> bool | None:
+    if not part.ran or _USABLE not in part.spots:
+        return None
+    return part.values.get(_USABLE) == "true"
+
+
+def _acting(part: Part) -> list[Effective]:
+    """The rules of a restriction that take something away."""
+    return [
+        Effective(name, msgspec.Raw(value.encode()), part.spots[name])
+        for name, value in part.values.items()
+        if name != _USABLE and msgspec.json.decode(value) not in ([], {}, False, None, "")
     ]
 
 

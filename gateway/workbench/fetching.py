@@ -37,9 +37,7 @@ def bearer(environ_value: str | None, file: Path | None) -> str | None:
 
 async def fetched(url: str, token: str | None, largest: int = LARGEST) -> Sample:
     """The answer to GET. Raises Unusable where there is none, or more than `largest` bytes."""
-    parts = URL(url) if _is_http(url) else None
-    if parts is None or not parts.host:
-        raise Unusable(f"--url {url}: expected http:// or https:// and a host")
+    target = _target(url)
     headers = {"Accept": "*/*", "Accept-Encoding": "gzip"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
@@ -52,7 +50,7 @@ async def fetched(url: str, token: str | None, largest: int = LARGEST) -> Sample
                 timeout=timeout,
                 trust_env=False,
             ) as session,
-            session.get(parts, headers=headers, allow_redirects=False) as response,
+            session.get(target, headers=headers, allow_redirects=False) as response,
         ):
             body = bytearray()
             async for chunk in response.content.iter_any():
@@ -66,5 +64,14 @@ async def fetched(url: str, token: str | None, largest: int = LARGEST) -> Sample
         raise Unusable(f"--url {url}: {type(error).__name__}: no complete answer") from None
 
 
-def _is_http(url: str) -> bool:
-    return url.startswith(("http://", "https://")) and url.isprintable()
+def _target(url: str) -> URL:
+    """The URL, without credentials: those would be shown wherever it is."""
+    try:
+        parts = URL(url)
+    except ValueError:
+        parts = URL()
+    if parts.scheme not in ("http", "https") or not parts.host or not url.isprintable():
+        raise Unusable(f"--url {url!r}: expected http:// or https:// and a host")
+    if parts.user is not None or parts.password is not None:
+        raise Unusable("--url: no credentials in the URL; use --token-env or --token-file")
+    return parts

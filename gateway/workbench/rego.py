@@ -5,7 +5,7 @@ words. The bundle and the question are the engineer's.
 
     setup   Setup (msgpack)
     job     Ask | Try | Find (msgpack)
-    answer  Account | Tested | Found | Broken (msgpack)
+    answer  Account | Tried | Found | Broken (msgpack)
 
 The account of a question comes from coverage, not from the shape of a policy: a rule whose head
 was reached has held, a package of which nothing was reached was not run, and the statement that a
@@ -33,7 +33,7 @@ from gateway.workbench.account import (
     Setup,
     Spot,
     Stop,
-    Tested,
+    Tried,
     Try,
     decode_job,
     encode_answer,
@@ -225,9 +225,9 @@ _PLACE = re.compile(r"--> (.{1,300}):(\d{1,7}):\d{1,7}$", re.MULTILINE)
 _MESSAGE = re.compile(r"^error: ([^\n]{1,300})", re.MULTILINE)
 
 
-def _tried(engine: Any, job: Try) -> Tested:
+def _tried(engine: Any, job: Try) -> Tried:
     value = _value(engine, job.rule)
-    return Tested(value.decode() if value is not None else None, engine.take_prints()[:100])
+    return Tried(value.decode() if value is not None else None, engine.take_prints()[:100])
 
 
 def _query(path: tuple[str, ...]) -> str:

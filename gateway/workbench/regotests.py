@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.workbench.account import Broken, Find, Found, Spot, Tested, Try
+from gateway.workbench.account import Broken, Find, Found, Spot, Tried, Try
 from gateway.workbench.bench import RegoBench
 from gateway.workbench.modules import with_tests
 from gateway.workbench.unusable import Unusable
@@ -68,7 +68,7 @@ async def _tried(bench: RegoBench, query: str, spot: Spot) -> RegoTest:
     outcome, note, printed = Ending.SKIPPED, "", list[str]()
     if not query.rpartition(".")[2].startswith("todo_"):
         match await bench.ask(Try(query), DEADLINE):
-            case Tested(value, printed):
+            case Tried(value, printed):
                 outcome, note = _judged(value)
             case Broken(message, place):
                 at = f"{place.file}:{place.line}: " if place else ""
