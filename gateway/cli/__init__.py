@@ -5,8 +5,11 @@ run.py       run
 check.py     check
 explain.py   explain; explained.py prints what it found
 log.py       log verify
-replay.py    replay
 test.py      test
+replay.py    replay
+infer.py     infer; inferred.py prints what it found
+mutate.py    mutate; mutated.py prints what it found
+options.py   what several of them take
 demo.py      demo
 
 Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo
@@ -21,7 +24,9 @@ from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.demo import demo
 from gateway.cli.explain import explain
+from gateway.cli.infer import infer
 from gateway.cli.log import log
+from gateway.cli.mutate import mutate
 from gateway.cli.replay import replay
 from gateway.cli.run import run
 from gateway.cli.test import test
@@ -39,10 +44,12 @@ commands = typer.Typer(
 )
 commands.command()(run)
 commands.command()(check)
+commands.command()(infer)
 commands.command()(explain)
 commands.command()(test)
-commands.add_typer(log, name="log")
+commands.command()(mutate)
 commands.command()(replay)
+commands.add_typer(log, name="log")
 commands.command()(demo)
 
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +10,7 @@ import msgspec
 import typer
 
 from gateway.cli.console import WRONG, ConfigOption, loaded, unusable
+from gateway.cli.options import moment, pairs
 from gateway.config import Config
 
 if TYPE_CHECKING:
@@ -114,8 +113,8 @@ def explain(
                 raise Unusable("say either --body FILE or --url URL")
             # Before anything is fetched: a wrong option should not cost a request.
             read = given_claims(claims)
-            moment = _moment(at)
-            params, queries = _pairs(param, "--param"), _pairs(query, "--query")
+            at_moment = moment(at)
+            params, queries = pairs(param, "--param"), pairs(query, "--query")
             if body is not None:
                 if token_env or token_file:
                     raise Unusable("--token-env and --token-file go with --url")
@@ -143,7 +142,7 @@ def explain(
                 method=method,
                 params={name: values[-1] for name, values in params.items()},
                 query=queries,
-                at=moment,
+                at=at_moment,
             )
             explained = asyncio.run(_explained(settings, bundle, trial, str(body or url), subjects))
     except Unusable as error:
@@ -165,32 +164,3 @@ async def _explained(
 
     async with Desk(config, bundle) as desk:
         return await explain(desk, trial, source, subjects)
-
-
-def _pairs(given: Sequence[str] | None, option: str) -> dict[str, tuple[str, ...]]:
-    """`["a=1", "a=2"]` → `{"a": ("1", "2")}`."""
-    from gateway.workbench.unusable import Unusable
-
-    pairs: dict[str, tuple[str, ...]] = {}
-    for each in given or ():
-        name, equals, value = each.partition("=")
-        if not equals or not name:
-            raise Unusable(f"{option} {each!r}: expected NAME=VALUE")
-        if option == "--param" and name in pairs:
-            raise Unusable(f"--param {name}: given twice")
-        pairs[name] = (*pairs.get(name, ()), value)
-    return pairs
-
-
-def _moment(text: str | None) -> datetime | None:
-    from gateway.workbench.unusable import Unusable
-
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise Unusable(f"--at {text!r}: expected a time with its zone, as 2026-06-01T12:00:00Z")
-    return moment

@@ -11,7 +11,9 @@
     bodyfault    the line of a body that a refusal speaks of
     cases        YAML → cases; `judging` plays them
     regotests    a bundle's Rego tests, on the configured engine
-    replay       a decision log against a candidate bundle (a package)
+    replay/      a decision log against a candidate bundle
+    infer/       sample bodies → a proposed `body:` block
+    mutate/      one thing in a real body is changed: does the policy notice?
 
     modules      the modules that decide: of a bundle; `opamodules`: of a running OPA (network)
     bench        a killable process with regorus in it; `account` has its messages
