@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.policy.bundle import DEPLOYMENT, ROOT, Bundle, load, shipped
+from gateway.policy.bundle import Bundle, load, shipped
+from gateway.policy.bundles.documents import DEPLOYMENT, ROOT
 from gateway.policy.settings import EngineKind
 from gateway.workbench.desk import Desk
 from gateway.workbench.mutate.baselines import Baseline, Wanted, baseline
@@ -96,7 +97,7 @@ def _policy(desk: Desk) -> Bundle | None:
     settings = desk.policy
     if settings.engine is EngineKind.OPA:
         return None
-    return load(settings.bundle or shipped(), settings.data)
+    return load(settings.bundle or shipped(), settings.data, settings.delivery)
 
 
 def _deployment(policy: Bundle | None) -> Any:
