@@ -72,6 +72,8 @@ WORDS = {
     "identity.issuers[].identifiers": "mapping of identifier kinds to a claim, a template such as"
     " `Patient/{patient}`, or a mapping with `claim` and `type` (`string`, `integer`)",
     "endpoints[].path": "path with `{parameters}`",
+    "endpoints[].observe_until": "date such as `2026-12-31` (to its end, UTC), or RFC 3339 time"
+    " with a zone",
     "endpoints[].body.records": "locator",
     "endpoints[].body.subject": "mapping of identifier kinds to a locator or list of locators, or"
     " a list of such mappings",

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -44,6 +45,7 @@ from gateway.spool import Spool
 from gateway.telemetry import logs
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.metrics import Metrics, Reading
+from gateway.telemetry.onboarding import Onboarding
 from gateway.workers import WorkerError, harden
 
 _PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
@@ -145,7 +147,8 @@ class Gateway:
         self.upstream = UpstreamClient(config.upstream, self.spool)
         await self.upstream.start()
         stack.push_async_callback(self.upstream.stop)
-        self.metrics = Metrics([self._readings])
+        self.onboarding = Onboarding(config.endpoints, _now)
+        self.metrics = Metrics([self._readings, self.onboarding.readings])
         self.rooms = Rooms(
             admission=partial(admit, limits=config.client.limits),
             endpoints=Endpoints(config.endpoints),
@@ -157,16 +160,19 @@ class Gateway:
             observer=self.metrics,
             request_phase=config.policy.request_phase,
             new_id=_Ids().__next__,
-            now=lambda: datetime.now(UTC),
+            now=_now,
         )
-        self._admin = AdminServer(config.admin.host, config.admin.port, self.metrics, self.checks)
+        self._admin = AdminServer(
+            config.admin.host, config.admin.port, self.metrics, self.checks, self.details
+        )
         await self._admin.start()
         stack.push_async_callback(self._admin.stop)
         self._data = DataServer(config.proxy, lambda request: guard(request, self.rooms))
         await self._data.start()
         stack.push_async_callback(self._data.stop)
-        proof = asyncio.create_task(self._keep_proving())
-        stack.callback(proof.cancel)
+        for keep in (self._keep_proving, self.onboarding.keep_announcing):
+            task = asyncio.create_task(keep())
+            stack.callback(task.cancel)
 
     @property
     def data_url(self) -> str:
@@ -187,6 +193,10 @@ class Gateway:
             "inspection": self.inspector.facts().ready > 0,
             "self_proof": self._proven,
         }
+
+    def details(self) -> Mapping[str, Any]:
+        """What must be seen beside the checks, and makes nothing unready."""
+        return {"observing": self.onboarding.observing()}
 
     async def _keep_proving(self) -> None:
         """Play the planted exchanges until they go as they must, then again every five minutes."""
@@ -240,6 +250,10 @@ class Gateway:
             yield Reading("keys_live", "1 if an issuer's keys count.", facts.live, issuer)
             if facts.age is not None:
                 yield Reading("keys_age_seconds", "Since the last good read.", facts.age, issuer)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class _Ids:

@@ -1,6 +1,7 @@
 """`check`: every fault of a configuration, or what it means."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,9 @@ def _summarize(path: Path, config: Config) -> None:
     for endpoint in config.endpoints:
         table.add_row(*map(Text, _row(endpoint)))
     console.print(table)
+    for endpoint in config.endpoints:
+        if endpoint.observe_until is not None:
+            console.print(Text(_observing(endpoint.name, endpoint.observe_until), "bold red"))
     facts = Table.grid(padding=(0, 2))
     facts.add_row("upstream", Text(config.upstream.url))
     for issuer in config.identity.issuers:
@@ -66,6 +70,13 @@ def _row(endpoint: Endpoint) -> tuple[str, str, str, str]:
     specs: tuple[BodySpec | MemberSpec, ...] = body.members or (body,)
     owners = "\n".join(map(_owner, specs))
     return endpoint.name, methods + endpoint.path, body.format.value, owners
+
+
+def _observing(name: str, until: datetime) -> str:
+    end = until.isoformat().replace("+00:00", "Z")
+    if datetime.now(UTC) < until:
+        return f"NOT ENFORCED: {name} is only observed until {end}; everything in it is released"
+    return f"{name}: enforcement: observe is over since {end}; the policy is enforced"
 
 
 def _owner(spec: BodySpec | MemberSpec) -> str:

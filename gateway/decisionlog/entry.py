@@ -19,6 +19,7 @@ import msgspec
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.errors import Code
 from gateway.model import Attribution, Caller, Counts, Decision, Effect, Inspection, SubjectRef
+from gateway.policy.contract import Question
 
 PATH = "privacy/decision"
 BUNDLE = "privacy"
@@ -40,14 +41,16 @@ class Outcome(StrEnum):
     REDACTED = "redacted"
     BLOCKED = "blocked"
     REFUSED = "refused"
+    OBSERVED = "observed"  # released whole, against the policy: the endpoint is being onboarded
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is known about one exchange when it ends; personal data included.
 
-    The defaults say "refused, before anything was known". `durations` are seconds by step,
-    `note` is for operators and free of personal data, `probe` marks the gateway's self-proof.
+    The defaults say "refused, before anything was known". `question` is the one that `decision`
+    answers. `durations` are seconds by step, `note` is for operators and free of personal data,
+    `probe` marks the gateway's self-proof, `observing` an endpoint that is being onboarded.
     """
 
     exchange_id: str
@@ -65,6 +68,16 @@ class Evidence:
     durations: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     probe: bool = False
+    observing: bool = False
+    question: Question | None = None
+
+    @property
+    def against_policy(self) -> int:
+        """The records that left only because the endpoint is being observed; 0 for all others."""
+        if self.outcome is not Outcome.OBSERVED or self.inspection is None or self.decision is None:
+            return 0
+        releases = self.decision.releases
+        return sum(group.records for group in self.inspection.groups if not releases(group))
 
 
 def withdrawn(evidence: Evidence, code: Code, http_status: int, note: str) -> Evidence:
@@ -112,6 +125,8 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
     unrecorded: int | None = None
     probe: bool = False
+    enforcement: str | None = None
+    against_policy: int | None = None
     pseudonym_key: str
     labels: Mapping[str, str]
 
@@ -129,6 +144,7 @@ class Renderer:
         inspection, code = evidence.inspection, evidence.code
         subjects, total = self._subjects(inspection, decision) if inspection else (None, None)
         refused = evidence.outcome is Outcome.REFUSED
+        observed = evidence.outcome is Outcome.OBSERVED
         entry = _Entry(
             decision_id=_text(evidence.exchange_id),
             timestamp=_timestamp(evidence.received_at),
@@ -151,6 +167,8 @@ class Renderer:
             metrics=_metrics(evidence.durations),
             note="" if refused and code else _text(evidence.note),
             probe=evidence.probe,
+            enforcement="observe" if evidence.observing else None,
+            against_policy=evidence.against_policy if observed else None,
             pseudonym_key=self._key_id,
             labels=self._labels,
         )

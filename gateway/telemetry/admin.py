@@ -2,25 +2,31 @@
 
 `/healthz` says that the event loop turns; it depends on nothing else, so that a dead policy engine
 never makes Kubernetes restart a gateway that refuses correctly. `/readyz` names each check and
-whether it holds, in words from the code.
+whether it holds, in words from the code; beside the checks stands what must be seen although it
+makes nothing unready, as that an endpoint is only observed.
 """
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
 from gateway.telemetry.metrics import Metrics
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
+Details = Callable[[], Mapping[str, Any]]
+"""JSON that stands in `/readyz` beside the checks."""
 
 
 class AdminServer:
     """Serves the three paths, and nothing else."""
 
-    def __init__(self, host: str, port: int, metrics: Metrics, checks: Checks) -> None:
+    def __init__(
+        self, host: str, port: int, metrics: Metrics, checks: Checks, details: Details = dict
+    ) -> None:
         self._host, self._port = host, port
-        self._metrics, self._checks = metrics, checks
+        self._metrics, self._checks, self._details = metrics, checks, details
         self._runner: web.AppRunner | None = None
 
     @property
@@ -55,7 +61,8 @@ class AdminServer:
     async def _serve_readiness(self, _request: web.Request) -> web.Response:
         checks = await self._checks()
         ready = all(checks.values())
-        body = {"status": "ready" if ready else "not ready", "checks": dict(checks)}
+        status = "ready" if ready else "not ready"
+        body = {"status": status, "checks": dict(checks), **self._details()}
         return web.Response(
             text=json.dumps(body), status=200 if ready else 503, content_type="application/json"
         )

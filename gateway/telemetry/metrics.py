@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway import __version__
-from gateway.decisionlog.entry import Evidence
+from gateway.decisionlog.entry import Evidence, Outcome
 from gateway.model import Effect
 
 _STEP_BUCKETS: tuple[float, ...] = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025)
@@ -45,11 +45,21 @@ class Metrics:
         )
         self._subjects = self._counter(
             "subjects",
-            "Distinct subjects in responses, permitted or withheld.",
+            "Distinct subjects in responses: permitted, withheld, or observed (released anyhow).",
             (*where[:2], "went"),
         )
         self._bytes = self._counter(
             "bytes", "Bytes of bodies received, inspected and released.", (*where[:2], "stage")
+        )
+        self._observed = self._counter(
+            "observed_exchanges",
+            "Exchanges released whole against the policy, by what it would have done: onboarding.",
+            ("endpoint", "would"),
+        )
+        self._against = self._counter(
+            "observed_records",
+            "Records released only because their endpoint is observed: the policy holds them back.",
+            ("endpoint", "would"),
         )
         self._uninspected = Counter(
             "privacy_gateway_uninspected_bytes",
@@ -112,8 +122,14 @@ class Metrics:
             if decision.effect is not Effect.BLOCK:
                 permitted = sum(subject in decision.permitted for subject in inspection.subjects)
             withheld = len(inspection.subjects) - permitted
+            observed = evidence.outcome is Outcome.OBSERVED
             self._add(self._subjects, (endpoint, kind, "permitted"), permitted)
-            self._add(self._subjects, (endpoint, kind, "withheld"), withheld)
+            self._add(
+                self._subjects, (endpoint, kind, "observed" if observed else "withheld"), withheld
+            )
+            if observed:
+                self._add(self._observed, (endpoint, effect), 1)
+                self._add(self._against, (endpoint, effect), evidence.against_policy)
 
     def render(self) -> bytes:
         """The text exposition format, version 0.0.4."""

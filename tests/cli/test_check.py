@@ -1,6 +1,7 @@
 """`check`, as somebody types it."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,20 @@ def test_the_environment_counts_as_it_does_for_run(
     result = typed("check", "--config", config)
     assert result.exit_code == 2
     assert "did you mean `PRIVACY_GATEWAY_UPSTREAM`?" in result.stderr
+
+
+def test_an_endpoint_that_is_only_observed_is_shown_loudly(config: Path) -> None:
+    assert "NOT ENFORCED" not in typed("check", "-c", config).stdout
+    until = (datetime.now(UTC) + timedelta(days=7)).date().isoformat()
+    observed = f"    enforcement: observe\n    observe_until: {until}\n"
+    config.write_text(MINIMAL + observed)
+    result = typed("check", "-c", config)
+    assert result.exit_code == 0
+    assert "NOT ENFORCED: orders is only observed until" in result.stdout
+    config.write_text(MINIMAL + observed.replace(until, "2026-01-01"))
+    shown = " ".join(typed("check", "-c", config).stdout.split())
+    assert "orders: enforcement: observe is over since 2026-01-02T00:00:00Z" in shown
+    assert "NOT ENFORCED" not in shown
 
 
 def test_the_schema_is_printed_as_json() -> None:
