@@ -104,9 +104,9 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
     admitted: Admitted | None = None
     route: Route | None = None
     caller: Caller | None = None
+    question: Question | None = None
     response: Response | None = None
     inspection: Inspection | None = None
-    question: Question | None = None
     decision: Decision | None = None
     observing = False
     outcome: Release | Denial
@@ -148,12 +148,12 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
         endpoint=route.endpoint.name if route else None,
         method=admitted.method if admitted else None,
         caller=caller,
+        question=question,
         inspection=inspection,
         decision=decision,
         durations=steps.durations,
         probe=rooms.probe,
         observing=observing,
-        question=question,
         **_account(outcome, refusal, inspection),
     )
     try:

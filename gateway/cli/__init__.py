@@ -4,10 +4,11 @@ console.py   what all commands share: options, exit codes, how wrong input is an
 run.py       run
 check.py     check
 log.py       log verify
+replay.py    replay
 demo.py      demo
 
 Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo
-that failed), 2 the input can't be used (options, configuration, files).
+that failed, a plan with differences), 2 the input can't be used (options, configuration, files).
 """
 
 from typing import Annotated
@@ -18,6 +19,7 @@ from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.demo import demo
 from gateway.cli.log import log
+from gateway.cli.replay import replay
 from gateway.cli.run import run
 
 __all__ = ["commands", "main"]
@@ -34,6 +36,7 @@ commands = typer.Typer(
 commands.command()(run)
 commands.command()(check)
 commands.add_typer(log, name="log")
+commands.command()(replay)
 commands.command()(demo)
 
 

@@ -22,8 +22,10 @@ from gateway.model import (
     Group,
     Identifier,
     Inspection,
+    Phase,
     SubjectRef,
 )
+from gateway.policy.contract import Question
 
 KEY = derive(b"a test key of at least 32 bytes.")
 OTHER_KEY = derive(b"another key of at least 32 bytes")
@@ -71,6 +73,23 @@ def decision(effect: Effect = Effect.ALLOW, *permitted: SubjectRef, **changes: A
     return Decision(**fields | changes)
 
 
+def question(asking: Caller, **changes: Any) -> Question:
+    """The one of the request phase, as evidence holds it."""
+    fields: dict[str, Any] = {
+        "phase": Phase.REQUEST,
+        "exchange_id": "e1",
+        "received_at": NOON,
+        "endpoint": "orders",
+        "labels": {"team": "shop"},
+        "method": "GET",
+        "path": ("exports", "A1", "orders"),
+        "params": {"account": "A1"},
+        "query": {"page": ("1", "2")},
+        "caller": asking,
+    }
+    return Question(**fields | changes)
+
+
 def released(exchange_id: str = "e1", **changes: Any) -> Evidence:
     """Somebody received three records of their own."""
     fields: dict[str, Any] = {
@@ -85,7 +104,10 @@ def released(exchange_id: str = "e1", **changes: Any) -> Evidence:
         "bytes_released": 2_000,
         "durations": {"inspection": 0.001},
     }
-    return Evidence(exchange_id, NOON, **fields | changes)
+    fields |= changes
+    if fields["caller"] is not None:
+        fields.setdefault("question", question(fields["caller"], exchange_id=exchange_id))
+    return Evidence(exchange_id, NOON, **fields)
 
 
 def settings(folder: Path, **changes: Any) -> DecisionLogSettings:
