@@ -67,6 +67,7 @@ WORDS = {
     "admin": "address and port",
     "upstream": "URL, or [`upstream`](#upstream)",
     "upstream.url": "URL",
+    "policy.bundle": "path or URL",
     "policy.opa": "URL",
     "identity.issuers[].jwks": "URL or path",
     "identity.issuers[].identifiers": "mapping of identifier kinds to a claim, a template such as"

@@ -10,19 +10,26 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from gateway.config.bodies import check_body
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.decisionlog.key import read_key
 from gateway.endpoints import split_template
-from gateway.identity.settings import is_url
+from gateway.locations import is_url
 from gateway.policy import bundle
+from gateway.policy.bundles.keys import read_key as read_signing_key
+from gateway.policy.bundles.reading import read_overlay
+from gateway.policy.bundles.settings import DeliverySettings
 from gateway.policy.settings import EngineKind
 from gateway.proxy.settings import parse_address
 from gateway.quantities import parse_instant
 
 _OBSERVED_DAYS = 90
 """How long an endpoint may be observed before somebody has to say so again."""
+
+_DELIVERY: TypeAdapter[DeliverySettings] = TypeAdapter(DeliverySettings)
 
 
 def check(settings: Any, known: Sequence[Finding]) -> list[Finding]:
@@ -100,16 +107,40 @@ def _decision_log(settings: Mapping[str, Any]) -> Iterator[Finding]:
 def _policy(settings: Mapping[str, Any]) -> Iterator[Finding]:
     if _at(settings, "policy", "engine") == EngineKind.OPA:
         return
-    folder, data = (_at(settings, "policy", name) for name in ("bundle", "data"))
+    location, data = (_at(settings, "policy", name) for name in ("bundle", "data"))
     overlay = Path(data) if isinstance(data, str) else None
+    delivery = _delivery(_at(settings, "policy", "delivery"))
     try:
-        bundle.load(Path(folder) if isinstance(folder, str) else bundle.shipped(), overlay)
+        if delivery and delivery.signing:
+            read_signing_key(delivery.signing)
+    except bundle.BundleError as error:
+        yield Finding(("policy", "delivery", "signing", "key_file"), error.message)
+        return
+    try:
+        if isinstance(location, str) and is_url(location):
+            # Nothing is fetched here. What can be read on this machine is read.
+            if overlay and delivery:
+                read_overlay(overlay, delivery.max_size)
+        elif delivery:
+            path = Path(location) if isinstance(location, str) else bundle.shipped()
+            bundle.load(path, overlay, delivery)
     except bundle.BundleError as error:
         about_data = overlay is not None and error.path == str(overlay)
         key = "data" if about_data else "bundle"
         yield Finding(("policy", key), f"{error.path}: {error.message}")
-    except ValueError:
-        yield Finding(("policy", "bundle"), "not the path of a folder")
+    for name in ("token_file", "ca_file"):
+        path_to = ("policy", "delivery", name)
+        value = _at(settings, *path_to)
+        if isinstance(value, str) and value:
+            yield from _file(path_to, value)
+
+
+def _delivery(settings: Any) -> DeliverySettings | None:
+    """None where the settings have a fault, which is told elsewhere."""
+    try:
+        return _DELIVERY.validate_python({} if settings is None else settings)
+    except ValidationError:
+        return None
 
 
 def _trust(settings: Mapping[str, Any]) -> Iterator[Finding]:

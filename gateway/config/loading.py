@@ -11,10 +11,11 @@ from gateway.config import checks
 from gateway.config.environment import applied, overrides, written_out
 from gateway.config.faults import ConfigFaults, Fault, Finding, Place
 from gateway.config.file import Document, read
-from gateway.config.keys import Items, KeyPath, Named, Section, Shape, is_path
+from gateway.config.keys import Items, KeyPath, Named, Section, Shape, is_location, is_path
 from gateway.config.settings import KEYS, Config
 from gateway.config.wording import reworded
-from gateway.identity.settings import IssuerSettings, is_url
+from gateway.identity.settings import IssuerSettings
+from gateway.locations import is_url
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -71,7 +72,7 @@ def _anchored(value: Any, shape: Shape | None, folder: Path) -> Any:
             return {name: _anchored(inside, each, folder) for name, inside in value.items()}
         case Items(each=each), list():
             return [_anchored(inside, each, folder) for inside in value]
-        case _, str() if value and is_path(shape):
+        case _, str() if value and (is_path(shape) or (is_location(shape) and not is_url(value))):
             return str(folder / value)
         case _:
             return value

@@ -50,7 +50,7 @@ class EmbeddedEngine:
     async def start(self) -> None:
         """Load the bundle, start the workers, and have one report on it. Raises BundleError."""
         settings = self._settings
-        bundle = load(settings.bundle or shipped(), settings.data)
+        bundle = load(settings.bundle or shipped(), settings.data, settings.delivery)
         setup = {
             "modules": bundle.modules,
             "data": msgspec.json.encode(bundle.data),
@@ -67,11 +67,11 @@ class EmbeddedEngine:
             report = await pool.call(b"", deadline=_REPORT_DEADLINE)
             fault = _REPORT.decode(report.removeprefix(b"R"))
             if fault is not None:
-                where = bundle.folder / fault.path if fault.path else settings.data
-                raise BundleError(where or bundle.folder, fault.message)
+                where = bundle.file(fault.path) if fault.path else settings.data
+                raise BundleError(where or bundle.origin, fault.message)
         except WorkerError:
             await pool.stop()
-            raise BundleError(bundle.folder, "regorus does not survive loading it") from None
+            raise BundleError(bundle.origin, "regorus does not survive loading it") from None
         except BaseException:
             await pool.stop()
             raise
