@@ -27,7 +27,7 @@ _OF_KUBERNETES = re.compile(
 )
 
 
-SHORT_FORMS: Mapping[KeyPath, str] = {("upstream",): "url"}
+SHORT_FORMS: Mapping[KeyPath, str] = {("upstream",): "url", ("policy", "shadow"): "bundle"}
 """Sections that may be written as a bare text, and the key that the text then stands for."""
 
 

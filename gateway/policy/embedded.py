@@ -10,7 +10,7 @@ import re
 import msgspec
 
 from gateway.errors import Code, Unavailable
-from gateway.policy.bundle import BundleError, load, shipped
+from gateway.policy.bundle import Bundle, BundleError, load, shipped
 from gateway.policy.engine import EngineFacts, Evaluation
 from gateway.policy.settings import EngineKind, PolicySettings
 from gateway.workers import (
@@ -40,17 +40,24 @@ _REPORT = msgspec.json.Decoder(_Fault | None)
 
 
 class EmbeddedEngine:
-    """An `Engine` that loads the bundle itself."""
+    """An `Engine` of one bundle: the one given, or else the one that the settings name.
 
-    def __init__(self, settings: PolicySettings) -> None:
-        self._settings = settings
+    `nice` lowers its processes' claim to a busy machine's cores (nice(2)).
+    """
+
+    def __init__(
+        self, settings: PolicySettings, bundle: Bundle | None = None, *, nice: int = 0
+    ) -> None:
+        self._settings, self._bundle, self._nice = settings, bundle, nice
         self._pool: WorkerPool | None = None
         self._revision = ""
 
     async def start(self) -> None:
         """Load the bundle, start the workers, and have one report on it. Raises BundleError."""
         settings = self._settings
-        bundle = load(settings.bundle or shipped(), settings.data, settings.delivery)
+        bundle = self._bundle or load(
+            settings.bundle or shipped(), settings.data, settings.delivery
+        )
         setup = {
             "modules": bundle.modules,
             "data": msgspec.json.encode(bundle.data),
@@ -61,6 +68,7 @@ class EmbeddedEngine:
             size=settings.workers,
             setup=msgspec.msgpack.encode(setup),
             depth=_DEPTH,
+            nice=self._nice,
         )
         try:
             await pool.start()

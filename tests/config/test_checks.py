@@ -196,6 +196,11 @@ def test_a_value_that_is_wrong_already_is_left_alone(faults: Faults) -> None:
     ]
 
 
+def test_a_shadow_that_is_not_there_is_no_fault_as_it_stops_nothing(faults: Faults) -> None:
+    assert faults(MINIMAL + "policy: {shadow: nowhere}\n") == []
+    assert faults(MINIMAL + "policy: {shadow: {bundel: next}}\n") != []
+
+
 # --- endpoints that are only observed -----------------------------------------------------------
 
 DAY = timedelta(days=1)

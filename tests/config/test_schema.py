@@ -83,6 +83,8 @@ def test_what_the_gateway_refuses_the_schema_refuses(before: str, after: str) ->
             "path: /exports/orders\n    observe_until: '2026-12-31T12:00:00Z'",
         ),
         ("decision_log:", "policy: {bundle: null, deadline: 250ms}\ndecision_log:"),
+        ("decision_log:", "policy: {shadow: next/}\ndecision_log:"),
+        ("decision_log:", "policy: {shadow: {bundle: next/, queue: 5}}\ndecision_log:"),
     ],
 )
 def test_every_form_that_the_gateway_takes_the_schema_takes(before: str, after: str) -> None:
