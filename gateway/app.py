@@ -24,17 +24,20 @@ from gateway import __version__
 from gateway.config import Config
 from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.key import read_key
+from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.endpoints import Endpoints
 from gateway.errors import Refusal, place
 from gateway.exchange import Rooms, guard
 from gateway.identity.authenticator import Authenticator
 from gateway.inspection.dispatch import Dispatch
-from gateway.policy.bundle import BundleError
+from gateway.policy.bundle import Bundle, BundleError
+from gateway.policy.bundles.source import make_source
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.engine import Engine
 from gateway.policy.opa import OpaEngine
 from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.shadow import Shadow
 from gateway.proxy.admission import admit
 from gateway.proxy.parser import UnfitParserError
 from gateway.proxy.server import DataServer
@@ -46,9 +49,11 @@ from gateway.telemetry import logs
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.onboarding import Onboarding
+from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
 from gateway.workers import WorkerError, harden
 
 _PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
+_SHADOW_NICE = 10
 _LOG = structlog.get_logger()
 
 
@@ -130,9 +135,8 @@ class Gateway:
         config = self._config
         labels = {"id": secrets.token_hex(8), "version": __version__}
         self.spool = Spool(config.spool)
-        self.log = DecisionLog(
-            config.decision_log, read_key(config.decision_log.pseudonym_key_file), labels
-        )
+        key = read_key(config.decision_log.pseudonym_key_file)
+        self.log = DecisionLog(config.decision_log, key, labels)
         await self.log.start()
         stack.push_async_callback(self.log.stop)
         self.inspector = Dispatch(config.inspection, self.spool)
@@ -149,6 +153,11 @@ class Gateway:
         stack.push_async_callback(self.upstream.stop)
         self.onboarding = Onboarding(config.endpoints, _now)
         self.metrics = Metrics([self._readings, self.onboarding.readings])
+        report = ShadowReport(self.metrics.registry, Pseudonyms(key.pseudonym))
+        self.shadow = _shadow(config.policy, report)
+        if self.shadow:
+            self.shadow.start()
+            stack.push_async_callback(self.shadow.stop)
         self.rooms = Rooms(
             admission=partial(admit, limits=config.client.limits),
             endpoints=Endpoints(config.endpoints),
@@ -157,7 +166,7 @@ class Gateway:
             upstream=self.upstream,
             inspector=self.inspector,
             log=self.log,
-            observer=self.metrics,
+            observer=WithShadow(self.metrics, self.shadow) if self.shadow else self.metrics,
             request_phase=config.policy.request_phase,
             new_id=_Ids().__next__,
             now=_now,
@@ -196,7 +205,8 @@ class Gateway:
 
     def details(self) -> Mapping[str, Any]:
         """What must be seen beside the checks, and makes nothing unready."""
-        return {"observing": self.onboarding.observing()}
+        shadow = {"shadow": shadow_details(self.shadow.facts())} if self.shadow else {}
+        return {"observing": self.onboarding.observing(), **shadow}
 
     async def _keep_proving(self) -> None:
         """Play the planted exchanges until they go as they must, then again every five minutes."""
@@ -243,6 +253,8 @@ class Gateway:
             1,
             {"engine": engine.kind.value, "revision": engine.revision},
         )
+        if self.shadow:
+            yield from shadow_readings(self.shadow.facts())
         for facts in self.identity.key_facts():
             issuer = {"issuer": facts.issuer}
             yield Reading("keys", "Usable keys of an issuer.", facts.keys, issuer)
@@ -281,3 +293,14 @@ def _engine(settings: PolicySettings) -> Engine:
             return EmbeddedEngine(settings)
         case EngineKind.OPA:
             return OpaEngine(settings)
+
+
+def _shadow(policy: PolicySettings, report: ShadowReport) -> Shadow | None:
+    settings = policy.shadowing
+    if policy.shadow is None or settings is None:
+        return None
+
+    def make(bundle: Bundle) -> Engine:
+        return EmbeddedEngine(settings, bundle, nice=_SHADOW_NICE)
+
+    return Shadow(policy.shadow, make_source(settings), make, report)

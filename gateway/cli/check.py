@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.console import give_up, loaded
+from gateway.cli.console import WRONG, give_up, loaded
 from gateway.config import Config, json_schema
 from gateway.endpoints import Endpoint
 from gateway.identity.settings import IssuerSettings
 from gateway.inspection.settings import BodySpec, MemberSpec, Owners
+from gateway.policy.bundle import BundleError, load, shipped
 from gateway.policy.settings import EngineKind, PolicySettings
 
 
@@ -31,7 +32,8 @@ def check(
     """Report every fault of a configuration at once, with its line and what was probably meant.
 
     Reads the files that the configuration names (policies, keys), and touches no network. The
-    environment counts, as it does for `run`. Exit code 2 where there are faults.
+    environment counts, as it does for `run`. Exit code 2 where there are faults, 1 where only the
+    shadow can't be used.
     """
     if schema is (config is not None):
         give_up("say either --config FILE or --schema")
@@ -58,10 +60,29 @@ def _summarize(path: Path, config: Config) -> None:
     for issuer in config.identity.issuers:
         facts.add_row("issuer", Text(_issuer(issuer)))
     facts.add_row("policy", Text(_policy(config.policy)))
+    shadow = config.policy.shadowing
+    if shadow is not None:
+        place = str(shadow.bundle or "the policies that ship with the gateway")
+        facts.add_row("shadow", Text(f"embedded, {place}; compared only, it decides nothing"))
     facts.add_row("log", Text(str(config.decision_log.file)))
     facts.add_row("listens", Text(f"{config.listen}, admin {config.admin}"))
     console.print(facts)
+    if shadow is not None and (fault := _unusable(shadow)):
+        typer.echo(f"{path}: policy.shadow: {fault}; `run` starts, and compares nothing", err=True)
+        raise typer.Exit(WRONG)
     typer.echo(f"{path}: no faults")
+
+
+def _unusable(shadow: PolicySettings) -> str:
+    """Why a shadow that lies on this machine can't be read, or nothing."""
+    place = shadow.bundle or shipped()
+    if isinstance(place, str):
+        return ""
+    try:
+        load(place, shadow.data, shadow.delivery)
+    except BundleError as error:
+        return str(error)
+    return ""
 
 
 def _row(endpoint: Endpoint) -> tuple[str, str, str, str]:

@@ -9,6 +9,7 @@ import pytest
 from gateway.config import json_schema
 from tests.cli.conftest import typed
 from tests.config.conftest import MINIMAL
+from tests.policy.support import POLICIES
 
 
 def test_a_good_configuration_is_summarized(config: Path) -> None:
@@ -87,6 +88,24 @@ def test_an_endpoint_that_is_only_observed_is_shown_loudly(config: Path) -> None
     shown = " ".join(typed("check", "-c", config).stdout.split())
     assert "orders: enforcement: observe is over since 2026-01-02T00:00:00Z" in shown
     assert "NOT ENFORCED" not in shown
+
+
+def test_a_shadow_is_shown_and_one_that_can_not_be_used_is_not_well(
+    config: Path, tmp_path: Path
+) -> None:
+    assert "compared only" not in typed("check", "-c", config).stdout
+    config.write_text(MINIMAL + f"policy: {{shadow: {POLICIES}}}\n")
+    well = typed("check", "-c", config)
+    assert well.exit_code == 0
+    assert "compared only, it decides nothing" in " ".join(well.stdout.split())
+    config.write_text(MINIMAL + "policy: {shadow: nowhere}\n")
+    broken = typed("check", "-c", config)
+    assert broken.exit_code == 1
+    assert "no faults" not in broken.stdout
+    (line,) = broken.stderr.splitlines()
+    assert line.startswith(f"{config}: policy.shadow: {tmp_path / 'nowhere'}: ")
+    config.write_text(MINIMAL + "policy: {shadow: 'https://bundles.example.org/next.tar.gz'}\n")
+    assert typed("check", "-c", config).exit_code == 0  # nothing is fetched
 
 
 def test_the_schema_is_printed_as_json() -> None:
