@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 
 from gateway import __version__
+from gateway.child import harden
 from gateway.config import Config
 from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.key import read_key
@@ -50,7 +51,7 @@ from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.onboarding import Onboarding
 from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
-from gateway.workers import WorkerError, harden
+from gateway.workers import WorkerError
 
 _PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
 _SHADOW_NICE = 10

@@ -5,7 +5,7 @@ A path that no endpoint names is refused: what nobody configured, nobody inspect
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -90,6 +90,11 @@ class Endpoint:
     def observes(self, at: datetime) -> bool:
         """Whether an exchange received at `at` is only observed."""
         return self.observe_until is not None and at < self.observe_until
+
+    @property
+    def enforced(self) -> "Endpoint":
+        """The same endpoint as it is when it is enforced."""
+        return replace(self, enforcement=Enforcement.ENFORCE, observe_until=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,8 +155,8 @@ def _print(found: Replay, log: Path) -> None:
     if plan.groups:
         console.print(_table(plan))
     if len(plan.groups) > _SHOWN_GROUPS:
-        more = len(plan.groups) - _SHOWN_GROUPS
-        console.print(f"… and {more:,} more kinds of difference: see --json", style="dim")
+        hidden = len(plan.groups) - _SHOWN_GROUPS
+        console.print(f"… and {hidden:,} more kinds of difference: see --json", style="dim")
     for reason, count in plan.not_replayed:
         console.print(Text(f"not replayed: {count:,}  {reason.meaning}"), soft_wrap=True)
     if plan.missing:
@@ -184,17 +184,19 @@ def _about(found: Replay, log: Path) -> Iterator[Text]:
 
 
 def _table(plan: Plan) -> Table:
-    table = Table(
-        "", "endpoint", "change", "exchanges", "records", "why", "for example",
-        box=None, pad_edge=False, padding=(0, 2, 0, 0),
-    )  # fmt: skip
-    for name in ("exchanges", "records"):
-        next(each for each in table.columns if each.header == name).justify = "right"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    table.add_column("endpoint", overflow="fold")
+    table.add_column("change", no_wrap=True)
+    table.add_column("exchanges", justify="right", no_wrap=True)
+    table.add_column("records", justify="right", no_wrap=True)
+    table.add_column("why, and an example", overflow="fold")
     for kind, group in plan.groups[:_SHOWN_GROUPS]:
         mark, style = _mark(kind.direction)
         change = kind.before if kind.before == kind.after else f"{kind.before} → {kind.after}"
-        cells = (mark, kind.endpoint, change, f"{group.exchanges:,}", _records(group), _why(kind))
-        table.add_row(*(Text(each, style=style) for each in cells), Text("\n".join(group.examples)))
+        cells = (mark, kind.endpoint, change, f"{group.exchanges:,}", _records(group))
+        why = Text(f"{_why(kind)}\n", style=style).append(group.examples[0], style="not bold dim")
+        table.add_row(*(Text(each, style=style) for each in cells), why)
     return table
 
 

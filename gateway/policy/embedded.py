@@ -4,11 +4,11 @@ A rule that runs away costs its own question POLICY_TIMEOUT; the process is repl
 questions behind it are asked again of the next one.
 """
 
-import asyncio
 import re
 
 import msgspec
 
+from gateway.deadlines import Deadlines
 from gateway.errors import Code, Unavailable
 from gateway.policy.bundle import Bundle, BundleError, load, shipped
 from gateway.policy.engine import EngineFacts, Evaluation
@@ -51,6 +51,7 @@ class EmbeddedEngine:
         self._settings, self._bundle, self._nice = settings, bundle, nice
         self._pool: WorkerPool | None = None
         self._revision = ""
+        self._in_patience = Deadlines(settings.deadline + _PATIENCE)
 
     async def start(self) -> None:
         """Load the bundle, start the workers, and have one report on it. Raises BundleError."""
@@ -94,7 +95,7 @@ class EmbeddedEngine:
         if self._pool is None:
             raise Unavailable(Code.POLICY_UNAVAILABLE, "the engine does not run")
         try:
-            async with asyncio.timeout(self._settings.deadline + _PATIENCE):
+            with self._in_patience():
                 answer = await self._pool.call(question, deadline=self._settings.deadline)
         except WorkersBusy:
             raise Unavailable(Code.OVERLOADED, "too many questions are waiting") from None

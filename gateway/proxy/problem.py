@@ -35,6 +35,8 @@ def problem(denial: Denial) -> Problem:
     }
     if denial.status == 401:  # RFC 9110 section 15.5.2; no realm, no hint at what was wrong
         headers["WWW-Authenticate"] = "Bearer"
+    if denial.status == 503:  # RFC 9110 section 10.2.3, in seconds
+        headers["Retry-After"] = "5"
     if denial.observing:
         headers[ENFORCEMENT] = OBSERVING
     return Problem(denial.status, headers, json.dumps(body).encode("ascii"))

@@ -5,6 +5,7 @@
     tokens      claims without a signature → `Caller`, by the code that reads real tokens
     inprocess   inspects and redacts in this process
     desk        one trial: `exchange.guard` with everything real but the two ends
+    replay      a decision log against a candidate bundle (a package)
 
 What they are given belongs to the engineer: they print it to the terminal, and log nothing.
 """

@@ -10,6 +10,7 @@ from gateway.errors import (
     NotFound,
     Refusal,
     Unauthenticated,
+    Unavailable,
     UpstreamError,
 )
 from gateway.proxy.problem import problem
@@ -54,3 +55,10 @@ def test_an_endpoint_that_is_only_observed_says_so_in_its_refusals_and_nothing_m
     said, unsaid = (problem(Denial(refusal, "e1", observing)) for observing in (True, False))
     assert said.headers == {**unsaid.headers, "Privacy-Gateway-Enforcement": "observe"}
     assert (said.status, said.body) == (unsaid.status, unsaid.body)
+
+
+def test_who_is_refused_for_want_of_a_part_may_come_again() -> None:
+    """E17"""
+    unavailable = problem(Denial(Unavailable(Code.OVERLOADED), "e1"))
+    assert unavailable.headers["Retry-After"] == "5"
+    assert "Retry-After" not in problem(Denial(Forbidden(Code.BLOCKED_BY_POLICY), "e1")).headers

@@ -1,9 +1,11 @@
 """The admin server: three paths, and nothing else."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession
 
 from gateway.telemetry.admin import AdminServer
@@ -56,3 +58,31 @@ async def test_metrics_are_served_in_the_text_format_and_other_paths_are_not_the
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         assert b"privacy_gateway_build_info" in await answer.read()
         assert (await session.get(f"{url}/debug")).status == 404
+
+
+async def test_only_reading_is_served() -> None:
+    async with serving({}) as url, ClientSession() as session:
+        answer = await session.post(f"{url}/metrics")
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /canary HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /canary HTTP/9.9\r\n\r\n",
+        b"canary\r\n\r\n",
+        b"GET / HTTP/1.1\r\ncanary\x00: x\r\n\r\n",
+    ],
+)
+async def test_no_answer_quotes_its_request_or_names_the_software(request_: bytes) -> None:
+    """F02, F19."""
+    async with serving({}) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(request_)
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        assert head.startswith(b"HTTP/1.")
+        assert b"canary" not in head
+        assert b"server" not in head.lower()

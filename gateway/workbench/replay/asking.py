@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
@@ -60,23 +60,44 @@ class Policy:
         one, other = await asyncio.gather(self._ask(plain), self._ask(turned))
         return one if one == other else None
 
-    async def _ask(self, question: dict[str, Any]) -> Verdict:
+    async def _ask(self, question: bytes) -> Verdict:
         asked, places = _outline(question)
         try:
-            evaluation = await self._engine.evaluate(msgspec.json.encode(question))
+            evaluation = await self._engine.evaluate(question)
             decision = read_answer(evaluation.raw, asked, evaluation.revision)
         except Unavailable as failure:
             return Verdict(None, code=failure.code)
         return decided(decision, places)
 
 
-def _outline(question: dict[str, Any]) -> tuple[Question, dict[SubjectRef, int]]:
+class _Subject(msgspec.Struct):
+    kind: str
+    value: str | int
+
+
+class _Orphans(msgspec.Struct):
+    records: int
+
+
+class _Payload(msgspec.Struct):
+    subjects: list[_Subject]
+    unattributed: _Orphans
+
+
+class _Asked(msgspec.Struct):
+    payload: _Payload
+
+
+_ASKED = msgspec.json.Decoder(_Asked)
+
+
+def _outline(question: bytes) -> tuple[Question, dict[SubjectRef, int]]:
     """As much of a question as its answer is held against, the subjects and the number of records
     without an owner; and each subject's place."""
-    payload = question["payload"]
-    subjects = [SubjectRef(each["kind"], each["value"]) for each in payload["subjects"]]
+    payload = _ASKED.decode(question).payload
+    subjects = [SubjectRef(each.kind, each.value) for each in payload.subjects]
     groups = [Group((subject,), Attribution.DIRECT, "", 1) for subject in subjects]
-    if orphans := payload["unattributed"]["records"]:
+    if orphans := payload.unattributed.records:
         groups.append(Group((), Attribution.NONE, "", orphans))
     seen = Inspection(Format.JSON, tuple(groups), (), 0, 0, 0)
     return _NOTHING.about(seen), {subject: place for place, subject in enumerate(subjects)}

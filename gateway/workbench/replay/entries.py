@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from gateway.decisionlog import chain
 from gateway.decisionlog.chain import GENESIS, MAX_LINE
 from gateway.decisionlog.verify import Verification
-from gateway.model import Effect
+from gateway.model import Effect, Phase
 from gateway.policy.contract import SCHEMA
 from gateway.workbench.unusable import Unusable
 
@@ -72,6 +72,9 @@ class Listed(msgspec.Struct):
     permitted: bool
 
 
+_ABSENT = msgspec.Raw(b"")
+
+
 class _Line(msgspec.Struct):
     decision_id: str
     timestamp: datetime
@@ -82,12 +85,11 @@ class _Line(msgspec.Struct):
     unrecorded: int | None = None
     truncated: bool = False
     subjects: list[Listed] | None = None
-    input: dict[str, Any] | None = None
+    input: msgspec.Raw = _ABSENT
     result: Recorded | None = None
 
 
 class _Owned(msgspec.Struct):
-    kind: str
     value: str
 
 
@@ -97,23 +99,26 @@ class _Orphans(msgspec.Struct):
 
 
 class _Payload(msgspec.Struct):
-    subjects: list[_Owned]
     unattributed: _Orphans
+    subjects: list[_Owned] = []  # not there before the log held whole questions
 
 
 class _Asked(msgspec.Struct):
-    """What the question of a response must hold for us; the policy sees all of it."""
+    """What we must know of a question; the policy sees all of it."""
 
-    payload: _Payload
+    schema: str = ""
+    phase: str = ""
+    payload: _Payload | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An entry that can be replayed. `recorded` is None where the answer wasn't a valid one."""
+    """An entry that can be replayed. `question` is JSON, with pseudonyms in it; `recorded` is None
+    where the answer wasn't a valid one."""
 
     decision_id: str
     endpoint: str
-    question: dict[str, Any]
+    question: bytes
     subjects: list[Listed]
     orphans: int
     orphan_categories: list[str]
@@ -144,6 +149,7 @@ class Step:
 
 
 _DECODER = msgspec.json.Decoder(_Line)
+_ASKED = msgspec.json.Decoder(_Asked)
 
 
 def read(
@@ -201,26 +207,27 @@ def _step(
 
 
 def _exchange(entry: _Line, key_id: str, *, recorded: bool) -> Exchange | Unreplayable:
-    question, subjects = entry.input, entry.subjects
-    if question is None or entry.endpoint is None:
+    subjects = entry.subjects
+    question = bytes(entry.input)
+    if question in (b"", b"null") or entry.endpoint is None:
         return Unreplayable.NEVER_ASKED
-    if question.get("schema") != SCHEMA:
-        asked = "payload" in question or entry.path is not None
-        return Unreplayable.OLD_SHAPE if asked else Unreplayable.NEVER_ASKED
-    if subjects is None or question.get("phase") != "response":
+    try:
+        asked = _ASKED.decode(question)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Unreplayable.UNREADABLE
+    payload = asked.payload
+    if asked.schema != SCHEMA:
+        return Unreplayable.OLD_SHAPE if payload or entry.path else Unreplayable.NEVER_ASKED
+    if asked.phase != Phase.RESPONSE:
         return Unreplayable.REQUEST_PHASE if entry.result else Unreplayable.NEVER_ASKED
+    if payload is None or subjects is None or len(payload.subjects) != len(subjects):
+        return Unreplayable.UNREADABLE
     if entry.truncated:
         return Unreplayable.TRUNCATED
     if entry.pseudonym_key != key_id:
         return Unreplayable.OTHER_KEY
     if recorded and entry.result is None:
         return Unreplayable.NO_DECISION
-    try:
-        payload = msgspec.convert(question, _Asked).payload
-    except msgspec.ValidationError:
-        return Unreplayable.UNREADABLE
-    if len(payload.subjects) != len(subjects):
-        return Unreplayable.UNREADABLE
     return Exchange(
         decision_id=entry.decision_id,
         endpoint=entry.endpoint,

@@ -50,8 +50,7 @@ def words(bundle: Bundle) -> frozenset[Constant]:
                 case "raw":
                     found.add(token[1:-1])
                 case "number":
-                    value = msgspec.json.decode(token) if _JSON_NUMBER.fullmatch(token) else 0
-                    found |= {value, -value}
+                    found.update(_numbers(token))
                 case "call":
                     found.update(token.split("."))
                 case "name":
@@ -78,6 +77,14 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
     for match in _TOKEN.finditer(text):
         if match.lastgroup is not None:
             yield match.lastgroup, match[0]
+
+
+def _numbers(token: str) -> Iterable[int | float]:
+    """A number with either sign; none for what no question can hold."""
+    if not _JSON_NUMBER.fullmatch(token):
+        return ()
+    value = msgspec.json.decode(token)
+    return (value, -value) if abs(value) < 2**63 else ()
 
 
 def _decoded(token: str) -> Iterable[str]:
