@@ -31,12 +31,15 @@ from gateway.errors import Refusal, place
 from gateway.exchange import Rooms, guard
 from gateway.identity.authenticator import Authenticator
 from gateway.inspection.dispatch import Dispatch
+from gateway.policy.activation import Activation
 from gateway.policy.bundle import Bundle, BundleError
 from gateway.policy.bundles.source import make_source
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import Engine
+from gateway.policy.engine import Engine, Stage
 from gateway.policy.opa import OpaEngine
+from gateway.policy.opa_proof import ProvenOpa
+from gateway.policy.probes import Plan
 from gateway.policy.settings import EngineKind, PolicySettings
 from gateway.policy.shadow import Shadow
 from gateway.proxy.admission import admit
@@ -44,7 +47,7 @@ from gateway.proxy.parser import UnfitParserError
 from gateway.proxy.server import DataServer
 from gateway.proxy.settings import Address
 from gateway.proxy.upstream import UpstreamClient
-from gateway.selfproof import prove
+from gateway.selfproof import plan, prove
 from gateway.spool import Spool
 from gateway.telemetry import logs
 from gateway.telemetry.admin import AdminServer
@@ -143,7 +146,7 @@ class Gateway:
         self.inspector = Dispatch(config.inspection, self.spool)
         await self.inspector.start()
         stack.push_async_callback(self.inspector.stop)
-        self.engine = _engine(config.policy)
+        self.engine = _engine(config.policy, _plan(config))
         await self.engine.start()
         stack.push_async_callback(self.engine.stop)
         self.identity = Authenticator(config.identity)
@@ -254,6 +257,24 @@ class Gateway:
             1,
             {"engine": engine.kind.value, "revision": engine.revision},
         )
+        yield Reading("policy_activations", "Policies that went live.", engine.activations)
+        for stage in Stage:
+            yield Reading(
+                "policy_rejections",
+                "Policies that did not go live, by how far they came. The one before stays.",
+                engine.rejections.get(stage, 0),
+                {"stage": stage.value},
+            )
+        if engine.activated_at is not None:
+            yield Reading(
+                "policy_activated_timestamp_seconds",
+                "When the active policy went live.",
+                engine.activated_at,
+            )
+        if engine.age is not None:
+            yield Reading(
+                "policy_age_seconds", "Since its source confirmed the active policy.", engine.age
+            )
         if self.shadow:
             yield from shadow_readings(self.shadow.facts())
         for facts in self.identity.key_facts():
@@ -288,12 +309,17 @@ class _Nobody:
     def exchange(self, evidence: object) -> None: ...
 
 
-def _engine(settings: PolicySettings) -> Engine:
+def _plan(config: Config) -> Plan:
+    issuers = {each.issuer: tuple(each.identifiers) for each in config.identity.issuers}
+    return plan(config.endpoints, issuers, config.policy.request_phase)
+
+
+def _engine(settings: PolicySettings, probes: Plan) -> Engine:
     match settings.engine:
         case EngineKind.EMBEDDED:
-            return EmbeddedEngine(settings)
+            return Activation(settings, make_source(settings), probes)
         case EngineKind.OPA:
-            return OpaEngine(settings)
+            return ProvenOpa(OpaEngine(settings), probes, settings.deadline)
 
 
 def _shadow(policy: PolicySettings, report: ShadowReport) -> Shadow | None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gateway.cli.console import WRONG, give_up, loaded
 from gateway.config import Config, json_schema
+from gateway.config.policies import rego_findings
 from gateway.endpoints import Endpoint
 from gateway.identity.settings import IssuerSettings
 from gateway.inspection.settings import BodySpec, MemberSpec, Owners
@@ -31,16 +32,16 @@ def check(
 ) -> None:
     """Report every fault of a configuration at once, with its line and what was probably meant.
 
-    Reads the files that the configuration names (policies, keys), and touches no network. The
-    environment counts, as it does for `run`. Exit code 2 where there are faults, 1 where only the
-    shadow can't be used.
+    Reads the files that the configuration names (policies, keys), compiles the Rego for the engine
+    that is configured, and touches no network. The environment counts, as it does for `run`. Exit
+    code 2 where there are faults, 1 where only the shadow can't be used.
     """
     if schema is (config is not None):
         give_up("say either --config FILE or --schema")
     if config is None:
         typer.echo(json.dumps(json_schema(), indent=2))
         return
-    _summarize(config, loaded(config))
+    _summarize(config, loaded(config, thorough=True))
 
 
 # --- the summary of a configuration without faults ----------------------------------------------
@@ -74,15 +75,18 @@ def _summarize(path: Path, config: Config) -> None:
 
 
 def _unusable(shadow: PolicySettings) -> str:
-    """Why a shadow that lies on this machine can't be read, or nothing."""
+    """Why a shadow that lies on this machine can't be used, or nothing."""
     place = shadow.bundle or shipped()
     if isinstance(place, str):
         return ""
     try:
-        load(place, shadow.data, shadow.delivery)
+        bundle = load(place, shadow.data, shadow.delivery)
     except BundleError as error:
         return str(error)
-    return ""
+    found = next(rego_findings(bundle, EngineKind.EMBEDDED, shadow.data), None)
+    if found is None:
+        return ""
+    return f"{found.place}: {found.message}" if found.place else found.message
 
 
 def _row(endpoint: Endpoint) -> tuple[str, str, str, str]:

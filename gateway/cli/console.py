@@ -22,10 +22,11 @@ ConfigOption = Annotated[
 ]
 
 
-def loaded(path: Path) -> Config:
-    """The configuration, or every fault of it on standard error and exit code 2."""
+def loaded(path: Path, *, thorough: bool = False) -> Config:
+    """The configuration, or every fault of it on standard error and exit code 2. `thorough` has
+    the policy's Rego compiled, too."""
     try:
-        return load(path, os.environ)
+        return load(path, os.environ, thorough=thorough)
     except ConfigFaults as faults:
         for fault in faults.faults:
             typer.echo(fault, err=True)

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.config.bodies import check_body
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
+from gateway.config.policies import rego_findings
 from gateway.decisionlog.key import read_key
 from gateway.endpoints import split_template
 from gateway.locations import is_url
@@ -32,15 +33,16 @@ _OBSERVED_DAYS = 90
 _DELIVERY: TypeAdapter[DeliverySettings] = TypeAdapter(DeliverySettings)
 
 
-def check(settings: Any, known: Sequence[Finding]) -> list[Finding]:
-    """The findings about `settings` that are not `known` already, nor about what is."""
+def check(settings: Any, known: Sequence[Finding], *, thorough: bool = False) -> list[Finding]:
+    """The findings about `settings` that are not `known` already, nor about what is. `thorough`
+    has Rego compiled."""
     if not isinstance(settings, Mapping):
         return []
     found = [
         *_ports(settings),
         *_issuers(settings),
         *_decision_log(settings),
-        *_policy(settings),
+        *_policy(settings, thorough),
         *_trust(settings),
         *_endpoints(settings),
     ]
@@ -104,9 +106,10 @@ def _decision_log(settings: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(path, str(error).removeprefix(f"pseudonym key file {key}: "))
 
 
-def _policy(settings: Mapping[str, Any]) -> Iterator[Finding]:
-    if _at(settings, "policy", "engine") == EngineKind.OPA:
-        return
+def _policy(settings: Mapping[str, Any], thorough: bool) -> Iterator[Finding]:
+    kind = _at(settings, "policy", "engine") or EngineKind.EMBEDDED
+    if kind == EngineKind.OPA and not (thorough and _at(settings, "policy", "bundle")):
+        return  # OPA has its own; a bundle that is named beside it is there to be checked
     location, data = (_at(settings, "policy", name) for name in ("bundle", "data"))
     overlay = Path(data) if isinstance(data, str) else None
     delivery = _delivery(_at(settings, "policy", "delivery"))
@@ -123,7 +126,9 @@ def _policy(settings: Mapping[str, Any]) -> Iterator[Finding]:
                 read_overlay(overlay, delivery.max_size)
         elif delivery:
             path = Path(location) if isinstance(location, str) else bundle.shipped()
-            bundle.load(path, overlay, delivery)
+            loaded = bundle.load(path, overlay, delivery)
+            if thorough and kind in list(EngineKind):
+                yield from rego_findings(loaded, EngineKind(kind), overlay)
     except bundle.BundleError as error:
         about_data = overlay is not None and error.path == str(overlay)
         key = "data" if about_data else "bundle"

@@ -18,10 +18,11 @@ from gateway.identity.settings import IssuerSettings
 from gateway.locations import is_url
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
+def load(path: Path, environ: Mapping[str, str], *, thorough: bool = False) -> Config:
     """Read the configuration file, and what the environment puts in its place.
 
-    A relative path in it starts at the file's folder. Raises ConfigFaults, holding every fault.
+    A relative path in it starts at the file's folder. `thorough` has the policy's Rego compiled,
+    too, which takes a process and a second. Raises ConfigFaults, holding every fault.
     """
     document = read(path)
     settings = written_out({} if document.value is None else document.value)
@@ -30,7 +31,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         settings = applied(settings, override)
     settings = _anchored(settings, KEYS, path.parent.absolute())
     config, findings = _validated(settings)
-    findings += checks.check(settings, findings)
+    findings += checks.check(settings, findings, thorough=thorough)
     variables = {override.path: override.variable for override in found}
     faults += document.faults
     said = {fault.place for fault in document.faults}
@@ -52,6 +53,8 @@ def _validated(settings: Any) -> tuple[Config | None, list[Finding]]:
 
 def _place(finding: Finding, document: Document, variables: Mapping[KeyPath, str]) -> Place:
     """The variable, where the environment set the value; else the line."""
+    if finding.place:
+        return finding.place
     if finding.path in variables:
         return Place(variables[finding.path])
     return document.place(finding.path, finding.on_key)

@@ -89,7 +89,7 @@ class LogFile:
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
             length = os.fstat(self._fd).st_size
             if not self.size <= length <= self.size + self._attempted:
-                raise _broken("the log file changed: it does not end as this gateway left it")
+                raise _broken("the log file changed: its length is not what this gateway left")
             self._match(self._reached())
             if length > self.size:
                 self._disk.truncate(self._fd, self.size)

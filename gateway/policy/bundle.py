@@ -10,17 +10,11 @@ from gateway.policy.bundles.contents import Bundle
 from gateway.policy.bundles.faults import BundleError
 from gateway.policy.bundles.reading import read_path
 from gateway.policy.bundles.settings import DeliverySettings
+from gateway.policy.shipped import shipped
 
 __all__ = ["Bundle", "BundleError", "load", "shipped"]
 
 _ANY = DeliverySettings()
-
-
-def shipped() -> Path:
-    """The folder of the policies that come with the gateway."""
-    here = Path(__file__).resolve().parent.parent
-    packaged = here / "shipped_policies"
-    return packaged if packaged.is_dir() else here.parent / "policies"
 
 
 def load(

@@ -79,7 +79,8 @@ class PolicySettings:
     here and what proves it. `data` is a JSON or YAML file that takes the place of the bundle's
     `data.privacy.deployment`, so that a deployment can keep the shipped rules and bring only its
     own settings. A change of the bundle or of `data` is noticed while the gateway runs. All three
-    are the embedded engine's: with `engine: opa`, OPA itself is configured with a bundle.
+    are the embedded engine's: with `engine: opa`, OPA itself is configured with a bundle. A
+    `bundle` named beside it is only what `privacy-gateway check` holds against the builtins of OPA.
 
     `deadline` bounds one evaluation. `request_phase` asks the policy also before the upstream is
     asked: it releases nothing that the response phase wouldn't, but spares the upstream an export
@@ -126,6 +127,10 @@ class PolicySettings:
             raise ValueError("opa is set, but the engine is embedded: say engine: opa, or drop it")
         if self.engine is EngineKind.OPA and self.data is not None:
             raise ValueError("data is read by the embedded engine only: give OPA its data itself")
+        if self.engine is EngineKind.OPA and self.delivery.signing is not None:
+            raise ValueError(
+                "delivery.signing is the embedded engine's: OPA verifies by its own keys"
+            )
         places = {"bundle": self.bundle}
         if self.shadow is not None:
             places["shadow.bundle"] = self.shadow.bundle

@@ -9,7 +9,7 @@ import pytest
 from gateway.config import json_schema
 from tests.cli.conftest import typed
 from tests.config.conftest import MINIMAL
-from tests.policy.support import POLICIES
+from tests.policy.support import POLICIES, write_bundle
 
 
 def test_a_good_configuration_is_summarized(config: Path) -> None:
@@ -49,6 +49,37 @@ def test_every_fault_is_printed_with_its_line_and_a_caret(config: Path) -> None:
     assert lines[1][lines[2].index("^") :].startswith("jsno")
     assert lines[3] == f"{config}:14:1: listn: unknown key; did you mean `listen`?"
     assert lines[-1] == f"{config}: 2 faults"
+
+
+def test_a_fault_of_the_rego_is_printed_with_its_own_line(config: Path, tmp_path: Path) -> None:
+    rego = "package privacy\n\ndecision := io.jwt.decode(input.token)\n"
+    bundle = write_bundle(tmp_path / "b", {"privacy/p.rego": rego})
+    config.write_text(MINIMAL + f"policy: {{bundle: '{bundle}'}}\nlistn: x\n")
+    result = typed("check", "--config", config)
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith(f"{config}:15:1: listn: unknown key")
+    assert lines[3:] == [
+        f"{bundle}/privacy/p.rego:3:13: policy.bundle:"
+        " io.jwt.decode is not known to the embedded engine",
+        "    decision := io.jwt.decode(input.token)",
+        "                ^",
+        f"{config}: 2 faults",
+    ]
+
+
+def test_a_bundle_beside_opa_is_checked_against_what_opa_knows(
+    config: Path, tmp_path: Path
+) -> None:
+    rego = "package privacy\n\ndecision := io.jwt.decode(input.token)\n"
+    bundle = write_bundle(tmp_path / "b", {"privacy/p.rego": rego})
+    policy = f"policy: {{bundle: '{bundle}', engine: opa, opa: 'http://127.0.0.1:8181'}}\n"
+    config.write_text(MINIMAL + policy)
+    assert typed("check", "--config", config).exit_code == 0
+    (bundle / "privacy" / "p.rego").write_text(rego.replace("io.jwt.decode", "http.send"))
+    result = typed("check", "--config", config)
+    assert result.exit_code == 2
+    assert "p.rego:3:13: policy.bundle: http.send is not allowed" in result.stderr
 
 
 def test_a_long_fault_stays_on_one_line(config: Path) -> None:
@@ -104,6 +135,10 @@ def test_a_shadow_is_shown_and_one_that_can_not_be_used_is_not_well(
     assert "no faults" not in broken.stdout
     (line,) = broken.stderr.splitlines()
     assert line.startswith(f"{config}: policy.shadow: {tmp_path / 'nowhere'}: ")
+    write_bundle(tmp_path / "next", {"privacy/decision.rego": "package privacy.decision\n\nno"})
+    config.write_text(MINIMAL + "policy: {shadow: next}\n")
+    (line,) = typed("check", "-c", config).stderr.splitlines()
+    assert "next/privacy/decision.rego:3:" in line
     config.write_text(MINIMAL + "policy: {shadow: 'https://bundles.example.org/next.tar.gz'}\n")
     assert typed("check", "-c", config).exit_code == 0  # nothing is fetched
 

@@ -14,6 +14,7 @@ from gateway.errors import NotFound
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
 from tests.config.conftest import MINIMAL, Faults, Loaded
+from tests.policy.bundles.support import signing_key
 
 
 def endpoint(name: str, path: str) -> str:
@@ -100,6 +101,49 @@ def test_policy_data_must_be_readable(faults: Faults, folder: Path) -> None:
     assert "not strict JSON" in faults(text)[0]
     (folder / "deployment.json").write_text(json.dumps({"grounds": {}}))
     assert faults(text) == []
+
+
+def test_a_bundle_on_a_server_is_not_fetched_but_what_is_here_is_read(
+    faults: Faults, folder: Path
+) -> None:
+    text = MINIMAL + (
+        "policy:\n  bundle: https://nowhere.invalid/b.tar.gz\n  data: deployment.json\n"
+        "  delivery: {token_file: token, ca_file: ca.pem}\n"
+    )
+    told = faults(text)
+    assert len(told) == 3
+    assert "policy.data: " in told[0]
+    assert all("no such file" in fault for fault in told[1:])
+    for name in ("token", "ca.pem"):
+        (folder / name).touch()
+    (folder / "deployment.json").write_text("[]")
+    assert ["expected an object" in fault for fault in faults(text)] == [True]
+    (folder / "deployment.json").write_text("{}")
+    assert faults(text) == []
+
+
+def test_a_signing_key_must_fit_and_the_bundle_must_be_signed_with_it(
+    faults: Faults, folder: Path
+) -> None:
+    (folder / "policies").mkdir()
+    (folder / "policies" / ".manifest").write_text('{"roots": ["privacy"]}')
+    (folder / "policies" / "x.rego").write_text("package privacy.decision\n")
+    signing = "{key_file: key.pem, key_id: prod, algorithm: ES256}"
+    text = MINIMAL + f"policy:\n  bundle: policies\n  delivery:\n    signing: {signing}\n"
+    assert "policy.delivery.signing.key_file: No such file" in faults(text)[0]
+    key = signing_key(folder, "RS256")
+    key.public.rename(folder / "key.pem")
+    assert "holds a key that is not for ES256" in faults(text)[0]
+    signing_key(folder, "ES256").public.rename(folder / "key.pem")
+    assert "missing: the configuration asks for a signed bundle" in faults(text)[0]
+    assert len(faults(text)) == 1
+
+
+def test_a_fault_of_the_delivery_is_told_once(faults: Faults) -> None:
+    text = MINIMAL + "policy: {bundle: nowhere, delivery: {max_age: 1s}}\n"
+    told = faults(text)
+    assert len(told) == 1
+    assert "max_age must be longer" in told[0]
 
 
 def test_a_bundle_is_not_looked_for_where_opa_has_its_own(faults: Faults) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.policy.bundles.settings import DeliverySettings
 from gateway.policy.settings import EngineKind, PolicySettings, ShadowSettings
 
 SETTINGS = TypeAdapter(PolicySettings)
@@ -31,6 +32,7 @@ def test_everything_can_be_said() -> None:
     )
     assert settings.bundle == Path("policies")
     assert settings.data == Path("deployment.yaml")
+    assert settings.delivery == DeliverySettings()
     assert (settings.deadline, settings.request_phase, settings.workers) == (0.05, True, 2)
 
 
@@ -41,9 +43,36 @@ def test_the_opa_engine_takes_a_base_url(url: str) -> None:
     assert SETTINGS.validate_python({"engine": "opa", "opa": url}).opa == url
 
 
+def test_a_bundle_is_a_path_or_the_url_of_a_server() -> None:
+    url = "https://bundles.example.org/privacy.tar.gz"
+    server = {"token_file": "token", "ca_file": "ca.pem", "polling": {"long_poll": "30s"}}
+    settings = SETTINGS.validate_python({"bundle": url, "delivery": server})
+    assert settings.bundle == url
+    assert settings.delivery.token_file == Path("token")
+    assert SETTINGS.validate_python({"bundle": "b.tar.gz"}).bundle == Path("b.tar.gz")
+    in_cluster = {"bundle": "http://bundles/b.tar.gz", "delivery": {"allow_http": True}}
+    assert SETTINGS.validate_python(in_cluster).bundle == "http://bundles/b.tar.gz"
+    loopback = "http://127.0.0.1:8888/b.tar.gz"
+    assert SETTINGS.validate_python({"bundle": loopback}).bundle == loopback
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [
+        (
+            {
+                "engine": "opa",
+                "opa": "http://127.0.0.1:8181",
+                "delivery": {"signing": {"key_file": "k", "key_id": "prod", "algorithm": "ES256"}},
+            },
+            "OPA verifies by its own keys",
+        ),
+        ({"bundle": "http://bundles/b.tar.gz"}, "lets the network choose the policy"),
+        ({"bundle": "s3://bundles/b.tar.gz"}, "bundle is an https:// URL"),
+        ({"bundle": "https://name:secret@b/b.tar.gz"}, "no credentials"),
+        ({"bundle": ""}, "expected a path or a URL"),
+        ({"delivery": {"token_file": "token"}}, "are for a bundle server's URL"),
+        ({"bundle": "b", "delivery": {"ca_file": "ca.pem"}}, "are for a bundle server's URL"),
         ({"engine": "opa"}, "needs the URL of OPA"),
         ({"opa": "http://127.0.0.1:8181"}, "the engine is embedded"),
         ({"engine": "opa", "opa": "http://127.0.0.1", "data": "d.json"}, "embedded engine only"),

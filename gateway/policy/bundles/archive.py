@@ -47,7 +47,8 @@ def _inflated(archive: bytes, origin: str, limit: int) -> bytearray:
             chunk, came = inflater.unconsumed_tail, len(inflated)
             if len(content) > limit:
                 raise BundleError(origin, f"more than {limit} bytes when inflated")
-            if len(content) > max(_FREE, _MAX_RATIO * (start + _CHUNK)):
+            consumed = min(start + _CHUNK, len(archive)) - len(chunk)
+            if len(content) > max(_FREE, _MAX_RATIO * consumed):
                 raise BundleError(origin, f"inflates more than {_MAX_RATIO} times: a bomb")
     if not inflater.eof:
         raise BundleError(origin, "the gzip stream ends early")

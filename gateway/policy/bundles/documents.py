@@ -1,8 +1,8 @@
 """Data documents: strict JSON or YAML, bounded, each at its folder's place in `data`."""
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -48,7 +48,7 @@ def parse(place: str, content: bytes) -> Any:
         raise BundleError(place, f"not strict YAML, {where}") from None
     except RecursionError:
         raise BundleError(place, "nested too deeply") from None
-    _Values(place, _MAX_VALUES).check(document, 0)
+    _check_values(place, document)
     return document
 
 
@@ -61,7 +61,7 @@ def strict_json(place: str, content: bytes) -> Any:
         # Of jiter's text only the place: the rest may quote data.
         found = re.search(r"line \d+ column \d+", str(error))
         raise BundleError(place, f"not strict JSON, {found[0] if found else 'somewhere'}") from None
-    _Values(place, _MAX_VALUES).check(document, 0)
+    _check_values(place, document)
     return document
 
 
@@ -104,32 +104,36 @@ def _structure(text: bytes) -> int:
     return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
-@dataclass(slots=True)
-class _Values:
-    """Counts values as they are when written out: YAML aliases can stand for billions."""
+def _check_values(place: str, document: Any) -> None:
+    """Level by level. Values count as they are when written out: YAML aliases can stand for
+    billions, and for themselves."""
+    level, left = [document], _MAX_VALUES - 1
+    for _ in range(_MAX_DEPTH + 1):
+        inner: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind is dict and {str}.issuperset(map(type, value)):
+                left -= len(value)
+                inner.extend(value.values() if left >= 0 else ())
+            elif kind is list:
+                left -= len(value)
+                inner.extend(value if left >= 0 else ())
+            elif not _is_simple(kind, value):
+                raise BundleError(place, f"a {kind.__name__} that JSON can't hold")
+        if left < 0:
+            break
+        if not inner:
+            return
+        level = inner
+    raise BundleError(place, "too many values, or nested too deeply")
 
-    place: str
-    left: int
 
-    def check(self, value: Any, depth: int) -> None:
-        self.left -= 1
-        if self.left < 0 or depth > _MAX_DEPTH:
-            raise BundleError(self.place, "too many values, or nested too deeply")
-        match value:
-            case None | bool() | str():
-                return
-            case int() if -(2**63) <= value < 2**63:
-                return
-            case float() if value - value == 0:
-                return
-            case list():
-                for each in value:
-                    self.check(each, depth + 1)
-            case dict() if all(isinstance(key, str) for key in value):
-                for each in value.values():
-                    self.check(each, depth + 1)
-            case _:
-                raise BundleError(self.place, f"a {type(value).__name__} that JSON can't hold")
+def _is_simple(kind: type, value: Any) -> bool:
+    if kind is int:
+        return -(2**63) <= int(value) < 2**63
+    if kind is float:
+        return math.isfinite(value)
+    return kind is str or kind is bool or value is None
 
 
 def placed(data: dict[str, Any], place: str, name: str, document: Any) -> dict[str, Any]:

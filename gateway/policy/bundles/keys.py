@@ -1,7 +1,7 @@
 """The key that bundles must be signed with, read from a file and fit for one algorithm only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -35,7 +35,7 @@ class VerificationKey:
     id: str
     algorithm: SigningAlgorithm
     scope: str
-    _key: Any
+    _key: Any = field(repr=False)
 
     def verifies(self, signed: bytes, signature: bytes) -> bool:
         """Whether the signature is right, by the one algorithm of this key."""

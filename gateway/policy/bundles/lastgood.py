@@ -13,7 +13,7 @@ An archive from here is proven like one from the network: its digest, its signat
 import hashlib
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -89,12 +89,6 @@ class Shelf:
         for old in self._folder.glob(f"{self._name}.*.tar.gz"):
             if old != self._place(digest):
                 old.unlink(missing_ok=True)
-
-    def confirm(self, good: LastGood, confirmed: float) -> LastGood:
-        """The same with a later time, durable. Raises BundleError."""
-        later = replace(good, confirmed=confirmed)
-        self.save(later)
-        return later
 
     def _archive(self, digest: str, limit: int) -> bytes:
         content, _ = read(self._place(digest), limit)

@@ -45,7 +45,7 @@ class ServerSource:
         self._offered: Bundle | None = None
         self._active: Bundle | None = None
         self._floor: Edition | None = None
-        self._unsaved = False
+        self._recalled = self._unsaved = False
         self._confirmed = self._noted = float("-inf")
         self._waits = settings.polling.long_poll is not None
         self._polling: asyncio.Task[Served] | None = None
@@ -54,9 +54,7 @@ class ServerSource:
         self._pause = 0.0
 
     async def start(self) -> Bundle:
-        if self._shelf:
-            self._kept = await asyncio.to_thread(self._shelf.load, self._settings.max_size)
-            self._floor = self._kept.edition if self._kept else None
+        await self._recall()
         try:
             return await self._first()
         except BundleError as fault:
@@ -67,6 +65,9 @@ class ServerSource:
                 raise BundleError(fault.path, f"{fault.message}; {none.message}") from None
 
     async def next(self) -> Bundle:
+        if not self._recalled:
+            await asyncio.sleep(self._pause)
+            await self._recall()
         await self._save()
         while True:
             if self._polling is None:
@@ -96,6 +97,7 @@ class ServerSource:
             raise BundleError(self._origin, "the last good bundle is from the future: the clock?")
         if age > self._settings.max_age:
             raise BundleError(self._origin, "the last good bundle is older than max_age")
+        await self._end_poll()  # its answer would be about another archive
         bundle = replace(await self._read(kept.archive), stale=True)
         self._archive = _Archive(kept.archive, kept.etag, self._clocks.monotonic() - age)
         self._offered = bundle
@@ -111,14 +113,17 @@ class ServerSource:
         return self._clocks.monotonic() - self._confirmed
 
     async def stop(self) -> None:
+        await self._end_poll()
+        with suppress(BundleError):  # the record before is still there, and the way out stays free
+            await self._save()
+
+    async def _end_poll(self) -> None:
         if self._polling:
             self._polling.cancel()
             await asyncio.wait({self._polling})
             if not self._polling.cancelled():
                 self._polling.exception()  # seen, and of no use any more
             self._polling = None
-        with suppress(BundleError):  # the record before is still there, and the way out stays free
-            await self._save()
 
     # --- what a poll brings ---------------------------------------------------------------------
 
@@ -206,6 +211,17 @@ class ServerSource:
 
     def _is_active(self, bundle: Bundle | None) -> bool:
         return bool(bundle and self._active and bundle.digest == self._active.digest)
+
+    async def _recall(self) -> None:
+        """Nothing is offered before it is known what was active last."""
+        if self._shelf:
+            try:
+                self._kept = await asyncio.to_thread(self._shelf.load, self._settings.max_size)
+            except BundleError:
+                self._failed()
+                raise
+            self._floor = self._kept.edition if self._kept else None
+        self._recalled = True
 
     async def _note(self) -> None:
         """Write down that the server confirmed what is kept, once in a while."""

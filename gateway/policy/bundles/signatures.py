@@ -107,10 +107,11 @@ def _token(place: str, content: bytes) -> bytes:
 
 def _payload(token: bytes, key: VerificationKey, place: str) -> _Payload:
     """What is signed, read only after the signature over it was found right."""
-    signed, _, signature = token.rpartition(b".")
-    head, _, body = signed.partition(b".")
-    if b"." in body or len(head) > _MAX_HEADER:
-        raise BundleError(place, "the signature is not a compact JWS")
+    match token.split(b"."):
+        case [head, body, signature] if len(head) <= _MAX_HEADER:
+            signed = head + b"." + body
+        case _:
+            raise BundleError(place, "the signature is not a compact JWS")
     header: _Header = _part(head, _Header, place)
     if header.alg != key.algorithm.value:
         raise BundleError(place, f"the signature is not by {key.algorithm.value}")

@@ -9,12 +9,12 @@ Whether one goes live is decided elsewhere; the source is told, and remembers it
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from gateway.policy.bundle import shipped
 from gateway.policy.bundles.contents import Bundle
 from gateway.policy.bundles.pauses import Clocks
 from gateway.policy.bundles.server import ServerSource
 from gateway.policy.bundles.watched import WatchedSource
 from gateway.policy.settings import PolicySettings
+from gateway.policy.shipped import shipped
 
 
 class Source(Protocol):

@@ -27,18 +27,19 @@ class WatchedSource:
         self._offered = ""
         self._active: Bundle | None = None
         self._floor: Edition | None = None
-        self._unsaved = False
+        self._recalled = self._unsaved = False
         self._confirmed = float("-inf")
         self._failures, self._retry_at = 0, float("inf")
 
     async def start(self) -> Bundle:
-        if self._shelf:
-            kept = await asyncio.to_thread(self._shelf.load, self._settings.max_size)
-            self._floor = kept.edition if kept else None
+        await self._recall()
         seen, candidate = await asyncio.to_thread(self._read)
         return self._offer(seen, candidate)
 
     async def next(self) -> Bundle:
+        if not self._recalled:
+            await asyncio.sleep(self._settings.polling.files)
+            await self._recall()
         await self._save()
         while True:
             await asyncio.sleep(self._settings.polling.files)
@@ -117,6 +118,13 @@ class WatchedSource:
         """What is active is what is offered: unchanged since it was looked at."""
         if self._active is not None and self._active.digest == self._offered:
             self._confirmed = self._clocks.monotonic()
+
+    async def _recall(self) -> None:
+        """Nothing is offered before it is known what was active last."""
+        if self._shelf:
+            kept = await asyncio.to_thread(self._shelf.load, self._settings.max_size)
+            self._floor = kept.edition if kept else None
+        self._recalled = True
 
     async def _save(self) -> None:
         if self._shelf and self._active and self._unsaved:
