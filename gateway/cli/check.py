@@ -55,7 +55,8 @@ def _summarize(path: Path, config: Config) -> None:
     console.print(table)
     for endpoint in config.endpoints:
         if endpoint.observe_until is not None:
-            console.print(Text(_observing(endpoint.name, endpoint.observe_until), "bold red"))
+            said = _observing(endpoint.name, endpoint.observe_until)
+            console.print(Text(said, "bold red"), soft_wrap=True)
     facts = Table.grid(padding=(0, 2))
     facts.add_row("upstream", Text(config.upstream.url))
     for issuer in config.identity.issuers:
@@ -100,7 +101,10 @@ def _row(endpoint: Endpoint) -> tuple[str, str, str, str]:
 def _observing(name: str, until: datetime) -> str:
     end = until.isoformat().replace("+00:00", "Z")
     if datetime.now(UTC) < until:
-        return f"NOT ENFORCED: {name} is only observed until {end}; everything in it is released"
+        return (
+            f"NOT ENFORCED: {name} is only observed until {end};"
+            " what its policy would hold back is released"
+        )
     return f"{name}: enforcement: observe is over since {end}; the policy is enforced"
 
 
