@@ -5,6 +5,7 @@ doesn't hide a wrong locator in the next. Where a value has another fault alread
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from gateway.policy.bundles.reading import read_overlay
 from gateway.policy.bundles.settings import DeliverySettings
 from gateway.policy.settings import EngineKind
 from gateway.proxy.settings import parse_address
+from gateway.quantities import parse_instant
+
+_OBSERVED_DAYS = 90
+"""How long an endpoint may be observed before somebody has to say so again."""
 
 _DELIVERY: TypeAdapter[DeliverySettings] = TypeAdapter(DeliverySettings)
 
@@ -179,12 +184,25 @@ def _endpoints(settings: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(("endpoints", index, "name"), message)
         if isinstance(body, Mapping):
             yield from check_body(body, ("endpoints", index, "body"))
+        yield from _observing(_at(endpoint, "observe_until"), ("endpoints", index))
     templates = [(index, _template(_at(each, "path"))) for index, each in enumerate(endpoints)]
     known = [(index, template) for index, template in templates if template]
     for (first, one), (second, other) in combinations(known, 2):
         if _unclear(one, other):
             message = f"endpoints[{first}] matches the same paths, and neither is more specific"
             yield Finding(("endpoints", second, "path"), message)
+
+
+def _observing(until: Any, path: KeyPath) -> Iterator[Finding]:
+    """A date that has passed is none: a gateway that starts after it enforces, and says so."""
+    try:
+        end = parse_instant(until)
+    except ValueError:
+        return
+    today = datetime.combine(datetime.now(UTC).date(), time(), UTC)
+    if end > today + timedelta(days=_OBSERVED_DAYS + 1):  # to the end of the last day
+        message = f"at most {_OBSERVED_DAYS} days ahead; observe for a shorter time, then enforce"
+        yield Finding((*path, "observe_until"), message)
 
 
 def _template(path: Any) -> tuple[str, ...] | None:

@@ -22,7 +22,16 @@ from gateway.decisionlog.plain import method, text, timestamp
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.question import MAX_LISTED, Seen, Written, write
 from gateway.errors import Code
-from gateway.model import Attribution, Caller, Counts, Decision, Effect, Inspection, SubjectRef
+from gateway.model import (
+    Attribution,
+    Caller,
+    Counts,
+    Decision,
+    Effect,
+    Inspection,
+    Phase,
+    SubjectRef,
+)
 from gateway.policy.contract import Question
 
 PATH = "privacy/decision"
@@ -43,16 +52,17 @@ class Outcome(StrEnum):
     REDACTED = "redacted"
     BLOCKED = "blocked"
     REFUSED = "refused"
+    OBSERVED = "observed"  # released whole, against the policy: the endpoint is being onboarded
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is known about one exchange when it ends; personal data included.
 
-    The defaults say "refused, before anything was known". `question` is the one of the request
-    phase, known as soon as the caller is; what was seen in the body stands in `inspection`.
-    `durations` are seconds by step, `note` is for operators and free of personal data, `probe`
-    marks the gateway's self-proof.
+    The defaults say "refused, before anything was known". `question` is the last one that was asked
+    or was about to be: the one that `decision` answers, if there is one. `durations` are seconds by
+    step, `note` is for operators and free of personal data, `probe` marks the gateway's self-proof,
+    `observing` an endpoint that is being onboarded.
     """
 
     exchange_id: str
@@ -71,6 +81,15 @@ class Evidence:
     durations: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     probe: bool = False
+    observing: bool = False
+
+    @property
+    def against_policy(self) -> int:
+        """The records that left only because the endpoint is being observed; 0 for all others."""
+        if self.outcome is not Outcome.OBSERVED or self.inspection is None or self.decision is None:
+            return 0
+        releases = self.decision.releases
+        return sum(group.records for group in self.inspection.groups if not releases(group))
 
 
 def withdrawn(evidence: Evidence, code: Code, http_status: int, note: str) -> Evidence:
@@ -120,6 +139,8 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
     unrecorded: int | None = None
     probe: bool = False
+    enforcement: str | None = None
+    against_policy: int | None = None
     pseudonym_key: str
     labels: Mapping[str, str]
 
@@ -140,6 +161,7 @@ class Renderer:
         at = timestamp(evidence.received_at)
         question = self._input(evidence, at, listed, total)
         refused = evidence.outcome is Outcome.REFUSED
+        observed = evidence.outcome is Outcome.OBSERVED
         entry = _Entry(
             decision_id=text(evidence.exchange_id),
             timestamp=at,
@@ -164,6 +186,8 @@ class Renderer:
             metrics=_metrics(evidence.durations),
             note="" if refused and code else text(evidence.note),
             probe=evidence.probe,
+            enforcement="observe" if evidence.observing else None,
+            against_policy=evidence.against_policy if observed else None,
             pseudonym_key=self._key_id,
             labels=self._labels,
         )
@@ -194,6 +218,9 @@ class Renderer:
         question, inspection = evidence.question, evidence.inspection
         if question is None:
             return None
+        if question.phase is Phase.REQUEST and evidence.observing:
+            # Its block was observed: the body was read, but nobody was asked about it.
+            return write(question, None, at, (), 0, self._pseudonyms)
         return write(question, inspection, at, listed, total, self._pseudonyms)
 
     def _result(

@@ -37,7 +37,10 @@ _REPORT = msgspec.json.Decoder(list[RegoFault])
 
 
 class EmbeddedEngine:
-    """An `Engine` of one bundle: the one given, or else the one that the settings name."""
+    """An `Engine` of one bundle: the one given, or else the one that the settings name.
+
+    `nice` lowers its processes' claim to a busy machine's cores (nice(2)).
+    """
 
     def __init__(
         self, settings: PolicySettings, bundle: Bundle | None = None, *, nice: int = 0

@@ -2,7 +2,8 @@
 
 `/healthz` says that the event loop turns; it depends on nothing else, so that a dead policy engine
 never makes Kubernetes restart a gateway that refuses correctly. `/readyz` names each check and
-whether it holds, in words from the code.
+whether it holds, in words from the code; beside the checks stands what must be seen although it
+makes nothing unready, as that an endpoint is only observed.
 """
 
 import asyncio
@@ -16,14 +17,18 @@ from aiohttp.web_protocol import RequestHandler
 from gateway.telemetry.metrics import Metrics
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
+Details = Callable[[], Mapping[str, Any]]
+"""JSON that stands in `/readyz` beside the checks."""
 
 
 class AdminServer:
     """Serves the three paths, and nothing else."""
 
-    def __init__(self, host: str, port: int, metrics: Metrics, checks: Checks) -> None:
+    def __init__(
+        self, host: str, port: int, metrics: Metrics, checks: Checks, details: Details = dict
+    ) -> None:
         self._host, self._port = host, port
-        self._metrics, self._checks = metrics, checks
+        self._metrics, self._checks, self._details = metrics, checks, details
         self._paths = {
             "/metrics": self._serve_metrics,
             "/healthz": self._serve_health,
@@ -68,7 +73,8 @@ class AdminServer:
     async def _serve_readiness(self) -> web.Response:
         checks = await self._checks()
         ready = all(checks.values())
-        body = {"status": "ready" if ready else "not ready", "checks": dict(checks)}
+        status = "ready" if ready else "not ready"
+        body = {"status": status, "checks": dict(checks), **self._details()}
         return _json(200 if ready else 503, body)
 
 

@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from gateway import __version__
-from gateway.decisionlog.entry import Evidence
+from gateway.decisionlog.entry import Evidence, Outcome
 from gateway.model import Effect, Inspection
 
 _STEP_BUCKETS: tuple[float, ...] = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025)
@@ -57,6 +57,8 @@ class Metrics:
         self._volumes: dict[tuple[str, str], _Volume] = {}
         self._steps: dict[str, _Durations] = {}
         self._uninspected = 0
+        self._observed: Counter[tuple[str, str]] = Counter()
+        self._against: Counter[tuple[str, str]] = Counter()
         self.registry.register(_Counts(self._counted))
         self.registry.register(_Readings(tuple(readings)))
 
@@ -81,6 +83,9 @@ class Metrics:
         volume.add(evidence, inspection)
         if evidence.bytes_released:
             self._uninspected += inspection.bytes_received - inspection.bytes_inspected
+        if evidence.outcome is Outcome.OBSERVED:
+            self._observed[endpoint, effect] += 1
+            self._against[endpoint, effect] += evidence.against_policy
 
     def render(self) -> bytes:
         """The text exposition format, version 0.0.4."""
@@ -97,6 +102,7 @@ class Metrics:
             exchanges.add_metric(labels, count)
         yield exchanges
         yield from self._counted_volumes(where[:2])
+        yield from self._counted_observed()
         uninspected = _counter(
             "uninspected_bytes",
             "Bytes received that no parser accounted for in a released body. Must stay 0: page.",
@@ -119,7 +125,7 @@ class Metrics:
         )
         subjects = _counter(
             "subjects",
-            "Distinct subjects in responses, permitted or withheld.",
+            "Distinct subjects in responses: permitted, withheld, or observed (released anyhow).",
             (*where, "went"),
         )
         sizes = _counter(
@@ -128,25 +134,41 @@ class Metrics:
         for labels, volume in self._volumes.items():
             for went in ("seen", "released", "redacted", "blocked"):
                 records.add_metric((*labels, went), getattr(volume, went))
-            for went in ("permitted", "withheld"):
+            for went in ("permitted", "withheld", "observed"):
                 subjects.add_metric((*labels, went), getattr(volume, went))
             for stage in ("received", "inspected", "sent"):
                 name = "released" if stage == "sent" else stage
                 sizes.add_metric((*labels, name), getattr(volume, stage))
         return records, subjects, sizes
 
+    def _counted_observed(self) -> Iterable[Metric]:
+        exchanges = _counter(
+            "observed_exchanges",
+            "Exchanges released whole against the policy, by what it would have done: onboarding.",
+            ("endpoint", "would"),
+        )
+        records = _counter(
+            "observed_records",
+            "Records released only because their endpoint is observed: the policy holds them back.",
+            ("endpoint", "would"),
+        )
+        for metric, counted in ((exchanges, self._observed), (records, self._against)):
+            for labels, count in counted.items():
+                metric.add_metric(labels, count)
+        return exchanges, records
+
 
 class _Volume:
     """What passed through one endpoint in one format."""
 
     __slots__ = (
-        "blocked", "inspected", "permitted", "received", "redacted", "released", "seen", "sent",
-        "withheld",
+        "blocked", "inspected", "observed", "permitted", "received", "redacted", "released", "seen",
+        "sent", "withheld",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.seen = self.released = self.redacted = self.blocked = 0
-        self.permitted = self.withheld = 0
+        self.permitted = self.withheld = self.observed = 0
         self.received = self.inspected = self.sent = 0
 
     def add(self, evidence: Evidence, inspection: Inspection) -> None:
@@ -163,7 +185,10 @@ class _Volume:
             blocked = decision.effect is Effect.BLOCK
             permitted = 0 if blocked else len(subjects & decision.permitted)
             self.permitted += permitted
-            self.withheld += len(subjects) - permitted
+            if evidence.outcome is Outcome.OBSERVED:
+                self.observed += len(subjects) - permitted
+            else:
+                self.withheld += len(subjects) - permitted
 
 
 class _Durations:

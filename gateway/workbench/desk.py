@@ -173,7 +173,8 @@ class Desk:
         play = _Play(self, trial, endpoint, at)
         rooms = Rooms(
             admission=play.admit,
-            endpoints=Endpoints(self.config.endpoints),
+            # What the policy says is what a trial is about, also of an endpoint that is observed.
+            endpoints=Endpoints([endpoint.enforced for endpoint in self.config.endpoints]),
             identity=play,
             policy=play,
             upstream=play,

@@ -171,6 +171,35 @@ def test_a_redacted_export_says_whose_records_stayed_behind() -> None:
     assert found["records"] == {"seen": 10, "released": 2, "redacted": 1, "blocked": 7}
 
 
+@pytest.mark.parametrize(("effect", "against"), [(Effect.BLOCK, 8), (Effect.REDACT, 5)])
+def test_an_observed_export_has_the_true_decision_and_what_left_against_it(
+    effect: Effect, against: int
+) -> None:
+    observed = released(
+        inspection=inspection(group(A9, records=5), group(A1, records=3)),
+        decision=decision(effect, A1, reasons=("foreign_subject",)),
+        counts=Counts(seen=8, released=8),
+        outcome=Outcome.OBSERVED,
+        observing=True,
+    )
+    found = entry(observed)
+    assert (found["outcome"], found["enforcement"]) == ("observed", "observe")
+    assert found["against_policy"] == against
+    assert found["result"]["effect"] == effect
+    assert found["result"]["reasons"] == ["foreign_subject"]
+    assert found["records"] == {"seen": 8, "released": 8, "redacted": 0, "blocked": 0}
+    assert found["bytes"]["released"] == 2_000
+    assert not {"code", "error"} & found.keys()
+    refused = entry(withdrawn(observed, Code.LOG_UNAVAILABLE, 503, "late"))
+    assert (refused["outcome"], refused["enforcement"]) == ("refused", "observe")
+    assert "against_policy" not in refused
+    assert refused["records"] == {"seen": 8, "released": 0, "redacted": 0, "blocked": 8}
+
+
+def test_an_enforced_export_says_nothing_of_enforcement() -> None:
+    assert not {"enforcement", "against_policy"} & entry(released()).keys()
+
+
 def test_a_subject_that_was_found_in_several_ways_is_listed_once() -> None:
     found = entry(
         released(

@@ -50,6 +50,13 @@ def test_every_401_is_the_same() -> None:
     assert answers[0].headers["WWW-Authenticate"] == "Bearer"
 
 
+def test_an_endpoint_that_is_only_observed_says_so_in_its_refusals_and_nothing_more() -> None:
+    refusal = Forbidden(Code.BLOCKED_BY_POLICY, "a note")
+    said, unsaid = (problem(Denial(refusal, "e1", observing)) for observing in (True, False))
+    assert said.headers == {**unsaid.headers, "Privacy-Gateway-Enforcement": "observe"}
+    assert (said.status, said.body) == (unsaid.status, unsaid.body)
+
+
 def test_who_is_refused_for_want_of_a_part_may_come_again() -> None:
     """E17"""
     unavailable = problem(Denial(Unavailable(Code.OVERLOADED), "e1"))

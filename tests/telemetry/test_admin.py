@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
@@ -12,11 +13,11 @@ from gateway.telemetry.metrics import Metrics
 
 
 @asynccontextmanager
-async def serving(checks: Mapping[str, bool]) -> AsyncIterator[str]:
+async def serving(checks: Mapping[str, bool], **details: Any) -> AsyncIterator[str]:
     async def current() -> Mapping[str, bool]:
         return checks
 
-    server = AdminServer("127.0.0.1", 0, Metrics(), current)
+    server = AdminServer("127.0.0.1", 0, Metrics(), current, lambda: details)
     await server.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -37,6 +38,18 @@ async def test_it_names_the_check_that_fails_and_is_alive_all_the_same() -> None
         assert answer.status == 503
         assert (await answer.json())["checks"]["policy"] is False
         assert (await session.get(f"{url}/healthz")).status == 200
+
+
+async def test_it_shows_what_must_be_seen_and_stays_ready() -> None:
+    observing = [{"endpoint": "orders", "until": "2026-06-01T00:00:00Z"}]
+    async with serving({"policy": True}, observing=observing) as url, ClientSession() as session:
+        answer = await session.get(f"{url}/readyz")
+        assert answer.status == 200
+        assert await answer.json() == {
+            "status": "ready",
+            "checks": {"policy": True},
+            "observing": observing,
+        }
 
 
 async def test_metrics_are_served_in_the_text_format_and_other_paths_are_not_there() -> None:

@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy.bundle import Bundle, load
+from gateway.policy.bundles.contents import Edition
 from gateway.workbench.replay.vocabulary import readers, words
 from tests.policy.support import POLICIES, shipped_bundle
 
 
 def bundle(text: str, data: object = None) -> Bundle:
-    return Bundle(Path("b"), "r", {"privacy/a.rego": text}, {"privacy": data})
+    edition = Edition("r", "")
+    return Bundle("b", "r", {"privacy/a.rego": text}, {"privacy": data}, None, edition, "")
 
 
 @pytest.mark.parametrize(
