@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway.cli.console import WRONG, faulty, give_up, loaded, unusable
+from gateway.cli.options import BundleOption, JsonOption
 from gateway.config import Config, ConfigFaults
 from gateway.policy.settings import EngineKind
+from gateway.workbench.unusable import Unusable
 
 if TYPE_CHECKING:
     from gateway.workbench.cases import Cases
@@ -24,18 +26,13 @@ if TYPE_CHECKING:
 def test(
     cases: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[CASES.yaml]...", help="Files of cases."),
+        typer.Argument(metavar="CASES.yaml", help="Files of cases."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration.")
     ] = None,
-    bundle: Annotated[
-        Path | None,
-        typer.Option("--bundle", metavar="BUNDLE", help="Another policy than the configured one."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="JSON with stable keys, for other tools.")
-    ] = False,
+    bundle: BundleOption = None,
+    as_json: JsonOption = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of a file of cases instead.")
     ] = False,
@@ -70,7 +67,6 @@ def test(
     test or the input can't be used (options, configuration, cases, files, policy).
     """
     from gateway.workbench.cases import json_schema, load
-    from gateway.workbench.unusable import Unusable
 
     if schema:
         typer.echo(json.dumps(json_schema(), indent=2))

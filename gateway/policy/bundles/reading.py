@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.policy.bundles import archive, contents, documents, files
 from gateway.policy.bundles.contents import Bundle, Overlay
+from gateway.policy.bundles.faults import BundleError
 from gateway.policy.bundles.folder import Look, look, read_folder
 from gateway.policy.bundles.keys import read_key
 from gateway.policy.bundles.settings import DeliverySettings
@@ -34,7 +35,11 @@ def glance(path: Path, overlay: Path | None, settings: DeliverySettings) -> Glan
 
 def read_path(path: Path, overlay: Path | None, settings: DeliverySettings) -> Bundle:
     """The bundle in a folder or in a `.tar.gz`. Raises BundleError."""
-    if path.is_file():
+    try:
+        is_archive = path.is_file()
+    except OSError as error:  # of a name that is too long, for one
+        raise BundleError(path, f"can't be read: {error.strerror}") from None
+    if is_archive:
         content, _ = files.read(path, settings.max_size)
         return read_archive(content, str(path), overlay, settings)
     whole = settings.signing is not None
