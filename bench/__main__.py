@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import bodies, load, policy
+from bench import bodies, load, policy, reload
 from bench.contestants import Contestant, contest, workspace
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -25,6 +25,7 @@ GATES: dict[str, tuple[str, float]] = {
     "100 MB ZIP by manifest, bytes/s": (">=", 0.4),
     "1 GB NDJSON, MiB above idle": ("<=", 64),
     "small p99 during 200 MB, x idle": ("<=", 4),
+    "failed requests during reloads": ("<=", 0),
 }
 console = Console()
 
@@ -124,6 +125,9 @@ def main() -> int:
             latency = latency_during(gateway, token, rounds)
             work["2 KB JSON, p99 seconds"] = latency
             gates["small p99 during 200 MB, x idle"] = latency["during"] / latency["idle"]
+    console.print("reload")
+    work["reload"] = reload.measure(4.0 * seconds)
+    gates["failed requests during reloads"] = work["reload"]["failed"]
     return report(work, gates, policy.run(console, quick))
 
 

@@ -67,11 +67,16 @@ WORDS = {
     "admin": "address and port",
     "upstream": "URL, or [`upstream`](#upstream)",
     "upstream.url": "URL",
+    "policy.bundle": "path or URL",
     "policy.opa": "URL",
+    "policy.shadow.bundle": "path or URL",
+    "policy.shadow": "path or URL, or [`policy.shadow`](#policyshadow)",
     "identity.issuers[].jwks": "URL or path",
     "identity.issuers[].identifiers": "mapping of identifier kinds to a claim, a template such as"
     " `Patient/{patient}`, or a mapping with `claim` and `type` (`string`, `integer`)",
     "endpoints[].path": "path with `{parameters}`",
+    "endpoints[].observe_until": "date such as `2026-12-31` (to its end, UTC), or RFC 3339 time"
+    " with a zone",
     "endpoints[].body.records": "locator",
     "endpoints[].body.subject": "mapping of identifier kinds to a locator or list of locators, or"
     " a list of such mappings",
@@ -122,7 +127,7 @@ def _default(path: str, name: str, key: Key) -> str:
     if key.required:
         return "**required**"
     if isinstance(key.shape, Section):
-        return ""
+        return "none" if key.default is None else ""
     default = spell_default(key)
     if default in (None, "", []):
         return "none"

@@ -16,37 +16,48 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import structlog
 
 from gateway import __version__
+from gateway.child import harden
 from gateway.config import Config
 from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.key import read_key
+from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.endpoints import Endpoints
 from gateway.errors import Refusal, place
 from gateway.exchange import Rooms, guard
 from gateway.identity.authenticator import Authenticator
 from gateway.inspection.dispatch import Dispatch
-from gateway.policy.bundle import BundleError
+from gateway.policy.activation import Activation
+from gateway.policy.bundle import Bundle, BundleError
+from gateway.policy.bundles.source import make_source
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import Engine
+from gateway.policy.engine import Engine, Stage
 from gateway.policy.opa import OpaEngine
+from gateway.policy.opa_proof import ProvenOpa
+from gateway.policy.probes import Plan
 from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.shadow import Shadow
 from gateway.proxy.admission import admit
 from gateway.proxy.parser import UnfitParserError
 from gateway.proxy.server import DataServer
 from gateway.proxy.settings import Address
 from gateway.proxy.upstream import UpstreamClient
-from gateway.selfproof import prove
+from gateway.selfproof import plan, prove
 from gateway.spool import Spool
 from gateway.telemetry import logs
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.metrics import Metrics, Reading
-from gateway.workers import WorkerError, harden
+from gateway.telemetry.onboarding import Onboarding
+from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
+from gateway.workers import WorkerError
 
 _PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
+_SHADOW_NICE = 10
 _LOG = structlog.get_logger()
 
 
@@ -128,15 +139,14 @@ class Gateway:
         config = self._config
         labels = {"id": secrets.token_hex(8), "version": __version__}
         self.spool = Spool(config.spool)
-        self.log = DecisionLog(
-            config.decision_log, read_key(config.decision_log.pseudonym_key_file), labels
-        )
+        key = read_key(config.decision_log.pseudonym_key_file)
+        self.log = DecisionLog(config.decision_log, key, labels)
         await self.log.start()
         stack.push_async_callback(self.log.stop)
         self.inspector = Dispatch(config.inspection, self.spool)
         await self.inspector.start()
         stack.push_async_callback(self.inspector.stop)
-        self.engine = _engine(config.policy)
+        self.engine = _engine(config.policy, _plan(config))
         await self.engine.start()
         stack.push_async_callback(self.engine.stop)
         self.identity = Authenticator(config.identity)
@@ -145,7 +155,13 @@ class Gateway:
         self.upstream = UpstreamClient(config.upstream, self.spool)
         await self.upstream.start()
         stack.push_async_callback(self.upstream.stop)
-        self.metrics = Metrics([self._readings])
+        self.onboarding = Onboarding(config.endpoints, _now)
+        self.metrics = Metrics([self._readings, self.onboarding.readings])
+        report = ShadowReport(self.metrics.registry, Pseudonyms(key.pseudonym))
+        self.shadow = _shadow(config.policy, report)
+        if self.shadow:
+            self.shadow.start()
+            stack.push_async_callback(self.shadow.stop)
         self.rooms = Rooms(
             admission=partial(admit, limits=config.client.limits),
             endpoints=Endpoints(config.endpoints),
@@ -154,19 +170,22 @@ class Gateway:
             upstream=self.upstream,
             inspector=self.inspector,
             log=self.log,
-            observer=self.metrics,
+            observer=WithShadow(self.metrics, self.shadow) if self.shadow else self.metrics,
             request_phase=config.policy.request_phase,
             new_id=_Ids().__next__,
-            now=lambda: datetime.now(UTC),
+            now=_now,
         )
-        self._admin = AdminServer(config.admin.host, config.admin.port, self.metrics, self.checks)
+        self._admin = AdminServer(
+            config.admin.host, config.admin.port, self.metrics, self.checks, self.details
+        )
         await self._admin.start()
         stack.push_async_callback(self._admin.stop)
         self._data = DataServer(config.proxy, lambda request: guard(request, self.rooms))
         await self._data.start()
         stack.push_async_callback(self._data.stop)
-        proof = asyncio.create_task(self._keep_proving())
-        stack.callback(proof.cancel)
+        for keep in (self._keep_proving, self.onboarding.keep_announcing):
+            task = asyncio.create_task(keep())
+            stack.callback(task.cancel)
 
     @property
     def data_url(self) -> str:
@@ -187,6 +206,11 @@ class Gateway:
             "inspection": self.inspector.facts().ready > 0,
             "self_proof": self._proven,
         }
+
+    def details(self) -> Mapping[str, Any]:
+        """What must be seen beside the checks, and makes nothing unready."""
+        shadow = {"shadow": shadow_details(self.shadow.facts())} if self.shadow else {}
+        return {"observing": self.onboarding.observing(), **shadow}
 
     async def _keep_proving(self) -> None:
         """Play the planted exchanges until they go as they must, then again every five minutes."""
@@ -233,6 +257,26 @@ class Gateway:
             1,
             {"engine": engine.kind.value, "revision": engine.revision},
         )
+        yield Reading("policy_activations", "Policies that went live.", engine.activations)
+        for stage in Stage:
+            yield Reading(
+                "policy_rejections",
+                "Policies that did not go live, by how far they came. The one before stays.",
+                engine.rejections.get(stage, 0),
+                {"stage": stage.value},
+            )
+        if engine.activated_at is not None:
+            yield Reading(
+                "policy_activated_timestamp_seconds",
+                "When the active policy went live.",
+                engine.activated_at,
+            )
+        if engine.age is not None:
+            yield Reading(
+                "policy_age_seconds", "Since its source confirmed the active policy.", engine.age
+            )
+        if self.shadow:
+            yield from shadow_readings(self.shadow.facts())
         for facts in self.identity.key_facts():
             issuer = {"issuer": facts.issuer}
             yield Reading("keys", "Usable keys of an issuer.", facts.keys, issuer)
@@ -240,6 +284,10 @@ class Gateway:
             yield Reading("keys_live", "1 if an issuer's keys count.", facts.live, issuer)
             if facts.age is not None:
                 yield Reading("keys_age_seconds", "Since the last good read.", facts.age, issuer)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class _Ids:
@@ -261,9 +309,25 @@ class _Nobody:
     def exchange(self, evidence: object) -> None: ...
 
 
-def _engine(settings: PolicySettings) -> Engine:
+def _plan(config: Config) -> Plan:
+    issuers = {each.issuer: tuple(each.identifiers) for each in config.identity.issuers}
+    return plan(config.endpoints, issuers, config.policy.request_phase)
+
+
+def _engine(settings: PolicySettings, probes: Plan) -> Engine:
     match settings.engine:
         case EngineKind.EMBEDDED:
-            return EmbeddedEngine(settings)
+            return Activation(settings, make_source(settings), probes)
         case EngineKind.OPA:
-            return OpaEngine(settings)
+            return ProvenOpa(OpaEngine(settings), probes, settings.deadline)
+
+
+def _shadow(policy: PolicySettings, report: ShadowReport) -> Shadow | None:
+    settings = policy.shadowing
+    if policy.shadow is None or settings is None:
+        return None
+
+    def make(bundle: Bundle) -> Engine:
+        return EmbeddedEngine(settings, bundle, nice=_SHADOW_NICE)
+
+    return Shadow(policy.shadow, make_source(settings), make, report)

@@ -5,13 +5,16 @@ A path that no endpoint names is refused: what nobody configured, nobody inspect
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from gateway.errors import Code, MethodNotAllowed, NotFound
 from gateway.inspection.settings import BodySpec, Limits
+from gateway.quantities import Instant
 
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]{0,62})\}", re.ASCII)
 _LITERAL = re.compile(r"[A-Za-z0-9._~$!&'()*+,=:@-]+", re.ASCII)
@@ -41,9 +44,24 @@ def _check_template(path: str) -> str:
     return path
 
 
+class Enforcement(StrEnum):
+    """Whether what the policy says is done."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"  # recorded, and the response released whole: for onboarding
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One guarded export. `labels` are handed to the policy; they are not metric labels."""
+    """One guarded export. `labels` are handed to the policy; they are not metric labels.
+
+    `enforcement: observe` is for an endpoint that is being onboarded: what the policy would block
+    or redact is recorded and **released whole**, until `observe_until`, which is required then and
+    at most 90 days ahead. From that instant on (a date: from its end, UTC) the policy is enforced,
+    also in a gateway that is started later. What can't be told is refused all the same: a body that
+    can't be read, a policy that doesn't answer, a token that isn't good. Both keys can be set in
+    the file only, not by the environment.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,6 +72,29 @@ class Endpoint:
     release: Literal["hold"] = "hold"
     limits: Limits = field(default_factory=Limits)
     labels: Mapping[str, str] = field(default_factory=dict)
+    enforcement: Enforcement = Enforcement.ENFORCE
+    observe_until: Instant | None = None
+
+    def __post_init__(self) -> None:
+        if self.enforcement is Enforcement.OBSERVE and self.observe_until is None:
+            raise ValueError(
+                "enforcement: observe needs the day on which it ends, as in"
+                " observe_until: 2026-12-31"
+            )
+        if self.enforcement is Enforcement.ENFORCE and self.observe_until is not None:
+            raise ValueError(
+                "observe_until is set, but nothing is observed:"
+                " say enforcement: observe, or drop it"
+            )
+
+    def observes(self, at: datetime) -> bool:
+        """Whether an exchange received at `at` is only observed."""
+        return self.observe_until is not None and at < self.observe_until
+
+    @property
+    def enforced(self) -> "Endpoint":
+        """The same endpoint as it is when it is enforced."""
+        return replace(self, enforcement=Enforcement.ENFORCE, observe_until=None)
 
 
 @dataclass(frozen=True, slots=True)

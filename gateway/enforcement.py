@@ -1,7 +1,17 @@
 """Decision → Release. The only place where a Release is made.
 
 What reaches a client is either a `Release`, made here from a `Decision`, or a `Denial`, which has
-room for a status, a code and the exchange id, and for nothing else.
+room for a status, a code and the exchange id, and for whether its endpoint is only observed.
+
+At an endpoint that is being onboarded (`enforcement: observe`) every answer says so:
+
+    Privacy-Gateway-Enforcement: observe                    released as the policy says, or refused
+    Privacy-Gateway-Enforcement: observe; would=block       released whole, against the policy
+    Privacy-Gateway-Enforcement: observe; would=redact
+
+The second part stands only with the whole body, so that it tells its reader nothing about people
+whose data they don't have already. A refusal never has it: it would say what the policy thinks of a
+body that nobody received.
 """
 
 from typing import Protocol, assert_never
@@ -12,13 +22,20 @@ from gateway.model import Counts, Decision, Effect, Inspection
 from gateway.response import Response
 from gateway.spool import Spooled
 
+ENFORCEMENT = "Privacy-Gateway-Enforcement"
+OBSERVING = "observe"
+"""The field of an answer from an endpoint that is only observed, and the least that it says."""
+
 _PERMIT = object()
 
 
 class Release:
-    """What may reach the client: an allow-listed head and a body, untouched or redacted."""
+    """What may reach the client: an allow-listed head and a body, untouched or redacted.
 
-    __slots__ = ("body", "counts", "effect", "headers")
+    `observed` where the body is whole although `effect` says otherwise.
+    """
+
+    __slots__ = ("body", "counts", "effect", "headers", "observed")
 
     def __init__(
         self,
@@ -28,21 +45,23 @@ class Release:
         headers: tuple[tuple[str, str], ...],
         body: Spooled,
         counts: Counts,
+        observed: bool = False,
     ) -> None:
         if permit is not _PERMIT:
             raise TypeError("only gateway.enforcement makes a Release")
         self.effect, self.headers, self.body, self.counts = effect, headers, body, counts
+        self.observed = observed
 
 
 class Denial:
-    """The answer to a refused exchange: the same for every caller."""
+    """The answer to a refused exchange: the same for every caller of an endpoint."""
 
-    __slots__ = ("code", "exchange_id", "status")
+    __slots__ = ("code", "exchange_id", "observing", "status")
 
-    def __init__(self, refusal: Refusal, exchange_id: str) -> None:
+    def __init__(self, refusal: Refusal, exchange_id: str, observing: bool = False) -> None:
         self.status = refusal.http_status
         self.code = refusal.public_code
-        self.exchange_id = exchange_id
+        self.exchange_id, self.observing = exchange_id, observing
 
 
 class Rewriter(Protocol):
@@ -65,34 +84,45 @@ async def enforce(
     spec: BodySpec,
     limits: Limits,
     rewriter: Rewriter,
+    *,
+    observing: bool = False,
 ) -> Release:
     """Release untouched, release redacted, or raise Forbidden.
 
     The decision was already held against the contract; what is checked here again is that an
     `allow` leaves nothing behind, because this is the last place where it can be.
     """
+    headers = response.headers
+    if observing:
+        if decision.effect is not Effect.ALLOW:
+            return _observed(decision, inspection, response)
+        headers = (*headers, (ENFORCEMENT, OBSERVING))
     match decision.effect:
         case Effect.BLOCK:
             raise Forbidden(Code.BLOCKED_BY_POLICY)
         case Effect.ALLOW:
             if decision.mask or not all(decision.releases(group) for group in inspection.groups):
                 raise InternalError(Code.INTERNAL_ERROR, "allow, but something must stay behind")
-            counts = Counts(seen=inspection.records, released=inspection.records)
-            return Release(
-                _PERMIT,
-                effect=decision.effect,
-                headers=response.headers,
-                body=response.body,
-                counts=counts,
-            )
+            body, counts = response.body, _whole(inspection)
         case Effect.REDACT:
             body, counts = await rewriter.rewrite(response, spec, limits, inspection, decision)
-            return Release(
-                _PERMIT,
-                effect=decision.effect,
-                headers=response.headers,
-                body=body,
-                counts=counts,
-            )
         case _:
             assert_never(decision.effect)
+    return Release(_PERMIT, effect=decision.effect, headers=headers, body=body, counts=counts)
+
+
+def _observed(decision: Decision, inspection: Inspection, response: Response) -> Release:
+    """The whole body, against the decision: the endpoint is being onboarded, and says so."""
+    would = f"{OBSERVING}; would={decision.effect.value}"
+    return Release(
+        _PERMIT,
+        effect=decision.effect,
+        headers=(*response.headers, (ENFORCEMENT, would)),
+        body=response.body,
+        counts=_whole(inspection),
+        observed=True,
+    )
+
+
+def _whole(inspection: Inspection) -> Counts:
+    return Counts(seen=inspection.records, released=inspection.records)

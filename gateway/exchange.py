@@ -96,15 +96,19 @@ class Rooms:
 async def guard(request: Request, rooms: Rooms) -> Release | Denial:
     """Let one export pass, redacted where the policy says so, or refuse it.
 
-    Returns only when the decision's log entry is durable; whatever goes wrong is a `Denial`.
+    Returns only when the decision's log entry is durable; whatever goes wrong is a `Denial`. Where
+    an endpoint is only observed, what its policy would hold back is released whole, and nothing
+    else is.
     """
     exchange_id, received_at, steps = rooms.new_id(), rooms.now(), _Steps()
     admitted: Admitted | None = None
     route: Route | None = None
     caller: Caller | None = None
+    question: Question | None = None
     response: Response | None = None
     inspection: Inspection | None = None
     decision: Decision | None = None
+    observing = False
     outcome: Release | Denial
     refusal: Refusal | None = None
     try:
@@ -112,13 +116,14 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
             admitted = rooms.admission(request)
             route = rooms.endpoints.match(admitted.method, admitted.path)
             body, limits = route.endpoint.body, route.endpoint.limits
+            observing = route.endpoint.observes(received_at)
         with steps("identity"):
             caller = await rooms.identity.authenticate(admitted.authorization)
         question = _question(exchange_id, received_at, admitted, route, caller)
         if rooms.request_phase:
             with steps("request_policy"):
                 decision = await rooms.policy.decide(question)
-            if decision.effect is not Effect.ALLOW:
+            if decision.effect is not Effect.ALLOW and not observing:
                 raise Forbidden(Code.BLOCKED_BY_POLICY, "in the request phase")
         if not rooms.log.ready():
             raise Unavailable(Code.LOG_UNAVAILABLE, "before the upstream was asked")
@@ -126,24 +131,29 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
             response = await rooms.upstream.fetch(admitted, route, exchange_id)
         with steps("inspection"):
             inspection = await rooms.inspector.inspect(response, body, limits)
-        with steps("policy"):
-            decision = None  # what the request phase said is not about this body
-            decision = await rooms.policy.decide(question.about(inspection))
+        if decision is None or decision.effect is Effect.ALLOW:  # else it was blocked, and observed
+            question, decision = question.about(inspection), None
+            with steps("policy"):
+                decision = await rooms.policy.decide(question)
         with steps("enforcement"):
-            outcome = await enforce(decision, inspection, response, body, limits, rooms.inspector)
+            outcome = await enforce(
+                decision, inspection, response, body, limits, rooms.inspector, observing=observing
+            )
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all become a denial
         refusal = _as_refusal(error)
-        outcome = Denial(refusal, exchange_id)
+        outcome = Denial(refusal, exchange_id, observing)
     evidence = Evidence(
         exchange_id,
         received_at,
         endpoint=route.endpoint.name if route else None,
         method=admitted.method if admitted else None,
         caller=caller,
+        question=question,
         inspection=inspection,
         decision=decision,
         durations=steps.durations,
         probe=rooms.probe,
+        observing=observing,
         **_account(outcome, refusal, inspection),
     )
     try:
@@ -153,7 +163,7 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
         if isinstance(outcome, Release):
             outcome.body.close()
         refusal = _as_refusal(error)
-        outcome = Denial(refusal, exchange_id)
+        outcome = Denial(refusal, exchange_id, observing)
         evidence = replace(evidence, **_account(outcome, refusal, inspection))
     if response and not (isinstance(outcome, Release) and outcome.body is response.body):
         response.body.close()
@@ -195,8 +205,9 @@ def _account(
     """Every record seen is released, redacted or blocked."""
     if isinstance(outcome, Release):
         redacted = outcome.effect is Effect.REDACT
+        as_decided = Outcome.REDACTED if redacted else Outcome.RELEASED
         return _Account(
-            outcome=Outcome.REDACTED if redacted else Outcome.RELEASED,
+            outcome=Outcome.OBSERVED if outcome.observed else as_decided,
             code=None,
             note="",
             http_status=200,

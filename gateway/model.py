@@ -136,12 +136,18 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Records that share owners, attribution and category. `owners` is empty if unattributed."""
+    """Records that share owners, attribution and category. `owners` is empty if unattributed.
+
+    `first` are the places of the first few of them, counted from 0 over all records in the order
+    they were read. They say where to look, not what is there, so that two groups are equal without
+    them.
+    """
 
     owners: tuple[SubjectRef, ...]
     attribution: Attribution
     category: str
     records: int
+    first: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

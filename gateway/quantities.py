@@ -1,11 +1,12 @@
-"""Sizes and durations as people write them: `2GiB`, `64 KiB`, `30s`, `250ms`.
+"""Sizes, durations and instants as people write them: `2GiB`, `64 KiB`, `30s`, `2026-12-31`.
 
-Sizes are in bytes (int), durations in seconds (float). A bare number is refused: a unit that one
-has to guess is how a limit of two seconds becomes two milliseconds.
+Sizes are in bytes (int), durations in seconds (float), instants in UTC. A bare number is refused: a
+unit that one has to guess is how a limit of two seconds becomes two milliseconds.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -41,6 +42,30 @@ def parse_size(text: str) -> int:
 def parse_duration(text: str) -> float:
     """`"250ms"` → 0.25. Raises ValueError, naming the units there are."""
     return float(_parse(text, _DURATIONS, "a duration such as 30s"))
+
+
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_INSTANT = (
+    rf"{_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{1,6}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})"
+)
+
+
+def parse_instant(text: Any) -> datetime:
+    """`"2026-12-31"` → the end of that day in UTC; `"2026-12-31T12:00:00+01:00"` → 11:00 UTC.
+
+    RFC 3339 with its zone. Raises ValueError.
+    """
+    try:
+        if isinstance(text, str) and re.fullmatch(_DATE, text):
+            day = date.fromisoformat(text) + timedelta(days=1)
+            return datetime.combine(day, time(), UTC)
+        if isinstance(text, str) and re.fullmatch(_INSTANT, text):
+            return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("there is no such day or time") from None
+    raise ValueError(
+        "expected a date such as 2026-12-31, or a time and its zone, as in 2026-12-31T12:00:00Z"
+    )
 
 
 def _parse(text: Any, units: Mapping[str, int | Fraction], example: str) -> Fraction:
@@ -84,5 +109,16 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     WithJsonSchema(
         {"type": "string", "pattern": _pattern(_DURATIONS), "examples": ["250ms", "30s"]},
+    ),
+]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(parse_instant),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^({_DATE}|{_INSTANT})$",
+            "examples": ["2026-12-31", "2026-12-31T12:00:00Z"],
+        },
     ),
 ]

@@ -3,23 +3,32 @@
 A planted foreign record must be blocked and an own record must pass, through `exchange.guard` with
 the real policy, the real inspection (in the event loop and in a worker) and the real decision log;
 only the caller and the upstream are planted. The entries are marked as probes in the log.
+
+A policy by itself is asked many more planted questions before it goes live (`policy.probes`); what
+they can be about follows from the configuration, in `plan`.
 """
 
 import gzip
 import json
+import re
 import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from gateway.endpoints import Endpoint, Endpoints, Route
+from gateway.endpoints import Endpoint, Endpoints, Route, split_template
 from gateway.enforcement import Denial, Release
 from gateway.errors import Code
 from gateway.exchange import Rooms, guard
-from gateway.inspection.settings import BodySpec
-from gateway.model import Admitted, Caller, Format, Identifier, Request
+from gateway.inspection.settings import BodySpec, MemberSpec
+from gateway.model import Admitted, Attribution, Caller, Format, Identifier, Request
+from gateway.policy.probes import PROOF, Plan, Target
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, Spooled
 
-ENDPOINT = "self-proof"
+_T = TypeVar("_T")
+
+_KIND = re.compile(r"\{([^{}/]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +40,7 @@ class _Planted:
     coding: tuple[str, ...]
 
     def admit(self, request: Request) -> Admitted:
-        return Admitted(request.method, (ENDPOINT,), {}, request.target, (), ())
+        return Admitted(request.method, (PROOF,), {}, request.target, (), ())
 
     async def authenticate(self, authorization: tuple[bytes, ...]) -> Caller:
         return self.caller
@@ -51,7 +60,7 @@ async def prove(rooms: Rooms, kind: str, issuer: str) -> str | None:
     spec = BodySpec(Format.JSON, records="$[*]", subject=({kind: ("$.owner",)},))
     planted = replace(
         rooms,
-        endpoints=Endpoints([Endpoint(ENDPOINT, f"/{ENDPOINT}", spec)]),
+        endpoints=Endpoints([Endpoint(PROOF, f"/{PROOF}", spec)]),
         probe=True,
     )
     for owners, must_pass in (((own,), True), ((own, foreign), False), ((foreign,), False)):
@@ -59,7 +68,7 @@ async def prove(rooms: Rooms, kind: str, issuer: str) -> str | None:
         for coded, coding in ((body, ()), (gzip.compress(body, mtime=0), ("gzip",))):
             play = _Planted(caller, coded, coding)
             outcome = await guard(
-                Request("GET", f"/{ENDPOINT}", ()),
+                Request("GET", f"/{PROOF}", ()),
                 replace(planted, admission=play.admit, identity=play, upstream=play),
             )
             if fault := _fault(outcome, must_pass):
@@ -78,3 +87,57 @@ def _fault(outcome: Release | Denial, must_pass: bool) -> str | None:
     if outcome.code is Code.BLOCKED_BY_POLICY:
         return None
     return f"a planted foreign record met {outcome.code}, not the policy"
+
+
+# --- what a policy by itself is asked -----------------------------------------------------------
+
+
+def plan(
+    endpoints: Sequence[Endpoint], issuers: Mapping[str, Sequence[str]], request_phase: bool
+) -> Plan:
+    """The probes' plan for a configuration. `issuers` are issuer → kinds of its identifiers."""
+    kinds = {kind: None for each in issuers.values() for kind in each}
+    targets = tuple(_target(endpoint, tuple(kinds)) for endpoint in endpoints)
+    held = {issuer: tuple(each) for issuer, each in issuers.items()}
+    return Plan(targets, held, request_phase)
+
+
+def _target(endpoint: Endpoint, kinds: tuple[str, ...]) -> Target:
+    body = endpoint.body
+    specs: tuple[BodySpec | MemberSpec, ...] = (body, *body.members)
+    segments = split_template(endpoint.path)
+    params = {part[1:-1]: PROOF for part in segments if part.startswith("{")}
+    return Target(
+        endpoint=endpoint.name,
+        path=tuple(PROOF if part.startswith("{") else part for part in segments),
+        kinds=_distinct(kind for spec in specs for kind in _kinds(spec)) or kinds,
+        format=body.format,
+        attributions=_distinct(_attribution(spec) for spec in specs) or (Attribution.DIRECT,),
+        categories=_distinct(spec.category for spec in body.members or (body,)),
+        method=endpoint.methods[0],
+        params=params,
+        labels=endpoint.labels,
+    )
+
+
+def _kinds(spec: BodySpec | MemberSpec) -> Iterator[str]:
+    for owner in spec.subject:
+        yield from owner
+    if isinstance(spec, MemberSpec) and spec.attribution is Attribution.PATH:
+        yield from _KIND.findall(spec.match)
+
+
+def _attribution(spec: BodySpec | MemberSpec) -> Attribution | None:
+    """How the spec's records get an owner; None where it names none."""
+    if spec.subject:
+        return Attribution.DIRECT
+    if isinstance(spec, MemberSpec) and spec.attribution not in (
+        Attribution.DIRECT,
+        Attribution.NONE,
+    ):
+        return spec.attribution
+    return None
+
+
+def _distinct(values: Iterator[_T | None]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(value for value in values if value is not None))

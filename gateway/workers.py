@@ -14,13 +14,9 @@ bytes: callers decode them with a type, since a child reads hostile input.
 """
 
 import asyncio
-import contextlib
-import ctypes
 import importlib
 import math
 import os
-import resource
-import signal
 import socket
 import struct
 import subprocess
@@ -28,7 +24,8 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+
+from gateway.child import living, spawn
 
 _HEADER = struct.Struct("!IB")
 _READ = 64 * 1024
@@ -37,8 +34,6 @@ _MAX_FDS = 4
 _MAX_FRAME = 256 * 2**20
 _START_DEADLINE = 60.0
 _BACKOFF = (0.05, 0.2, 1.0, 5.0)
-_MEMORY = 4 * 2**30
-"""Address space of a child: a parser that wants more dies, and its exchange is refused."""
 
 Answer = Callable[[bytes, list[int]], bytes]
 """What an entry's `serve` returns: answers one job; the descriptors are closed afterwards."""
@@ -177,6 +172,7 @@ class _Worker:
     _due: float = math.inf
     _timer: asyncio.TimerHandle | None = None
     _started: asyncio.Future[None] | None = None
+    _loop: asyncio.AbstractEventLoop = field(init=False)  # asking for it costs a system call
     _failures: int = 0
     _stopped: bool = False
 
@@ -189,7 +185,8 @@ class _Worker:
         return self._child.pid if self._child else None
 
     async def start(self) -> None:
-        self._started = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.create_future()
         self._spawn()
         await self._started
 
@@ -208,25 +205,10 @@ class _Worker:
 
     def _spawn(self) -> None:
         """Raises OSError where the system has no room for another process."""
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        flags = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
-        command = [sys.executable, *flags, "-m", "gateway.workers", self.entry]
-        try:
-            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [*command, str(theirs.fileno()), str(self.nice)],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-            )
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
+        self._child, ours = spawn("gateway.workers", self.entry, str(self.nice))
         self._socket = ours
         self._incoming, self._outgoing, self._blocked = bytearray(), bytearray(), False
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         loop.add_reader(ours.fileno(), self._readable)
         self._write(_HEADER.pack(len(self.setup), 0) + self.setup)
         self._expect(_START_DEADLINE)
@@ -249,7 +231,7 @@ class _Worker:
         self._outgoing += data
         if not self._flushing:
             self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Send what the socket takes now, the rest when it can."""
@@ -261,13 +243,13 @@ class _Worker:
                 del self._outgoing[: self._socket.send(self._outgoing)]
         except BlockingIOError:
             if not self._blocked:
-                asyncio.get_running_loop().add_writer(self._socket.fileno(), self._flush)
+                self._loop.add_writer(self._socket.fileno(), self._flush)
                 self._blocked = True
             return
         except OSError:
             return  # the reader sees the end of the stream, and handles it
         if self._blocked:
-            asyncio.get_running_loop().remove_writer(self._socket.fileno())
+            self._loop.remove_writer(self._socket.fileno())
             self._blocked = False
 
     def _readable(self) -> None:
@@ -321,7 +303,7 @@ class _Worker:
     def _expect(self, seconds: float) -> None:
         """An answer is due. One timer serves many jobs: when it rings, it looks what is due by
         then, so that a job that is answered in time costs no timer of its own."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._due = loop.time() + seconds
         if self._timer is None or self._timer.when() > self._due:
             if self._timer:
@@ -330,7 +312,7 @@ class _Worker:
 
     def _ring(self) -> None:
         self._timer = None
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         if loop.time() >= self._due:
             self._lost(WorkerLate("the deadline passed"))
         elif self._due < math.inf:
@@ -357,7 +339,7 @@ class _Worker:
         else:
             delay = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
             self._failures += 1
-            asyncio.get_running_loop().call_later(delay, self._respawn)
+            self._loop.call_later(delay, self._respawn)
         self.freed()
 
     def _respawn(self) -> None:
@@ -374,7 +356,7 @@ class _Worker:
             self._timer.cancel()
             self._timer = None
         if self._socket:
-            loop, fileno = asyncio.get_running_loop(), self._socket.fileno()
+            loop, fileno = self._loop, self._socket.fileno()
             loop.remove_reader(fileno)
             loop.remove_writer(fileno)
             self._socket.close()
@@ -390,43 +372,6 @@ class _Worker:
 
 
 # --- the child's side -------------------------------------------------------------------------
-
-
-def harden() -> None:
-    """No core file, no ptrace or /proc/pid/mem by others: memory here holds personal data."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _prctl(_PR_SET_DUMPABLE, 0)
-
-
-_PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
-
-
-def _prctl(option: int, value: int) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # not Linux: the rest still holds
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
-
-
-def _serve(entry: str, fd: int, nice: int) -> NoReturn:
-    # A parent killed outright must not leave a runaway child behind.
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    harden()
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    os.nice(nice)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    # Native code prints its panics, input included, to standard error: keep only our own line.
-    stderr = os.dup(2)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    try:
-        _answer_all(entry, socket.socket(fileno=fd))
-    except BaseException as error:  # noqa: BLE001 - a panic is a BaseException; every path exits
-        where = error.__traceback__
-        while where and where.tb_next:
-            where = where.tb_next
-        place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "?"
-        os.write(stderr, f"worker {entry} ends: {type(error).__name__} at {place}\n".encode())
-        os._exit(70)
-    os._exit(0)
 
 
 def _answer_all(entry: str, sock: socket.socket) -> None:
@@ -478,4 +423,5 @@ class _Frames:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    with living(f"worker {sys.argv[1]}", nice=int(sys.argv[2])):
+        _answer_all(sys.argv[1], socket.socket(fileno=int(sys.argv[3])))

@@ -1,11 +1,13 @@
 """Which endpoint a request means, and that none is the answer to all others."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.endpoints import Endpoint, Endpoints, split_template
+from gateway.endpoints import Endpoint, Endpoints, Enforcement, split_template
 from gateway.errors import Code, MethodNotAllowed, NotFound
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
@@ -120,3 +122,46 @@ def test_a_match_accounts_for_every_segment(path: list[str]) -> None:
         route.params[segment[1:-1]] if segment.startswith("{") else segment for segment in template
     ]
     assert spelled == path
+
+
+# --- what is only observed ----------------------------------------------------------------------
+
+UNTIL = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def onboarded(**settings: str) -> Endpoint:
+    document = {"name": "orders", "path": "/orders", "body": {"format": "json"}, **settings}
+    return ADAPTER.validate_python(document)
+
+
+def test_an_endpoint_is_enforced_unless_it_says_otherwise() -> None:
+    assert onboarded().enforcement is Enforcement.ENFORCE
+    assert not onboarded().observes(datetime.min.replace(tzinfo=UTC))
+    assert not onboarded(enforcement="enforce").observes(UNTIL)
+
+
+def test_observing_ends_at_the_instant_that_the_configuration_gives() -> None:
+    observed = onboarded(enforcement="observe", observe_until="2026-06-01T02:00:00+02:00")
+    assert observed.observes(UNTIL - timedelta(microseconds=1))
+    assert not observed.observes(UNTIL)
+
+
+def test_a_date_is_observed_to_its_end_in_utc() -> None:
+    assert onboarded(enforcement="observe", observe_until="2026-05-31").observe_until == UNTIL
+
+
+def test_observing_without_an_end_and_an_end_without_observing_are_faults() -> None:
+    """D25"""
+    with pytest.raises(ValidationError, match="observe needs the day on which it ends"):
+        onboarded(enforcement="observe")
+    with pytest.raises(ValidationError, match="nothing is observed"):
+        onboarded(observe_until="2026-05-31")
+    with pytest.raises(ValidationError, match="nothing is observed"):
+        onboarded(enforcement="enforce", observe_until="2026-05-31")
+
+
+@pytest.mark.parametrize("flag", ["Observe", "obsrve", "off", "", "true"])
+def test_a_typo_in_the_flag_is_a_fault(flag: str) -> None:
+    """D25"""
+    with pytest.raises(ValidationError):
+        onboarded(enforcement=flag, observe_until="2026-05-31")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.enforcement import Denial, Release, enforce
+from gateway.enforcement import ENFORCEMENT, Denial, Release, enforce
 from gateway.errors import Code, Forbidden, InternalError, Refusal, Unauthenticated
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import (
@@ -28,12 +28,16 @@ class Rewriter:
         return REDACTED, Counts(seen=2, released=1, redacted=1)
 
 
-async def enforced(effect: Effect, *owners: SubjectRef, mask: tuple[str, ...] = ()) -> Release:
+async def enforced(
+    effect: Effect, *owners: SubjectRef, mask: tuple[str, ...] = (), observing: bool = False
+) -> Release:
     decision = Decision(effect, frozenset({ME}), False, frozenset(), mask, (), "r1")
     groups = tuple(Group((owner,), Attribution.DIRECT, "", 1) for owner in owners)
     inspection = Inspection(Format.JSON, groups, (), 5, 5, 5)
     spec = BodySpec(Format.JSON)
-    return await enforce(decision, inspection, RESPONSE, spec, Limits(), Rewriter())
+    return await enforce(
+        decision, inspection, RESPONSE, spec, Limits(), Rewriter(), observing=observing
+    )
 
 
 async def test_allow_releases_the_very_body_that_was_inspected() -> None:
@@ -64,6 +68,34 @@ async def test_an_allow_that_must_leave_something_behind_is_a_bug_of_ours(
         await enforced(Effect.ALLOW, *owners, mask=mask)
 
 
+@pytest.mark.parametrize("effect", [Effect.BLOCK, Effect.REDACT])
+async def test_what_is_only_observed_is_released_whole_and_says_what_would_have_been(
+    effect: Effect,
+) -> None:
+    release = await enforced(effect, ME, FOREIGN, observing=True)
+    assert release.body is RESPONSE.body
+    assert release.counts == Counts(seen=2, released=2)
+    assert release.observed and release.effect is effect
+    assert release.headers == (*RESPONSE.headers, (ENFORCEMENT, f"observe; would={effect.value}"))
+
+
+async def test_what_the_policy_allows_is_released_as_such_where_it_is_only_observed() -> None:
+    release = await enforced(Effect.ALLOW, ME, observing=True)
+    assert not release.observed and release.effect is Effect.ALLOW
+    assert release.headers == (*RESPONSE.headers, (ENFORCEMENT, "observe"))
+
+
+async def test_observing_is_no_way_around_an_allow_that_contradicts_itself() -> None:
+    with pytest.raises(InternalError):
+        await enforced(Effect.ALLOW, ME, FOREIGN, observing=True)
+
+
+@pytest.mark.parametrize("effect", [Effect.ALLOW, Effect.REDACT])
+async def test_an_enforced_answer_says_nothing_of_enforcement(effect: Effect) -> None:
+    release = await enforced(effect, ME)
+    assert ENFORCEMENT not in dict(release.headers) and not release.observed
+
+
 @pytest.mark.parametrize(
     ("refusal", "status", "code"),
     [
@@ -77,4 +109,5 @@ def test_a_denial_has_room_for_status_code_and_id_only(
 ) -> None:
     denial = Denial(refusal, "x1")
     assert (denial.status, denial.code, denial.exchange_id) == (status, code, "x1")
-    assert set(Denial.__slots__) == {"status", "code", "exchange_id"}
+    assert set(Denial.__slots__) == {"status", "code", "exchange_id", "observing"}
+    assert not denial.observing

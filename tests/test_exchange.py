@@ -5,14 +5,14 @@ import inspect
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway import exchange
 from gateway.decisionlog.entry import Evidence, Outcome
-from gateway.endpoints import Endpoint, Endpoints, Route
-from gateway.enforcement import Denial, Release
+from gateway.endpoints import Endpoint, Endpoints, Enforcement, Route
+from gateway.enforcement import ENFORCEMENT, Denial, Release
 from gateway.errors import (
     BadRequest,
     BadUpstream,
@@ -46,6 +46,12 @@ from gateway.spool import Spool, Spooled, SpoolSettings
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
 REQUEST = Request("GET", "/exports/orders", ())
 BODY = b'[{"owner": "me"}]'
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ORDERS = Endpoint("orders", "/exports/orders", BodySpec(Format.JSON))
+OBSERVED = replace(
+    ORDERS, enforcement=Enforcement.OBSERVE, observe_until=NOW + timedelta(microseconds=1)
+)
+OVER = replace(ORDERS, enforcement=Enforcement.OBSERVE, observe_until=NOW)
 STEPS = ("admission", "identity", "request_policy", "upstream", "inspection", "policy")
 
 
@@ -72,6 +78,7 @@ class World:
     inspection: Inspection = field(default_factory=lambda: seen_groups(ME))
     hang: str = ""
     log_ready: bool = True
+    endpoint: Endpoint = ORDERS
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def _step(self, name: str) -> None:
@@ -131,11 +138,10 @@ class World:
         self.observed.append(evidence)
 
     def rooms(self) -> Rooms:
-        endpoint = Endpoint("orders", "/exports/orders", BodySpec(Format.JSON))
         ids = itertools.count(1)
         return Rooms(
             admission=self.admit,
-            endpoints=Endpoints([endpoint]),
+            endpoints=Endpoints([self.endpoint]),
             identity=self,
             policy=self,
             upstream=self,
@@ -144,7 +150,7 @@ class World:
             observer=self,
             request_phase=True,
             new_id=lambda: f"x{next(ids)}",
-            now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+            now=lambda: NOW,
         )
 
     def spool_is_empty(self) -> bool:
@@ -314,6 +320,104 @@ async def test_records_seen_are_released_redacted_or_blocked_whatever_happens(
     assert counts.seen == 2 == counts.released + counts.redacted + counts.blocked
     if isinstance(outcome, Release):
         outcome.body.close()
+
+
+# --- an endpoint that is only observed, and its twin that is enforced ---------------------------
+
+
+@pytest.mark.parametrize("effect", [Effect.BLOCK, Effect.REDACT])
+async def test_what_is_only_observed_is_released_whole_and_recorded_as_decided(
+    world: World, effect: Effect
+) -> None:
+    world.endpoint, world.inspection = OBSERVED, seen_groups(ME, FOREIGN)
+    world.response_decision = decision(effect, ME)
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Release)
+    assert outcome.body.stored.pread(100, 0) == BODY
+    assert dict(outcome.headers)[ENFORCEMENT] == f"observe; would={effect.value}"
+    (entry,) = world.entries
+    assert (entry.outcome, entry.code, entry.http_status) == (Outcome.OBSERVED, None, 200)
+    assert entry.decision == world.response_decision and entry.observing
+    assert entry.counts == Counts(seen=2, released=2)
+    assert entry.against_policy == (2 if effect is Effect.BLOCK else 1)
+    assert "rewrite" not in world.events
+    outcome.body.close()
+    assert world.spool_is_empty()
+
+
+@pytest.mark.parametrize("endpoint", [ORDERS, OVER], ids=["enforced", "the date has passed"])
+@pytest.mark.parametrize("phase", list(Phase))
+async def test_what_is_enforced_blocks(world: World, endpoint: Endpoint, phase: Phase) -> None:
+    world.endpoint, world.inspection = endpoint, seen_groups(ME, FOREIGN)
+    world.response_decision = decision(Effect.BLOCK)
+    if phase is Phase.REQUEST:
+        world.request_effect = Effect.BLOCK
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert (outcome.code, outcome.observing) == (Code.BLOCKED_BY_POLICY, False)
+    assert world.entries[0].outcome is Outcome.BLOCKED and not world.entries[0].observing
+    assert world.entries[0].against_policy == 0
+
+
+async def test_a_block_in_the_request_phase_is_observed_and_is_the_decision(world: World) -> None:
+    world.endpoint, world.request_effect = OBSERVED, Effect.BLOCK
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Release)
+    assert dict(outcome.headers)[ENFORCEMENT] == "observe; would=block"
+    (entry,) = world.entries
+    assert entry.outcome is Outcome.OBSERVED
+    assert entry.decision is not None and entry.decision.effect is Effect.BLOCK
+    assert entry.question is not None and entry.question.phase is Phase.REQUEST
+    # The body was read to its end all the same; what it holds was not asked about again.
+    assert world.events == [step for step in STEPS if step != "policy"] + ["log"]
+    outcome.body.close()
+
+
+async def test_what_the_policy_allows_is_an_ordinary_release_where_it_is_only_observed(
+    world: World,
+) -> None:
+    world.endpoint = OBSERVED
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Release)
+    assert dict(outcome.headers)[ENFORCEMENT] == "observe"
+    assert world.entries[0].outcome is Outcome.RELEASED and world.entries[0].observing
+    assert world.events == [*STEPS, "log"]
+    outcome.body.close()
+
+
+@pytest.mark.parametrize("step", [*STEPS[1:], "log"])
+async def test_what_can_not_be_told_is_refused_also_where_it_is_only_observed(
+    world: World, step: str
+) -> None:
+    world.endpoint = OBSERVED
+    world.failures[step] = REFUSALS.get(step, Unavailable(Code.LOG_UNAVAILABLE))
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert outcome.observing
+    assert world.observed[0].outcome is Outcome.REFUSED
+    assert world.observed[0].counts.released == 0 == world.observed[0].bytes_released
+    assert world.spool_is_empty()
+
+
+async def test_an_observed_export_without_its_entry_does_not_leave(world: World) -> None:
+    world.endpoint, world.failures["log"] = OBSERVED, Unavailable(Code.LOG_UNAVAILABLE)
+    world.response_decision = decision(Effect.BLOCK)
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Denial)
+    assert world.observed[0].against_policy == 0
+    assert world.spool_is_empty()
+
+
+async def test_the_evidence_holds_the_question_that_the_decision_answers(world: World) -> None:
+    outcome = await guard(REQUEST, world.rooms())
+    assert isinstance(outcome, Release)
+    outcome.body.close()
+    question = world.observed[0].question
+    assert question is not None and question.inspection is world.inspection
+    world.request_effect = Effect.BLOCK
+    await guard(REQUEST, world.rooms())
+    blocked = world.observed[1]
+    assert blocked.question is not None and blocked.question.phase is Phase.REQUEST
 
 
 def test_only_enforcement_can_make_a_release() -> None:

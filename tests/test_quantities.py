@@ -1,5 +1,6 @@
-"""Sizes and durations as people write them."""
+"""Sizes, durations and instants as people write them."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from pydantic import TypeAdapter
 
 from gateway.quantities import (
     Duration,
+    Instant,
     Size,
     parse_duration,
+    parse_instant,
     parse_size,
     spell_duration,
     spell_size,
@@ -108,3 +111,33 @@ def test_the_schema_and_the_reader_agree(text: str) -> None:
             read = True
         # In JSON Schema (ECMA-262) `$` is the end of the text; in Python also before a line end.
         assert bool(re.search(pattern.replace("$", r"\Z"), text)) is read
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-12-31", datetime(2027, 1, 1, tzinfo=UTC)),
+        ("2028-02-28", datetime(2028, 2, 29, tzinfo=UTC)),
+        ("2026-12-31T12:00:00Z", datetime(2026, 12, 31, 12, tzinfo=UTC)),
+        ("2026-12-31T12:00:00.5+01:00", datetime(2026, 12, 31, 11, 0, 0, 500_000, tzinfo=UTC)),
+    ],
+)
+def test_a_date_is_its_end_and_an_instant_is_in_utc(text: str, instant: datetime) -> None:
+    parsed = parse_instant(text)
+    assert parsed == instant
+    assert parsed.utcoffset() == timedelta()
+    assert TypeAdapter(Instant).validate_python(text) == instant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "tomorrow", "2026-12", "2026-13-01", "2026-02-30", "31.12.2026", "2026-12-31T12:00:00",
+        "2026-12-31 12:00:00Z", "2026-12-31T25:00:00Z", "2026-W53-4", "20261231", "9999-12-31",
+        "2026-12-31T12:00Z", " 2026-12-31", "2026-12-31\n", "٢٠٢٦-12-31", 20261231, None, True,
+        "0001-01-01T00:00:00+23:00",
+    ],
+)  # fmt: skip
+def test_what_is_no_day_and_has_no_zone_is_refused(text: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected a date|no such day"):
+        parse_instant(text)

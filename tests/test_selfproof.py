@@ -9,14 +9,15 @@ import pytest
 import pytest_asyncio
 
 from gateway.decisionlog.entry import Evidence
-from gateway.endpoints import Endpoints
+from gateway.endpoints import Endpoint, Endpoints
 from gateway.errors import Code, Unavailable
 from gateway.exchange import Rooms
 from gateway.inspection.dispatch import Dispatch
-from gateway.inspection.settings import InspectionSettings
-from gateway.model import Decision, Effect, Phase, SubjectRef
+from gateway.inspection.settings import BodySpec, InspectionSettings, MemberSpec
+from gateway.model import Attribution, Decision, Effect, Format, Phase, SubjectRef
 from gateway.policy.contract import Question
-from gateway.selfproof import prove
+from gateway.policy.probes import Target
+from gateway.selfproof import plan, prove
 from gateway.spool import Spool, SpoolSettings
 
 Rule = Callable[[Question], frozenset[SubjectRef]]
@@ -111,3 +112,43 @@ async def test_a_policy_that_permits_nothing_is_found_out_too(rooms: Rooms) -> N
 async def test_a_log_that_cannot_be_written_is_found_out(rooms: Rooms) -> None:
     fault = await played(rooms, Planned(own, log_fails=True))
     assert fault == "the own record did not pass: log_unavailable"
+
+
+# --- what a policy by itself is asked -----------------------------------------------------------
+
+
+def test_a_plan_holds_every_kind_attribution_and_category_of_the_configuration() -> None:
+    members = (
+        MemberSpec("manifest.json", Format.JSON, subject=({"account": ("$.id",)},)),
+        MemberSpec("voice/*.wav", attribution=Attribution.MANIFEST, category="voice"),
+        MemberSpec("{email}/*.txt", attribution=Attribution.PATH, category="mail"),
+        MemberSpec("readme.txt"),
+    )
+    endpoints = [
+        Endpoint(
+            "archive",
+            "/exports/{request_id}/archive",
+            BodySpec(Format.ZIP, members=members),
+            methods=("POST",),
+            labels={"tier": "gold"},
+        ),
+        Endpoint("orders", "/orders", BodySpec(Format.JSON, subject=({"account": ("$.id",)},))),
+        Endpoint("other", "/other", BodySpec(Format.JSON)),
+    ]
+    made = plan(endpoints, {"https://id": ("account", "email"), "https://b": ("account",)}, True)
+    assert made.request_phase
+    assert made.issuers == {"https://id": ("account", "email"), "https://b": ("account",)}
+    archive, orders, other = made.targets
+    assert archive == Target(
+        "archive",
+        ("exports", "self-proof", "archive"),
+        ("account", "email"),
+        Format.ZIP,
+        (Attribution.DIRECT, Attribution.MANIFEST, Attribution.PATH),
+        ("", "voice", "mail"),
+        "POST",
+        {"request_id": "self-proof"},
+        {"tier": "gold"},
+    )
+    assert orders == Target("orders", ("orders",), ("account",))
+    assert other == Target("other", ("other",), ("account", "email"))

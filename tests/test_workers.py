@@ -90,7 +90,7 @@ async def test_a_process_that_cannot_be_replaced_at_once_is_replaced_later(
                 raise OSError(number, "refused")
             return start(*args, **options)  # type: ignore[call-overload]
 
-        monkeypatch.setattr("gateway.workers.subprocess.Popen", refused)
+        monkeypatch.setattr("gateway.child.subprocess.Popen", refused)
         os.kill(int(first), 9)
         while pool.facts().restarts < 2:
             await asyncio.sleep(0)

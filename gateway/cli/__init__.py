@@ -3,11 +3,17 @@
 console.py   what all commands share: options, exit codes, how wrong input is answered
 run.py       run
 check.py     check
+explain.py   explain; explained.py prints what it found
 log.py       log verify
+test.py      test
+replay.py    replay
+infer.py     infer; inferred.py prints what it found
+mutate.py    mutate; mutated.py prints what it found
+options.py   what several of them take
 demo.py      demo
 
 Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo
-that failed), 2 the input can't be used (options, configuration, files).
+that failed, a plan with differences), 2 the input can't be used (options, configuration, files).
 """
 
 from typing import Annotated
@@ -17,8 +23,13 @@ import typer
 from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.demo import demo
+from gateway.cli.explain import explain
+from gateway.cli.infer import infer
 from gateway.cli.log import log
+from gateway.cli.mutate import mutate
+from gateway.cli.replay import replay
 from gateway.cli.run import run
+from gateway.cli.test import test
 
 __all__ = ["commands", "main"]
 
@@ -33,6 +44,11 @@ commands = typer.Typer(
 )
 commands.command()(run)
 commands.command()(check)
+commands.command()(infer)
+commands.command()(explain)
+commands.command()(test)
+commands.command()(mutate)
+commands.command()(replay)
 commands.add_typer(log, name="log")
 commands.command()(demo)
 

@@ -5,30 +5,44 @@ doesn't hide a wrong locator in the next. Where a value has another fault alread
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from gateway.config.bodies import check_body
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
+from gateway.config.policies import rego_findings
 from gateway.decisionlog.key import read_key
 from gateway.endpoints import split_template
-from gateway.identity.settings import is_url
+from gateway.locations import is_url
 from gateway.policy import bundle
+from gateway.policy.bundles.keys import read_key as read_signing_key
+from gateway.policy.bundles.reading import read_overlay
+from gateway.policy.bundles.settings import DeliverySettings
 from gateway.policy.settings import EngineKind
 from gateway.proxy.settings import parse_address
+from gateway.quantities import parse_instant
+
+_OBSERVED_DAYS = 90
+"""How long an endpoint may be observed before somebody has to say so again."""
+
+_DELIVERY: TypeAdapter[DeliverySettings] = TypeAdapter(DeliverySettings)
 
 
-def check(settings: Any, known: Sequence[Finding]) -> list[Finding]:
-    """The findings about `settings` that are not `known` already, nor about what is."""
+def check(settings: Any, known: Sequence[Finding], *, thorough: bool = False) -> list[Finding]:
+    """The findings about `settings` that are not `known` already, nor about what is. `thorough`
+    has Rego compiled."""
     if not isinstance(settings, Mapping):
         return []
     found = [
         *_ports(settings),
         *_issuers(settings),
         *_decision_log(settings),
-        *_policy(settings),
+        *_policy(settings, thorough),
         *_trust(settings),
         *_endpoints(settings),
     ]
@@ -92,19 +106,46 @@ def _decision_log(settings: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(path, str(error).removeprefix(f"pseudonym key file {key}: "))
 
 
-def _policy(settings: Mapping[str, Any]) -> Iterator[Finding]:
-    if _at(settings, "policy", "engine") == EngineKind.OPA:
-        return
-    folder, data = (_at(settings, "policy", name) for name in ("bundle", "data"))
+def _policy(settings: Mapping[str, Any], thorough: bool) -> Iterator[Finding]:
+    kind = _at(settings, "policy", "engine") or EngineKind.EMBEDDED
+    if kind == EngineKind.OPA and not (thorough and _at(settings, "policy", "bundle")):
+        return  # OPA has its own; a bundle that is named beside it is there to be checked
+    location, data = (_at(settings, "policy", name) for name in ("bundle", "data"))
     overlay = Path(data) if isinstance(data, str) else None
+    delivery = _delivery(_at(settings, "policy", "delivery"))
     try:
-        bundle.load(Path(folder) if isinstance(folder, str) else bundle.shipped(), overlay)
+        if delivery and delivery.signing:
+            read_signing_key(delivery.signing)
+    except bundle.BundleError as error:
+        yield Finding(("policy", "delivery", "signing", "key_file"), error.message)
+        return
+    try:
+        if isinstance(location, str) and is_url(location):
+            # Nothing is fetched here. What can be read on this machine is read.
+            if overlay and delivery:
+                read_overlay(overlay, delivery.max_size)
+        elif delivery:
+            path = Path(location) if isinstance(location, str) else bundle.shipped()
+            loaded = bundle.load(path, overlay, delivery)
+            if thorough and kind in list(EngineKind):
+                yield from rego_findings(loaded, EngineKind(kind), overlay)
     except bundle.BundleError as error:
         about_data = overlay is not None and error.path == str(overlay)
         key = "data" if about_data else "bundle"
         yield Finding(("policy", key), f"{error.path}: {error.message}")
-    except ValueError:
-        yield Finding(("policy", "bundle"), "not the path of a folder")
+    for name in ("token_file", "ca_file"):
+        path_to = ("policy", "delivery", name)
+        value = _at(settings, *path_to)
+        if isinstance(value, str) and value:
+            yield from _file(path_to, value)
+
+
+def _delivery(settings: Any) -> DeliverySettings | None:
+    """None where the settings have a fault, which is told elsewhere."""
+    try:
+        return _DELIVERY.validate_python({} if settings is None else settings)
+    except ValidationError:
+        return None
 
 
 def _trust(settings: Mapping[str, Any]) -> Iterator[Finding]:
@@ -143,12 +184,25 @@ def _endpoints(settings: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(("endpoints", index, "name"), message)
         if isinstance(body, Mapping):
             yield from check_body(body, ("endpoints", index, "body"))
+        yield from _observing(_at(endpoint, "observe_until"), ("endpoints", index))
     templates = [(index, _template(_at(each, "path"))) for index, each in enumerate(endpoints)]
     known = [(index, template) for index, template in templates if template]
     for (first, one), (second, other) in combinations(known, 2):
         if _unclear(one, other):
             message = f"endpoints[{first}] matches the same paths, and neither is more specific"
             yield Finding(("endpoints", second, "path"), message)
+
+
+def _observing(until: Any, path: KeyPath) -> Iterator[Finding]:
+    """A date that has passed is none: a gateway that starts after it enforces, and says so."""
+    try:
+        end = parse_instant(until)
+    except ValueError:
+        return
+    today = datetime.combine(datetime.now(UTC).date(), time(), UTC)
+    if end > today + timedelta(days=_OBSERVED_DAYS + 1):  # to the end of the last day
+        message = f"at most {_OBSERVED_DAYS} days ahead; observe for a shorter time, then enforce"
+        yield Finding((*path, "observe_until"), message)
 
 
 def _template(path: Any) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@
     PRIVACY_GATEWAY_IDENTITY__ISSUERS__0__JWKS=jwks.json      identity.issuers[0].jwks
 
 A name that means nothing is a fault: a variable that silently does nothing is a setting that
-somebody believes in.
+somebody believes in. So is one for a setting of `FILE_ONLY`.
 """
 
 import re
@@ -27,8 +27,14 @@ _OF_KUBERNETES = re.compile(
 )
 
 
-SHORT_FORMS: Mapping[KeyPath, str] = {("upstream",): "url"}
+SHORT_FORMS: Mapping[KeyPath, str] = {("upstream",): "url", ("policy", "shadow"): "bundle"}
 """Sections that may be written as a bare text, and the key that the text then stands for."""
+
+
+FILE_ONLY = frozenset({("endpoints", "enforcement"), ("endpoints", "observe_until")})
+"""Settings, without the places in lists, that only the file can have, where they are reviewed: a
+variable names an endpoint by its place, and would switch off another one's enforcement as soon as
+somebody puts a new one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,10 @@ def overrides(
     for variable in sorted(name for name in environ if name.startswith(PREFIX)):
         if variable in known:
             path, leaf = known[variable]
+            if tuple(part for part in path if isinstance(part, str)) in FILE_ONLY:
+                message = "this is set in the file only; no variable can change it"
+                faults.append(Fault(Place(variable), path, message))
+                continue
             twin = next((other.variable for other in found if other.path == path), None)
             if twin:
                 faults.append(Fault(Place(variable), path, f"{twin} already sets this"))

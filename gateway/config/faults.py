@@ -15,13 +15,15 @@ from gateway.config.keys import KeyPath, spell
 class Place:
     """Where a fault is: a file with a line and column (from 1), or an environment variable.
 
-    `excerpt` is the line itself with a caret below, or empty where it must not be shown.
+    `excerpt` is the line itself with a caret below, or empty where it must not be shown. `beyond`
+    where it is another file, which the configuration names.
     """
 
     source: str
     line: int | None = None
     column: int | None = None
     excerpt: str = ""
+    beyond: bool = False
 
     def __str__(self) -> str:
         marks = (str(mark) for mark in (self.line, self.column) if mark is not None)
@@ -30,11 +32,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault without its place. `on_key` where the key is wrong, and not what it holds."""
+    """A fault without its place. `on_key` where the key is wrong, and not what it holds; `place`
+    where it is known already, because it is in another file."""
 
     path: KeyPath
     message: str
     on_key: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,22 @@ class Fault:
 
 
 class ConfigFaults(Exception):
-    """Everything that is wrong with a configuration, in the order of its lines."""
+    """Everything that is wrong with a configuration, in the order of its lines; what is wrong with
+    the files that it names comes last."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(
-            sorted(faults, key=lambda fault: (fault.place.line or 0, fault.place.column or 0))
-        )
+        self.faults = tuple(sorted(faults, key=_order))
         super().__init__("\n".join(map(str, self.faults)))
+
+
+def _order(fault: Fault) -> tuple[bool, str, int, int]:
+    place = fault.place
+    return (
+        place.beyond,
+        place.source if place.beyond else "",
+        place.line or 0,
+        place.column or 0,
+    )
 
 
 _SECRETIVE = re.compile(r"(?i)key|secret|token|passw|credential|[A-Za-z0-9+/=_-]{32,}|//[^/]*@")

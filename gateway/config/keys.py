@@ -181,3 +181,8 @@ def spell_default(key: Key) -> Any:
 def is_path(shape: Shape | None) -> bool:
     """Whether the value names a file or a folder."""
     return isinstance(shape, Leaf) and shape.kind is Path
+
+
+def is_location(shape: Shape | None) -> bool:
+    """Whether the value is a path or a URL (`locations.Location`)."""
+    return isinstance(shape, Leaf) and shape.kind == Path | str

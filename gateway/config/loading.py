@@ -11,16 +11,18 @@ from gateway.config import checks
 from gateway.config.environment import applied, overrides, written_out
 from gateway.config.faults import ConfigFaults, Fault, Finding, Place
 from gateway.config.file import Document, read
-from gateway.config.keys import Items, KeyPath, Named, Section, Shape, is_path
+from gateway.config.keys import Items, KeyPath, Named, Section, Shape, is_location, is_path
 from gateway.config.settings import KEYS, Config
 from gateway.config.wording import reworded
-from gateway.identity.settings import IssuerSettings, is_url
+from gateway.identity.settings import IssuerSettings
+from gateway.locations import is_url
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
+def load(path: Path, environ: Mapping[str, str], *, thorough: bool = False) -> Config:
     """Read the configuration file, and what the environment puts in its place.
 
-    A relative path in it starts at the file's folder. Raises ConfigFaults, holding every fault.
+    A relative path in it starts at the file's folder. `thorough` has the policy's Rego compiled,
+    too, which takes a process and a second. Raises ConfigFaults, holding every fault.
     """
     document = read(path)
     settings = written_out({} if document.value is None else document.value)
@@ -29,7 +31,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         settings = applied(settings, override)
     settings = _anchored(settings, KEYS, path.parent.absolute())
     config, findings = _validated(settings)
-    findings += checks.check(settings, findings)
+    findings += checks.check(settings, findings, thorough=thorough)
     variables = {override.path: override.variable for override in found}
     faults += document.faults
     said = {fault.place for fault in document.faults}
@@ -51,6 +53,8 @@ def _validated(settings: Any) -> tuple[Config | None, list[Finding]]:
 
 def _place(finding: Finding, document: Document, variables: Mapping[KeyPath, str]) -> Place:
     """The variable, where the environment set the value; else the line."""
+    if finding.place:
+        return finding.place
     if finding.path in variables:
         return Place(variables[finding.path])
     return document.place(finding.path, finding.on_key)
@@ -71,7 +75,7 @@ def _anchored(value: Any, shape: Shape | None, folder: Path) -> Any:
             return {name: _anchored(inside, each, folder) for name, inside in value.items()}
         case Items(each=each), list():
             return [_anchored(inside, each, folder) for inside in value]
-        case _, str() if value and is_path(shape):
+        case _, str() if value and (is_path(shape) or (is_location(shape) and not is_url(value))):
             return str(folder / value)
         case _:
             return value
@@ -81,19 +85,19 @@ def _is_file(jwks: Any) -> bool:
     return isinstance(jwks, str) and jwks != "" and not is_url(jwks)
 
 
-def _exact(schema: Any) -> Any:
+def exact(schema: Any) -> Any:
     """A core schema in which numbers and booleans are never made of anything else.
 
     Pydantic's strict mode would also ask for tuples and enums, which no YAML has.
     """
     if isinstance(schema, dict):
-        exact = {key: _exact(value) for key, value in schema.items()}
-        return {**exact, "strict": True} if exact.get("type") in ("int", "float", "bool") else exact
+        copy = {key: exact(value) for key, value in schema.items()}
+        return {**copy, "strict": True} if copy.get("type") in ("int", "float", "bool") else copy
     if isinstance(schema, list):
-        return [_exact(value) for value in schema]
+        return [exact(value) for value in schema]
     if type(schema) is tuple:
-        return tuple(_exact(value) for value in schema)
+        return tuple(exact(value) for value in schema)
     return schema
 
 
-_VALIDATOR = SchemaValidator(cast(CoreSchema, _exact(TypeAdapter(Config).core_schema)))
+_VALIDATOR = SchemaValidator(cast(CoreSchema, exact(TypeAdapter(Config).core_schema)))

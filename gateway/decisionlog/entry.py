@@ -4,30 +4,42 @@ OPA's decision-log names are used where they exist (`decision_id`, `timestamp`, 
 `labels`, `input`, `result`, `metrics`, `error`), so that tools for OPA's log read this one; the
 rest is ours. What is written comes from configuration, from closed sets, from counting, or from
 `Pseudonyms`. Never written: an identifier, a claim, a scope, a path, a query, a header, a field
-name (a map keyed by e-mail address makes addresses field names).
+name (a map keyed by e-mail address makes addresses field names). `input` is the whole question with
+pseudonyms in their places (`question.py`), so that a policy can be asked again; `truncated` says
+where it is not whole.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from gateway.decisionlog.plain import method, text, timestamp
 from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.decisionlog.question import MAX_LISTED, Seen, Written, write
 from gateway.errors import Code
-from gateway.model import Attribution, Caller, Counts, Decision, Effect, Inspection, SubjectRef
+from gateway.model import (
+    Attribution,
+    Caller,
+    Counts,
+    Decision,
+    Effect,
+    Inspection,
+    Phase,
+    SubjectRef,
+)
+from gateway.policy.contract import Question
 
 PATH = "privacy/decision"
 BUNDLE = "privacy"
-MAX_SUBJECTS = 1_000
+MAX_SUBJECTS = MAX_LISTED
 """Subjects listed in one entry, permitted ones first; `subjects_total` counts them all."""
 
-_MAX_TEXT = 512
 _NONE = Counts()
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
 _SEPARATORS = re.compile(r"[^A-Za-z0-9]+", re.ASCII)
 _LOCATOR = re.compile(r"\$[A-Za-z0-9_.*\[\]'-]{0,255}", re.ASCII)
@@ -40,14 +52,17 @@ class Outcome(StrEnum):
     REDACTED = "redacted"
     BLOCKED = "blocked"
     REFUSED = "refused"
+    OBSERVED = "observed"  # released whole, against the policy: the endpoint is being onboarded
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is known about one exchange when it ends; personal data included.
 
-    The defaults say "refused, before anything was known". `durations` are seconds by step,
-    `note` is for operators and free of personal data, `probe` marks the gateway's self-proof.
+    The defaults say "refused, before anything was known". `question` is the last one that was asked
+    or was about to be: the one that `decision` answers, if there is one. `durations` are seconds by
+    step, `note` is for operators and free of personal data, `probe` marks the gateway's self-proof,
+    `observing` an endpoint that is being onboarded.
     """
 
     exchange_id: str
@@ -55,6 +70,7 @@ class Evidence:
     endpoint: str | None = None
     method: str | None = None
     caller: Caller | None = None
+    question: Question | None = None
     inspection: Inspection | None = None
     decision: Decision | None = None
     counts: Counts = _NONE
@@ -65,6 +81,15 @@ class Evidence:
     durations: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     probe: bool = False
+    observing: bool = False
+
+    @property
+    def against_policy(self) -> int:
+        """The records that left only because the endpoint is being observed; 0 for all others."""
+        if self.outcome is not Outcome.OBSERVED or self.inspection is None or self.decision is None:
+            return 0
+        releases = self.decision.releases
+        return sum(group.records for group in self.inspection.groups if not releases(group))
 
 
 def withdrawn(evidence: Evidence, code: Code, http_status: int, note: str) -> Evidence:
@@ -102,16 +127,20 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     actor: str | None = None
     records: Counts
     bytes: Mapping[str, int]
+    members: int = 0
     subjects: list[_Subject] | None = None
     subjects_total: int | None = None
     bundles: Mapping[str, Any] | None = None
     input: Mapping[str, Any] | None = None
+    truncated: bool = False
     result: Mapping[str, Any] | None = None
     error: Mapping[str, str] | None = None
     metrics: Mapping[str, int] | None = None
     note: str = ""
     unrecorded: int | None = None
     probe: bool = False
+    enforcement: str | None = None
+    against_policy: int | None = None
     pseudonym_key: str
     labels: Mapping[str, str]
 
@@ -127,30 +156,38 @@ class Renderer:
         """One JSON object, UTF-8, without a newline."""
         names, caller, decision = self._pseudonyms, evidence.caller, evidence.decision
         inspection, code = evidence.inspection, evidence.code
-        subjects, total = self._subjects(inspection, decision) if inspection else (None, None)
+        listed, total = _listed(inspection, decision) if inspection else ([], 0)
+        subjects = self._subjects(listed, decision)
+        at = timestamp(evidence.received_at)
+        question = self._input(evidence, at, listed, total)
         refused = evidence.outcome is Outcome.REFUSED
+        observed = evidence.outcome is Outcome.OBSERVED
         entry = _Entry(
-            decision_id=_text(evidence.exchange_id),
-            timestamp=_timestamp(evidence.received_at),
+            decision_id=text(evidence.exchange_id),
+            timestamp=at,
             path=PATH if decision else None,
             outcome=evidence.outcome,
             code=code,
             http_status=evidence.http_status,
-            endpoint=_text(evidence.endpoint) if evidence.endpoint is not None else None,
-            method=_method(evidence.method),
+            endpoint=text(evidence.endpoint) if evidence.endpoint is not None else None,
+            method=method(evidence.method),
             caller=names.caller(caller) if caller else None,
             actor=names.actor(caller.actor, caller) if caller and caller.actor else None,
             records=evidence.counts,
             bytes=_bytes(inspection, evidence.bytes_released),
-            subjects=subjects,
-            subjects_total=total,
-            bundles={BUNDLE: {"revision": _text(decision.revision)}} if decision else None,
-            input=self._input(caller, inspection),
-            result=self._result(evidence, decision, subjects or []) if decision else None,
-            error={"code": code, "message": _text(evidence.note)} if refused and code else None,
+            members=inspection.members if inspection else 0,
+            subjects=subjects if inspection else None,
+            subjects_total=total if inspection else None,
+            bundles={BUNDLE: {"revision": text(decision.revision)}} if decision else None,
+            input=question.question if question else None,
+            truncated=question.truncated if question else False,
+            result=self._result(evidence, decision, subjects) if decision else None,
+            error={"code": code, "message": text(evidence.note)} if refused and code else None,
             metrics=_metrics(evidence.durations),
-            note="" if refused and code else _text(evidence.note),
+            note="" if refused and code else text(evidence.note),
             probe=evidence.probe,
+            enforcement="observe" if evidence.observing else None,
+            against_policy=evidence.against_policy if observed else None,
             pseudonym_key=self._key_id,
             labels=self._labels,
         )
@@ -163,7 +200,7 @@ class Renderer:
         """
         entry = _Entry(
             decision_id=entry_id,
-            timestamp=_timestamp(at),
+            timestamp=timestamp(at),
             outcome=Outcome.REFUSED,
             code=Code.LOG_UNAVAILABLE,
             http_status=503,
@@ -176,32 +213,15 @@ class Renderer:
         )
         return self._encode(entry)
 
-    def _input(self, caller: Caller | None, inspection: Inspection | None) -> dict[str, Any] | None:
-        """The question, reduced; its subjects stand in `subjects`, as pseudonyms."""
-        reduced: dict[str, Any] = {}
-        if caller:
-            reduced["caller"] = {
-                "identifiers": [
-                    {
-                        "kind": _text(identifier.kind),
-                        "value": self._pseudonyms.subject(identifier),
-                        "basis": _text(identifier.basis),
-                    }
-                    for identifier in caller.identifiers
-                ]
-            }
-        if inspection:
-            orphans = [group for group in inspection.groups if not group.owners]
-            reduced["payload"] = {
-                "format": inspection.format,
-                "records": inspection.records,
-                "members": inspection.members,
-                "unattributed": {
-                    "records": sum(group.records for group in orphans),
-                    "categories": sorted({_text(group.category) for group in orphans}),
-                },
-            }
-        return reduced or None
+    def _input(self, evidence: Evidence, at: str, listed: list[Seen], total: int) -> Written | None:
+        """The question, as far as it was known; its subjects in the order of `subjects`."""
+        question, inspection = evidence.question, evidence.inspection
+        if question is None:
+            return None
+        if question.phase is Phase.REQUEST and evidence.observing:
+            # Its block was observed: the body was read, but nobody was asked about it.
+            return write(question, None, at, (), 0, self._pseudonyms)
+        return write(question, inspection, at, listed, total, self._pseudonyms)
 
     def _result(
         self, evidence: Evidence, decision: Decision, subjects: list[_Subject]
@@ -224,41 +244,40 @@ class Renderer:
         plain = shape.fullmatch(text) and known.isdisjoint({text, *_SEPARATORS.split(text)})
         return text if plain else self._pseudonyms.text(text)
 
-    def _subjects(
-        self, inspection: Inspection, decision: Decision | None
-    ) -> tuple[list[_Subject], int]:
-        """The distinct subjects, permitted ones first, as many as are listed; and how many."""
-        seen: dict[SubjectRef, tuple[int, set[Attribution], set[str]]] = {}
-        for group in inspection.groups:
-            for owner in group.owners:
-                records, attributions, categories = seen.get(owner) or (0, set(), set())
-                attributions.add(group.attribution)
-                categories.add(_text(group.category))
-                seen[owner] = (records + group.records, attributions, categories)
-        permitted = decision.permitted if decision and decision.effect is not Effect.BLOCK else ()
-        listed = sorted(seen, key=lambda owner: owner not in permitted)[:MAX_SUBJECTS]
+    def _subjects(self, listed: list[Seen], decision: Decision | None) -> list[_Subject]:
+        permitted = _permitted(decision)
         return [
             _Subject(
                 subject=self._pseudonyms.subject(owner),
-                kind=_text(owner.kind),
-                records=seen[owner][0],
-                attribution=sorted(seen[owner][1]),
-                categories=sorted(seen[owner][2]),
+                kind=text(owner.kind),
+                records=records,
+                attribution=attribution,
+                categories=[text(category) for category in categories],
                 permitted=owner in permitted,
             )
-            for owner in listed
-        ], len(seen)
+            for owner, records, attribution, categories in listed
+        ]
 
 
-def _timestamp(at: datetime) -> str:
-    """RFC 3339, UTC. Raises ValueError for a time without a zone."""
-    if at.utcoffset() is None:
-        raise ValueError("a time without a zone")
-    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+def _listed(inspection: Inspection, decision: Decision | None) -> tuple[list[Seen], int]:
+    """The distinct subjects, permitted ones first, as many as are listed; and how many in all."""
+    seen: dict[SubjectRef, tuple[int, set[Attribution], set[str]]] = {}
+    for group in inspection.groups:
+        for owner in group.owners:
+            records, attributions, categories = seen.get(owner) or (0, set(), set())
+            attributions.add(group.attribution)
+            categories.add(group.category)
+            seen[owner] = (records + group.records, attributions, categories)
+    permitted = _permitted(decision)
+    listed = []
+    for owner in sorted(seen, key=lambda owner: owner not in permitted)[:MAX_SUBJECTS]:
+        records, attributions, categories = seen[owner]
+        listed.append(Seen(owner, records, sorted(attributions), sorted(categories)))
+    return listed, len(seen)
 
 
-def _method(method: str | None) -> str | None:
-    return method if method is None or method in _METHODS else "other"
+def _permitted(decision: Decision | None) -> frozenset[SubjectRef]:
+    return decision.permitted if decision and decision.effect is not Effect.BLOCK else frozenset()
 
 
 def _bytes(inspection: Inspection | None, released: int) -> dict[str, int]:
@@ -270,12 +289,6 @@ def _bytes(inspection: Inspection | None, released: int) -> dict[str, int]:
 
 def _metrics(durations: Mapping[str, float]) -> dict[str, int] | None:
     return {f"timer_{step}_ns": int(took * 1e9) for step, took in durations.items()} or None
-
-
-def _text(text: str) -> str:
-    """Operators' text, bounded, and encodable whatever it holds: an entry must not fail."""
-    bounded = text[:_MAX_TEXT]
-    return bounded if bounded.isascii() else bounded.encode("utf-8", "replace").decode()
 
 
 def _identifiers(evidence: Evidence) -> frozenset[str]:

@@ -12,6 +12,7 @@ import fcntl
 import logging
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ _LOG = logging.getLogger(__name__)
 
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _BLOCK = 65_536
+_DYING = 1.0
+"""Seconds in which a writer that was killed may still be on its way out, with its lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class LogFile:
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
             length = os.fstat(self._fd).st_size
             if not self.size <= length <= self.size + self._attempted:
-                raise _broken("the log file changed: it does not end as this gateway left it")
+                raise _broken("the log file changed: its length is not what this gateway left")
             self._match(self._reached())
             if length > self.size:
                 self._disk.truncate(self._fd, self.size)
@@ -135,12 +138,20 @@ class LogFile:
     def _hold(self, create: int) -> None:
         """Open and lock both files."""
         self._fd = self._open_regular(self._path, create | os.O_APPEND)
+        patience = time.monotonic() + _DYING
+        while not self._lock():
+            if time.monotonic() > patience:
+                raise _broken("another gateway holds the log file")
+            time.sleep(0.01)
+        self._same(self._path, "the log file")  # it may have moved before the lock
+        self._anchor_fd = self._open_regular(self._anchor_path, create)
+
+    def _lock(self) -> bool:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _broken("another gateway holds the log file") from None
-        self._same(self._path, "the log file")  # it may have moved before the lock
-        self._anchor_fd = self._open_regular(self._anchor_path, create)
+            return False
+        return True
 
     def _known(self) -> Anchor:
         """What the anchor says; a new log gets its first anchor before its first entry."""

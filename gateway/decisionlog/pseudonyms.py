@@ -7,20 +7,27 @@ The lengths make the encoding injective: no two identifiers share the bytes that
 that under one key the same pseudonym means the same kind, type and value, and nothing else is
 learned from it. Without the key a list of every possible account number matches nothing. 128 bits
 keep accidental collisions out of reach.
+
+The values of a logged question have a namespace of their own, without a kind: a path segment that
+equals an identifier must be seen to equal it. There a text is `p1:…` and a number `n1:…`.
 """
 
+import struct
 from hashlib import sha256
+from typing import Any
 
 from gateway.model import Actor, Caller, Identifier, SubjectRef
 
 PREFIX = "p1:"
+NUMBER = "n1:"
+"""Before the pseudonym of a number in a question: whoever replays it must know the type."""
 
 
 class Pseudonyms:
     """Makes pseudonyms under one key. Nothing is cached: identifiers don't outlive their exchange.
 
-    A subject and a caller's identifier with the same kind and value have the same pseudonym: an
-    auditor must be able to see that somebody received their own data.
+    A subject and a caller's identifier with the same kind and value have the same pseudonym, and so
+    have their bare values: an auditor must be able to see that somebody received their own data.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -31,6 +38,10 @@ class Pseudonyms:
         block = key.ljust(sha256().block_size, b"\0")
         self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
         self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+        # What all values of a type share is hashed once, too: there are dozens in a question.
+        self._text, self._integer, self._fraction = (
+            self._begun(b"value", each).copy for each in (b"str", b"int", b"float")
+        )
 
     def subject(self, subject: SubjectRef | Identifier) -> str:
         """The pseudonym of a data subject. Raises TypeError if the value is no str and no int."""
@@ -49,11 +60,33 @@ class Pseudonyms:
         """The pseudonym of some other text, for what may hold an identifier but shouldn't."""
         return self._digest(b"text", text.encode(*_UTF8))
 
+    def value(self, value: str | float) -> str:
+        """The pseudonym of a value in a question, wherever it stands. Raises TypeError for others.
+
+        Numbers are one type, as in JSON: 1 and 1.0 are equal, 1 and "1" are not.
+        """
+        if type(value) is str:  # nearly always, and dozens of times in an entry
+            inner, prefix, part = self._text(), PREFIX, value.encode("utf-8", "surrogatepass")
+        elif type(value) is float and not value.is_integer():
+            inner, prefix, part = self._fraction(), NUMBER, struct.pack(">d", value)
+        elif type(value) in (int, float):
+            inner, prefix, part = self._integer(), NUMBER, _typed(int(value))[1]
+        else:
+            raise TypeError(f"no pseudonym for a {type(value).__name__}")
+        inner.update(len(part).to_bytes(4, "big") + part)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return prefix + outer.hexdigest()[:32]
+
     def _digest(self, *parts: bytes) -> str:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(b"".join([len(part).to_bytes(4, "big") + part for part in parts]))
+        inner, outer = self._begun(*parts), self._outer.copy()
         outer.update(inner.digest())
         return PREFIX + outer.hexdigest()[:32]
+
+    def _begun(self, *parts: bytes) -> Any:
+        inner = self._inner.copy()
+        inner.update(b"".join([len(part).to_bytes(4, "big") + part for part in parts]))
+        return inner
 
 
 # Lone surrogates come out of JSON escapes; "surrogatepass" keeps them, and keeps them distinct.

@@ -15,7 +15,7 @@ import jiter
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
-from gateway.identity import base64url
+from gateway import base64url
 from gateway.identity.settings import Algorithm
 
 MAX_KEYS = 100

@@ -31,7 +31,8 @@ from gateway.identity.jwks import (
     VerifyingKey,
     parse_key_set,
 )
-from gateway.identity.settings import IssuerSettings, is_url
+from gateway.identity.settings import IssuerSettings
+from gateway.locations import is_url
 
 _FIRST_RETRY = 1.0
 """Seconds until the second attempt; each further one waits twice as long, up to the cool-down."""

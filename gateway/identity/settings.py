@@ -4,9 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core.core_schema import CoreSchema, no_info_wrap_validator_function
 
+from gateway.locations import check_url, is_url
 from gateway.quantities import Duration, Size
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -27,6 +26,11 @@ STRICT = ConfigDict(extra="forbid", frozen=True)
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 Kind = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
 """The kind of a subject identifier, as in `account:A1`."""
+
+_INSECURE = (
+    "lets the network choose the keys; use https, or set jwks_allow_http where the network itself"
+    " is trusted"
+)
 
 
 class Algorithm(StrEnum):
@@ -201,7 +205,8 @@ class IssuerSettings:
     jwks_allow_http: bool = False
 
     def __post_init__(self) -> None:
-        _check_location(self.jwks, self.jwks_allow_http)
+        if is_url(self.jwks):
+            check_url(self.jwks, "jwks", allow_http=self.jwks_allow_http, insecure=_INSECURE)
         if self.jwks_max_age < self.jwks_refresh + self.jwks_timeout:
             raise ValueError("jwks_max_age must be longer than jwks_refresh and jwks_timeout")
         email = self.identifiers.get("email")
@@ -223,33 +228,6 @@ class IdentitySettings:
     def __post_init__(self) -> None:
         if len({settings.issuer for settings in self.issuers}) != len(self.issuers):
             raise ValueError("two issuers have the same name")
-
-
-def is_url(jwks: str) -> bool:
-    """Whether the key set's location is a URL; anything else is a file."""
-    return "://" in jwks
-
-
-def _check_location(jwks: str, allow_http: bool) -> None:
-    if not is_url(jwks):
-        return
-    url = urlsplit(jwks)
-    if url.scheme not in ("https", "http") or not url.hostname or url.port == 0:
-        raise ValueError("jwks is an https:// URL, an http:// URL or a file")
-    if url.username is not None or url.password is not None or url.fragment:
-        raise ValueError("the URL of jwks has no credentials and no fragment")
-    if url.scheme == "http" and not _is_loopback(url.hostname) and not allow_http:
-        raise ValueError(
-            "jwks over plain http lets the network choose the keys; use https, or set"
-            " jwks_allow_http where the network itself is trusted"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _claims_of(source: ClaimSource | Template) -> tuple[str, ...]:

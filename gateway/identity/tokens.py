@@ -16,8 +16,8 @@ from typing import Any, TypeGuard
 
 import jiter
 
+from gateway import base64url
 from gateway.errors import Code, Unauthenticated
-from gateway.identity import base64url
 from gateway.identity.jwks import VerifyingKey, is_key_name
 from gateway.identity.settings import IssuerSettings, media_type
 

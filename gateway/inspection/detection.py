@@ -64,9 +64,9 @@ def check(
     the first bytes are not those of `spec_format`.
 
     `head` is the beginning of the body after content decoding, `media_types` are the format's own
-    (JSON has all `application/…+json` besides, RFC 6839), `encoding` is the one configured.
+    or the configured one, `encoding` is the one configured.
     """
-    if not _declares(payload.media_type, spec_format, media_types):
+    if not payload.media_type or payload.media_type not in media_types:
         raise _mismatch("the declared media type")
     match spec_format:
         case Format.JSON | Format.NDJSON:
@@ -87,14 +87,6 @@ def check(
             raise BadUpstream(Code.FORMAT_UNKNOWN, "a whole body can't be opaque")
         case other:
             assert_never(other)
-
-
-def _declares(media_type: str | None, spec_format: Format, media_types: frozenset[str]) -> bool:
-    if not media_type:
-        return False
-    if spec_format is Format.JSON and media_type.startswith("application/"):
-        return media_type in media_types or media_type.endswith("+json")
-    return media_type in media_types
 
 
 def _check_charset(declared: str | None, encoding: charset.Encoding) -> None:

@@ -25,8 +25,8 @@ class Census:
         if set(map(type, records)) != {dict}:
             objects = [record for record in records if isinstance(record, dict)]
         self._tally.add_fields(set().union(*objects))
-        for owners, number in self._attributor.count(records):
-            self._tally.add(owners, Attribution.DIRECT, self._category, number)
+        keys, owners = self._attributor.keyed(records)
+        self._tally.add_each(keys, owners, Attribution.DIRECT, self._category)
 
     def count_stray(self) -> None:
         """Count something that no locator names."""

@@ -7,8 +7,7 @@ where something stands, it doesn't look for it.
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import lru_cache
 from operator import itemgetter
@@ -189,7 +188,7 @@ class Attributor:
             for kind, locators in owner.items()
         ]
         self._paths = _plain_paths(self._kinds)
-        self._known: dict[Any, Owners] = {}
+        self._known = _Known(self._kinds, exact)
 
     def of(self, record: Any) -> Owners:
         """The distinct owners, in the order found; empty if the record is unattributed.
@@ -219,20 +218,21 @@ class Attributor:
 
     def each(self, records: Sequence[Any]) -> list[Owners]:
         """The owners of each record."""
-        keys = self._keys(records)
-        if keys is None:
-            return [self.of(record) for record in records]
-        self._learn(set(keys))
-        return [self._known[key] for key in keys]
+        keys, owners = self.keyed(records)
+        known = {key: owners(key) for key in set(keys)}
+        return [known[key] for key in keys]
 
-    def count(self, records: Sequence[Any]) -> Iterable[tuple[Owners, int]]:
-        """How many of the records have which owners."""
+    def keyed(self, records: Sequence[Any]) -> tuple[Sequence[Any], Callable[[Any], Owners]]:
+        """A key for each of the records, and a function that says whose the records of a key are.
+
+        Raises BadUpstream as `of` does, and so does the function.
+        """
         keys = self._keys(records)
         if keys is None:
-            return Counter(self.of(record) for record in records).items()
-        counts = Counter(keys)
-        self._learn(counts)
-        return [(self._known[key], count) for key, count in counts.items()]
+            return [self.of(record) for record in records], _themselves
+        if len(self._known) > _MAX_KNOWN:
+            self._known.clear()
+        return keys, self._known.__getitem__
 
     def _keys(self, records: Sequence[Any]) -> Sequence[Any] | None:
         """What each record's owners follow from: the value of each kind, found column by column.
@@ -248,17 +248,25 @@ class Attributor:
             columns.append(found[0])
         return list(zip(*columns, strict=True)) if columns else None
 
-    def _learn(self, keys: Iterable[Any]) -> None:
-        if len(self._known) > _MAX_KNOWN:
-            self._known.clear()
-        for key in keys:
-            if key not in self._known:
-                kinds = zip(self._kinds, key, strict=True)
-                owners = [
-                    SubjectRef(kind, self._exact(value, locators[0][0]))
-                    for (kind, locators), value in kinds
-                ]
-                self._known[key] = tuple(dict.fromkeys(owners))
+
+class _Known(dict[Any, Owners]):
+    """The owners of each key: found when first asked for."""
+
+    def __init__(self, kinds: "_Kinds", exact: Callable[[Any, str], str | int]) -> None:
+        self._kinds, self._exact = kinds, exact
+
+    def __missing__(self, key: Any) -> Owners:
+        kinds = zip(self._kinds, key, strict=True)
+        owners = [
+            SubjectRef(kind, self._exact(value, locators[0][0]))
+            for (kind, locators), value in kinds
+        ]
+        self[key] = found = tuple(dict.fromkeys(owners))
+        return found
+
+
+def _themselves(owners: Owners) -> Owners:
+    return owners
 
 
 _Kinds = list[tuple[str, list[tuple[str, Steps]]]]

@@ -21,6 +21,12 @@ Punctuation = Annotated[str, Field(pattern=r"^[\t!-/:-@\[\]^_`{-~]$")]
 """What may part or quote the cells of a CSV: one ASCII punctuation character, or a tab."""
 
 
+MediaType = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$")
+]
+"""Lower case, without parameters (RFC 6838 section 4.2)."""
+
+
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
@@ -80,6 +86,8 @@ class BodySpec:
     `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
     count the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote`
     describe a CSV; left out, the defaults of RFC 4180 hold and a byte order mark may prove UTF-16.
+    `media_type` is the one type that the response must declare, where it isn't one of the format's
+    well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -93,6 +101,7 @@ class BodySpec:
     encoding: Encoding | None = None
     quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
+    media_type: MediaType | None = None
 
 
 @dataclass(frozen=True, slots=True)

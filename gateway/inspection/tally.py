@@ -1,14 +1,20 @@
 """Owners, attributions and categories, counted under limits: the making of an `Inspection`."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import Limits
 from gateway.model import Attribution, Group, SubjectRef
 
+_Key = TypeVar("_Key", bound=Hashable)
+
 Owners = tuple[SubjectRef, ...]
 """The owners of one record: distinct, in the order found; empty if unattributed."""
 
+FIRST, _FULL = 8, 100
+"""Of how many records in a group the place is kept, in so many groups; in all others of one."""
 
 _OWNERS, _LETTERS = 16, 64
 """How many owners in all groups go on a subject, and how many letters of names on a field: what
@@ -24,7 +30,8 @@ class Tally:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._groups: dict[tuple[Owners, Attribution, str], int] = {}
+        self._groups: dict[tuple[Owners, Attribution, str], _Count] = {}
+        self._records = 0
         self._subjects: set[SubjectRef] = set()
         self._fields: set[str] = set()
         self._owners = self._letters = 0
@@ -33,13 +40,59 @@ class Tally:
     def add(
         self, owners: Owners, attribution: Attribution, category: str, records: int = 1
     ) -> None:
-        """Count `records` records that all have these owners."""
-        key = (owners, attribution if owners else Attribution.NONE, category)
-        count = self._groups.get(key)
-        if count is None:
-            self._admit(owners)
-            count = 0
-        self._groups[key] = count + records
+        """Count the next `records` records, which all have these owners."""
+        count = self._count(owners, attribution, category)
+        count.records += records
+        if count.room:
+            taken = min(count.room, records)
+            count.room -= taken
+            count.first += range(self._records, self._records + taken)
+        self._records += records
+
+    def add_each(
+        self,
+        keys: Sequence[_Key],
+        owners: Callable[[_Key], Owners],
+        attribution: Attribution,
+        category: str,
+    ) -> None:
+        """Count the next records, one for each key. Whose a record is follows from its key."""
+        if keys and keys[0] == keys[-1] and keys.count(keys[0]) == len(keys):
+            self.add(owners(keys[0]), attribution, category, len(keys))
+            return
+        lacking: dict[_Key, _Count] = {}
+        missing = 0
+        for key, records in Counter(keys).items():
+            count = self._count(owners(key), attribution, category)
+            count.records += records
+            if count.room:
+                lacking[key] = count
+                missing += min(count.room, records)
+        # Groups soon have as many places as are kept, so that most batches are not looked through.
+        if lacking:
+            for place, key in enumerate(keys, self._records):
+                found = lacking.get(key)
+                if found and found.room:
+                    found.first.append(place)
+                    found.room -= 1
+                    missing -= 1
+                    if not missing:
+                        break
+        self._records += len(keys)
+
+    def add_groups(self, groups: Iterable[Group]) -> None:
+        """Count the records of a body inside this one; their places go on from here."""
+        start = self._records
+        for group in groups:
+            count = self._count(group.owners, group.attribution, group.category)
+            count.records += group.records
+            # Where several groups inside are one here, an earlier one may have taken later places.
+            if count.room or count.first[-1] >= start:
+                most = len(count.first) + count.room
+                inside = (start + place for place in group.first)
+                count.first = sorted((*count.first, *inside))[:most]
+                count.room = most - len(count.first)
+            self._records += group.records
 
     def add_fields(self, names: Iterable[str]) -> None:
         """Note the names of a record's fields."""
@@ -60,13 +113,21 @@ class Tally:
     @property
     def groups(self) -> tuple[Group, ...]:
         return tuple(
-            Group(owners, attribution, category, records)
-            for (owners, attribution, category), records in self._groups.items()
+            Group(owners, attribution, category, count.records, tuple(count.first))
+            for (owners, attribution, category), count in self._groups.items()
         )
 
     @property
     def fields(self) -> tuple[str, ...]:
         return tuple(sorted(self._fields))
+
+    def _count(self, owners: Owners, attribution: Attribution, category: str) -> "_Count":
+        key = (owners, attribution if owners else Attribution.NONE, category)
+        count = self._groups.get(key)
+        if count is None:
+            self._admit(owners)
+            count = self._groups[key] = _Count(FIRST if len(self._groups) < _FULL else 1)
+        return count
 
     def _admit(self, owners: Owners) -> None:
         self._subjects.update(owners)
@@ -79,3 +140,14 @@ class Tally:
             or self._owners > _OWNERS * self._limits.subjects
         ):
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "more distinct subjects than limits.subjects")
+
+
+class _Count:
+    """The records of one group so far, the places of the first ones, ascending, and the room left
+    for more."""
+
+    __slots__ = ("first", "records", "room")
+
+    def __init__(self, room: int) -> None:
+        self.records, self.room = 0, room
+        self.first: list[int] = []

@@ -37,7 +37,7 @@ def inspect(stored: Stored, task: Task) -> Inspection:
         task.payload,
         task.spec.format,
         _head(body),
-        reader.media_types,
+        frozenset({task.spec.media_type}) if task.spec.media_type else reader.media_types,
         encoding=task.spec.encoding,
     )
     tally = Tally(task.limits)

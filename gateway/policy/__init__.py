@@ -6,6 +6,7 @@ decisions.py     ties the contract to an engine
 engine.py        what an engine is
 embedded.py      regorus in worker processes that can be killed
 rego_worker.py   the child's side of it
-opa.py           a real OPA over HTTP: this room's only outside
-bundle.py        a bundle folder → modules, data and a revision
+opa.py           a real OPA over HTTP: an outside
+bundle.py        one that lies on this machine, read once
+bundles/         where bundles come from, and what proves them
 """

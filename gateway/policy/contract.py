@@ -8,7 +8,7 @@ missing, misspelt, unknown or contradictory in an answer permits nothing.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, assert_never
 
@@ -51,7 +51,19 @@ class Question:
 
     def about(self, inspection: Inspection) -> "Question":
         """The same exchange's question in the response phase."""
-        return replace(self, phase=Phase.RESPONSE, inspection=inspection)
+        return Question(  # not `replace`, which takes five times as long
+            phase=Phase.RESPONSE,
+            exchange_id=self.exchange_id,
+            received_at=self.received_at,
+            endpoint=self.endpoint,
+            labels=self.labels,
+            method=self.method,
+            path=self.path,
+            params=self.params,
+            query=self.query,
+            caller=self.caller,
+            inspection=inspection,
+        )
 
     @property
     def subjects(self) -> frozenset[SubjectRef]:

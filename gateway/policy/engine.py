@@ -5,7 +5,9 @@ one: whatever goes wrong is Unavailable, with POLICY_TIMEOUT where the deadline 
 where too many questions wait, POLICY_UNAVAILABLE for everything else.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from gateway.policy.settings import EngineKind
@@ -22,15 +24,32 @@ class Evaluation:
     revision: str
 
 
+class Stage(StrEnum):
+    """How far a candidate came that was not activated."""
+
+    SOURCE = "source"  # nothing usable came: unreachable, unsigned, malformed, older
+    LOAD = "load"  # the engine can't run it, or its data doesn't match its schema
+    PROOF = "proof"  # it released a planted stranger's record, or answered no answer
+
+
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What telemetry shows of an engine. `revision` is the one last seen, empty before."""
+    """What telemetry shows of an engine. `revision` is the one last seen, empty before.
+
+    `activations` and `rejections` count candidates since the start; `activated_at` is in Unix
+    seconds. `age` are the seconds since the source last confirmed what is active; None where there
+    is no source of ours, or nothing active.
+    """
 
     kind: EngineKind
     revision: str
     ready: bool
     restarts: int = 0
     waiting: int = 0
+    activations: int = 0
+    rejections: Mapping[Stage, int] = field(default_factory=dict)
+    activated_at: float | None = None
+    age: float | None = None
 
 
 class Engine(Protocol):

@@ -22,6 +22,7 @@ from gateway.policy.settings import EngineKind, PolicySettings
 _PACKAGE = QUERY.removeprefix("data.")
 _PARAMETERS = {"strict-builtin-errors": "true", "provenance": "true"}
 _HEALTH_DEADLINE = 2.0
+_MODULES_DEADLINE = 10.0
 _MAX_ANSWER = 8 << 20
 _CONNECTIONS = 64
 
@@ -43,6 +44,8 @@ class OpaEngine:
         )
         self._deadline = settings.deadline
         self._revision, self._ready = "", False
+        self.outages = 0
+        """How often OPA could not be reached."""
 
     async def start(self) -> None:
         await self._client._init_session()
@@ -68,10 +71,27 @@ class OpaEngine:
             raise Unavailable(Code.POLICY_UNAVAILABLE, problem.note) from None
         except (aiohttp.ClientError, OSError) as error:
             self._ready = False
+            self.outages += 1
             note = f"OPA: {type(error).__name__}"
             raise Unavailable(Code.POLICY_UNAVAILABLE, note) from None
         self._ready, self._revision = True, _revision(reply.provenance.bundles)
         return Evaluation(bytes(reply.result) or None, self._revision)
+
+    async def modules(self) -> bytes:
+        """The modules that OPA runs, as GET /v1/policies answers it. Raises Unavailable, also where
+        OPA doesn't let us read them."""
+        try:
+            async with asyncio.timeout(_MODULES_DEADLINE):
+                async with self._client._session.get(f"{self._client.root_url}/policies") as answer:
+                    body: bytes = await answer.json()
+                    return body
+        except TimeoutError:
+            raise Unavailable(Code.POLICY_TIMEOUT, "reading OPA's modules") from None
+        except _NotAnAnswer as problem:
+            raise Unavailable(Code.POLICY_UNAVAILABLE, problem.note) from None
+        except (aiohttp.ClientError, OSError) as error:
+            note = f"OPA: {type(error).__name__}"
+            raise Unavailable(Code.POLICY_UNAVAILABLE, note) from None
 
     async def ready(self) -> bool:
         """Whether OPA is healthy and has activated its bundles."""

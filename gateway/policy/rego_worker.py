@@ -1,4 +1,4 @@
-"""The child's side of the embedded engine: the only place that imports regorus.
+"""The child's side of the embedded engine: with `workbench.rego`, the only one to import regorus.
 
 regorus holds the GIL for a whole evaluation, has no deadline, panics with a BaseException and
 overflows its stack on a rule that calls itself, so that it lives in a process that can be killed.
@@ -7,45 +7,46 @@ about the text of a module.
 
     job       a question; empty: report on the bundle
     answer    A + JSON of the decision | U undefined | E + place of the rule that failed
-    report    R + JSON of a `Fault` or null
+    report    R + JSON list of `RegoFault`, empty where the bundle can be used
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 import regorus
 
+from gateway.policy.capabilities import capabilities
 from gateway.policy.engine import QUERY
+from gateway.policy.faults import RegoFault
+from gateway.policy.rego_calls import Module, call_faults, parsed, path, rule_names
+from gateway.policy.settings import EngineKind
 
 ANSWER, UNDEFINED, ERROR, REPORT = b"A", b"U", b"E", b"R"
 
-NONDETERMINISTIC = frozenset(
-    {"http.send", "net.lookup_ip_addr", "opa.runtime", "rand.intn", "time.now_ns", "uuid.rfc4122"}
-)
-"""Builtins that reach outside, or answer differently next time: a decision must be replayable."""
-
 _PROBE = '{"phase": "request", "caller": {"identifiers": []}, "endpoint": {"name": ""}}'
+_MOST_FAULTS = 100
+_TAB = 4
 
 _PLACE = re.compile(r"--> ([\w./-]{1,200}):(\d{1,7}):(\d{1,7})")
 _MESSAGE = re.compile(r"^error: ([^\n]{1,200})", re.MULTILINE)
+_SCOPES = re.compile(r" \(path \[.*")
+"""What regorus adds about its own insides."""
+_UNSAFE = re.compile(r"var \S+ is unsafe")
 
 
 class Setup(msgspec.Struct):
-    """The bundle, as the parent read it (msgpack). `data` and `schema` are JSON."""
+    """The bundle, as the parent read it (msgpack). `data` and `schema` are JSON.
+
+    With `engine: opa` the bundle is only reported on, and not evaluated: OPA does that.
+    """
 
     modules: dict[str, str]
     data: bytes
     schema: bytes | None = None
-
-
-class Fault(msgspec.Struct):
-    """Why the bundle can't be used: a path inside it (empty: the deployment's data), one line."""
-
-    path: str
-    message: str
+    engine: EngineKind = EngineKind.EMBEDDED
 
 
 _ASKED = f"package gateway.asked\n\nanswer := [{QUERY}]\n"
@@ -73,9 +74,9 @@ _ROWS = msgspec.json.Decoder(_Rows)
 
 
 class _Unusable(Exception):
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(path)
-        self.fault = Fault(path, message)
+    def __init__(self, *faults: RegoFault) -> None:
+        super().__init__(len(faults))
+        self.faults = faults
 
 
 def serve(setup: bytes) -> Any:
@@ -86,18 +87,19 @@ def serve(setup: bytes) -> Any:
 
 class _Evaluator:
     def __init__(self, setup: Setup) -> None:
-        self._fault: Fault | None = None
+        self._faults: tuple[RegoFault, ...] = ()
         self._pristine = regorus.Engine()
         try:
             self._pristine = _load(setup)
         except _Unusable as unusable:
-            self._fault = unusable.fault
+            faults = unusable.faults[:_MOST_FAULTS]
+            self._faults = tuple(_in_characters(each, setup.modules) for each in faults)
         self._engine = self._pristine.clone()
 
     def answer(self, job: bytes, _fds: list[int]) -> bytes:
         if not job:
-            return REPORT + msgspec.json.encode(self._fault)
-        if self._fault:
+            return REPORT + msgspec.json.encode(self._faults)
+        if self._faults:
             return ERROR
         try:
             value = _evaluate(self._engine, job.decode())
@@ -116,60 +118,71 @@ def _evaluate(engine: Any, question: str) -> bytes | None:
 
 
 def _load(setup: Setup) -> Any:
+    """Raises _Unusable with every fault that can be found at once."""
     engine = regorus.Engine()
+    faults: list[RegoFault] = []
     for name, text in setup.modules.items():
         try:
             engine.add_policy(name, text)
         except RuntimeError as error:
-            raise _Unusable(name, _message(error)) from None
+            faults.append(_fault(error, name))
+    modules = parsed(msgspec.json.decode(engine.get_ast_as_json()))
     data = msgspec.json.decode(setup.data)
-    for module in msgspec.json.decode(engine.get_ast_as_json()):
-        _check_module(module["source"]["file"], module["ast"], data)
-    engine.add_policy("gateway/asked.rego", _ASKED)
-    try:
-        # Rules are analysed on the first evaluation. Without data, so that the text of a failure
-        # can quote only the modules.
-        _evaluate(engine.clone(), _PROBE)
-    except RuntimeError as error:
-        raise _Unusable(_place(error) or "privacy", _message(error)) from None
-    try:
+    for module in modules:
+        faults += _displaced(module, data)
+    if not any(fault.line for fault in faults):  # or what a broken module defines would be missed
+        faults += call_faults(modules, capabilities(setup.engine))
+    if faults:
+        order = list(setup.modules)
+        raise _Unusable(*sorted(faults, key=lambda each: (order.index(each.path), each.line)))
+    if setup.engine is EngineKind.EMBEDDED:
+        engine = _analysed(engine, setup)
+    else:
+        engine = regorus.Engine()
         engine.add_data_json(setup.data.decode())
-        _evaluate(engine.clone(), _PROBE)
-    except RuntimeError as error:
-        raise _Unusable(_place(error) or "privacy", "does not work with the data") from None
     if setup.schema is not None:
         _check_deployment(engine, setup.schema.decode())
     return engine
 
 
-def _check_module(name: str, tree: Any, data: Any) -> None:
-    for builtin in sorted(NONDETERMINISTIC.intersection(_references(tree))):
-        raise _Unusable(name, f"{builtin} is not allowed: a decision must be replayable")
-    # Where data and a rule have the same path, OPA refuses the bundle; regorus lets the data win.
-    for part in _path(tree["package"]["refr"]):
+def _analysed(engine: Any, setup: Setup) -> Any:
+    """The engine with its data. Rules are analysed when they are evaluated first."""
+    engine.add_policy("gateway/asked.rego", _ASKED)
+    try:
+        # Without data, so that the text of a failure can quote only the modules.
+        _evaluate(engine.clone(), _PROBE)
+    except RuntimeError as error:
+        raise _Unusable(_fault(error, "privacy")) from None
+    try:
+        everything = engine.clone()
+        everything.set_input_json(_PROBE)
+        everything.eval_query_as_json("data.privacy")
+    except RuntimeError as error:
+        # A rule that no decision asks for may fail for this question, but it must be a rule.
+        fault = _fault(error, "privacy")
+        if _UNSAFE.fullmatch(fault.message):
+            raise _Unusable(fault) from None
+    try:
+        engine.add_data_json(setup.data.decode())
+        _evaluate(engine.clone(), _PROBE)
+    except RuntimeError as error:
+        fault = _fault(error, "privacy")
+        message = "does not work with the data"
+        raise _Unusable(msgspec.structs.replace(fault, message=message)) from None
+    return engine
+
+
+def _displaced(module: Module, data: Any) -> Iterator[RegoFault]:
+    """Data in the place of a rule: OPA refuses the bundle; regorus would let the data win."""
+    for part in path(module.tree["package"]["refr"]):
         if not isinstance(data, dict):
-            raise _Unusable(name, "data stands in the place of this package")
+            yield RegoFault(module.name, "data stands in the place of this package")
+            return
         data = data.get(part, {})
-    for rule in tree["rules"]:
-        (body,) = rule.values()
-        (head,) = body["head"].values() if "head" in body else (body,)
-        rule_name = _path(head["refr"])[0]
-        if not isinstance(data, dict) or rule_name in data:
-            raise _Unusable(name, f"data stands in the place of the rule {rule_name}")
-
-
-def _path(ref: Any) -> list[str]:
-    """`a.b["c"][d]` → a, b, c and `*`, which is no name, for what is not constant."""
-    match ref:
-        case {"Var": {"value": str(name)}}:
-            return [name]
-        case {"RefDot": {"refr": inner, "field": [_, str(name)]}}:
-            return [*_path(inner), name]
-        case {"RefBrack": {"refr": inner, "index": {"String": {"value": str(name)}}}}:
-            return [*_path(inner), name]
-        case {"RefBrack": {"refr": inner}}:
-            return [*_path(inner), "*"]
-    return ["*"]
+    for name, *_ in rule_names(module.tree):
+        if not isinstance(data, dict) or name in data:
+            yield RegoFault(module.name, f"data stands in the place of the rule {name}")
+            return
 
 
 def _check_deployment(engine: Any, schema: str) -> None:
@@ -182,34 +195,35 @@ def _check_deployment(engine: Any, schema: str) -> None:
         case 0:
             return
         case 1:
-            raise _Unusable("", "data.privacy.deployment does not match schemas/deployment.json")
+            message = "data.privacy.deployment does not match schemas/deployment.json"
+            raise _Unusable(RegoFault("", message))
         case _:
-            raise _Unusable("schemas/deployment.json", "not a JSON Schema that can be used")
+            message = "not a JSON Schema that can be used"
+            raise _Unusable(RegoFault("schemas/deployment.json", message))
 
 
 def _matches(engine: Any, schema: str) -> int:
     """0, 1 where the data does not match, 2 where that can't be found out."""
+    query = "[matches | [matches, _] := json.match_schema(data.privacy.deployment, input)]"
     try:
         engine.set_input_json(schema)
-        query = "[matches | [matches, _] := json.match_schema(data.privacy.deployment, input)]"
         found = _ROWS.decode(engine.eval_query_as_json(query)).result[0].expressions[0].value
     except BaseException:  # noqa: BLE001 - a panic is a BaseException; the parent refuses the bundle
         return 2
     return 1 if found == [False] else 0 if found in ([True], []) else 2
 
 
-def _references(node: Any) -> Iterator[str]:
-    """Every dotted name in a syntax tree, `a.b` and `a["b"]` alike."""
-    match node:
-        case {"RefDot": _} | {"RefBrack": _}:
-            yield ".".join(_path(node)[:2])
-    match node:
-        case dict():
-            for child in node.values():
-                yield from _references(child)
-        case list():
-            for child in node:
-                yield from _references(child)
+def _in_characters(fault: RegoFault, modules: Mapping[str, str]) -> RegoFault:
+    """With its column in characters: regorus counts a tab as four."""
+    lines = modules.get(fault.path, "").split("\n")
+    line = lines[fault.line - 1] if 0 < fault.line <= len(lines) else ""
+    column, counted = 1, 1
+    for character in line:
+        if counted >= fault.column:
+            break
+        counted += _TAB if character == "\t" else 1
+        column += 1
+    return msgspec.structs.replace(fault, column=column) if line else fault
 
 
 def _place(error: RuntimeError) -> str:
@@ -217,8 +231,11 @@ def _place(error: RuntimeError) -> str:
     return ":".join(match.groups()) if match else ""
 
 
-def _message(error: RuntimeError) -> str:
+def _fault(error: RuntimeError, name: str) -> RegoFault:
     text = str(error)[:4_000]
     place, message = _PLACE.search(text), _MESSAGE.search(text)
-    where = f"line {place[2]} column {place[3]}: " if place else ""
-    return where + (message[1] if message else text.strip().split("\n")[0][:200])
+    said = message[1] if message else text.strip().split("\n")[0][:200]
+    said = _SCOPES.sub("", said)
+    return (
+        RegoFault(place[1], said, int(place[2]), int(place[3])) if place else RegoFault(name, said)
+    )

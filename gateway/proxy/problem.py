@@ -1,10 +1,13 @@
-"""A Denial → the answer to it: the same head and the same body for every caller (RFC 9457)."""
+"""A Denial → the answer to it: the same head and the same body for every caller (RFC 9457).
+
+Only an endpoint that is being observed adds a field, for every caller the same.
+"""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.enforcement import Denial
+from gateway.enforcement import ENFORCEMENT, OBSERVING, Denial
 from gateway.proxy.framing import FIXED
 
 
@@ -32,4 +35,8 @@ def problem(denial: Denial) -> Problem:
     }
     if denial.status == 401:  # RFC 9110 section 15.5.2; no realm, no hint at what was wrong
         headers["WWW-Authenticate"] = "Bearer"
+    if denial.status == 503:  # RFC 9110 section 10.2.3, in seconds
+        headers["Retry-After"] = "5"
+    if denial.observing:
+        headers[ENFORCEMENT] = OBSERVING
     return Problem(denial.status, headers, json.dumps(body).encode("ascii"))

@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
+from gateway.deadlines import Deadlines
 from gateway.endpoints import Route
 from gateway.errors import BadUpstream, Code, Late, Refusal
 from gateway.model import Admitted, Format
@@ -32,6 +33,7 @@ class UpstreamClient:
         self._settings, self._spool = settings, spool
         self._host = urlsplit(settings.url).netloc
         self._pool: Pool | None = None
+        self._in_total = Deadlines(settings.total)
 
     async def start(self) -> None:
         """Raises UnfitParserError, or OSError or ssl.SSLError for an unusable `ca_file`."""
@@ -53,7 +55,7 @@ class UpstreamClient:
         endpoint = route.endpoint
         head = self._head(request, endpoint.body.format, exchange_id)
         try:
-            async with asyncio.timeout(self._settings.total):
+            with self._in_total():
                 wire = await self._pool.take()
                 try:
                     wire.send(head, self._settings.read)

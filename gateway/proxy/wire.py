@@ -8,6 +8,7 @@ waiting when a chunk of it is malformed.
 """
 
 import asyncio
+import math
 import select
 import ssl
 import time
@@ -43,12 +44,39 @@ class Wire(ResponseHandler):
 
     uses = 0
     since = 0.0
+    _silent_until = math.inf
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException = _EXC_SENTINEL) -> None:
         body = self._payload
         super().set_exception(exc, exc_cause)
         if isinstance(exc, HttpProcessingError) and body is not None and not body.is_eof():
             body.set_exception(MalformedBodyError())
+
+    # aiohttp sets a timer at each read and takes it back; here one is set, and looks when it rings
+    # whether the time was moved on.
+
+    def _reschedule_timeout(self) -> None:
+        loop = self._loop
+        self._silent_until = loop.time() + (self._read_timeout or math.inf)
+        if self._read_timeout_handle is None and self._read_timeout:
+            self._read_timeout_handle = loop.call_at(self._silent_until, self._look)
+
+    def _drop_timeout(self) -> None:
+        self._silent_until = math.inf
+        if self.transport is None and self._read_timeout_handle is not None:
+            self._read_timeout_handle.cancel()
+            self._read_timeout_handle = None
+
+    def _look(self) -> None:
+        self._read_timeout_handle = None
+        if self._loop.time() >= self._silent_until:
+            self._on_read_timeout()
+        elif self._silent_until < math.inf:
+            self._read_timeout_handle = self._loop.call_at(self._silent_until, self._look)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._drop_timeout()
 
     def fail(self) -> None:
         """End it, and whoever waits for it."""

@@ -2,26 +2,39 @@
 
 `/healthz` says that the event loop turns; it depends on nothing else, so that a dead policy engine
 never makes Kubernetes restart a gateway that refuses correctly. `/readyz` names each check and
-whether it holds, in words from the code.
+whether it holds, in words from the code; beside the checks stands what must be seen although it
+makes nothing unready, as that an endpoint is only observed.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from gateway.telemetry.metrics import Metrics
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
+Details = Callable[[], Mapping[str, Any]]
+"""JSON that stands in `/readyz` beside the checks."""
 
 
 class AdminServer:
     """Serves the three paths, and nothing else."""
 
-    def __init__(self, host: str, port: int, metrics: Metrics, checks: Checks) -> None:
+    def __init__(
+        self, host: str, port: int, metrics: Metrics, checks: Checks, details: Details = dict
+    ) -> None:
         self._host, self._port = host, port
-        self._metrics, self._checks = metrics, checks
-        self._runner: web.AppRunner | None = None
+        self._metrics, self._checks, self._details = metrics, checks, details
+        self._paths = {
+            "/metrics": self._serve_metrics,
+            "/healthz": self._serve_health,
+            "/readyz": self._serve_readiness,
+        }
+        self._runner: web.ServerRunner | None = None
 
     @property
     def port(self) -> int:
@@ -31,11 +44,7 @@ class AdminServer:
 
     async def start(self) -> None:
         """Raises OSError where the address can't be bound."""
-        app = web.Application()
-        app.router.add_get("/metrics", self._serve_metrics)
-        app.router.add_get("/healthz", self._serve_health)
-        app.router.add_get("/readyz", self._serve_readiness)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.ServerRunner(_Listener(self._serve, access_log=None))
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port).start()
 
@@ -43,19 +52,69 @@ class AdminServer:
         if self._runner:
             await self._runner.cleanup()
 
-    async def _serve_metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(
-            body=self._metrics.render(),
-            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        serve = self._paths.get(request.path)
+        if serve is None:
+            return _bare(404)
+        if request.method not in ("GET", "HEAD"):
+            return _bare(405, Allow="GET, HEAD")
+        return await serve()
+
+    async def _serve_metrics(self) -> web.Response:
+        return _bare(
+            200,
+            self._metrics.render(),
+            **{"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
-    async def _serve_health(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
+    async def _serve_health(self) -> web.Response:
+        return _json(200, {"status": "alive"})
 
-    async def _serve_readiness(self, _request: web.Request) -> web.Response:
+    async def _serve_readiness(self) -> web.Response:
         checks = await self._checks()
         ready = all(checks.values())
-        body = {"status": "ready" if ready else "not ready", "checks": dict(checks)}
-        return web.Response(
-            text=json.dumps(body), status=200 if ready else 503, content_type="application/json"
-        )
+        status = "ready" if ready else "not ready"
+        body = {"status": status, "checks": dict(checks), **self._details()}
+        return _json(200 if ready else 503, body)
+
+
+class _Listener(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
+
+
+class _Connection(RequestHandler):
+    """aiohttp's, without its page for what it can't parse, which quotes the request."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        answer = _bare(status)
+        answer.force_close()
+        return answer
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Nothing: what aiohttp would write quotes the request."""
+
+
+class _Silent(web.Response):
+    """An answer that doesn't say what software made it."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall("Server", None)
+
+
+def _bare(status: int, body: bytes = b"", **headers: str) -> web.Response:
+    return _Silent(status=status, body=body, headers=headers)
+
+
+def _json(status: int, value: Any) -> web.Response:
+    body = json.dumps(value).encode("ascii")
+    return _bare(status, body, **{"Content-Type": "application/json"})

@@ -3,16 +3,24 @@
 Names follow the Prometheus conventions (base units, `_total`), prefix `privacy_gateway_`.
 """
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from gateway import __version__
-from gateway.decisionlog.entry import Evidence
-from gateway.model import Effect
+from gateway.decisionlog.entry import Evidence, Outcome
+from gateway.model import Effect, Inspection
 
 _STEP_BUCKETS: tuple[float, ...] = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025)
 _STEP_BUCKETS += (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -30,39 +38,14 @@ class Reading:
 
 
 class Metrics:
-    """Counts exchanges. `readings` are asked for their gauges when somebody scrapes."""
+    """Counts exchanges. `readings` are asked for their gauges when somebody scrapes.
+
+    Counting is on the way of every exchange, so that it is plain integers in closed sets of keys;
+    they become metrics when somebody scrapes.
+    """
 
     def __init__(self, readings: Iterable[Callable[[], Iterable[Reading]]] = ()) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
-        where = ("endpoint", "format", "effect", "code")
-        self._exchanges = self._counter(
-            "exchanges",
-            "Exchanges ended, by what the policy said and why they were refused.",
-            where,
-        )
-        self._records = self._counter(
-            "records", "Records seen in responses, by where they went.", (*where[:2], "went")
-        )
-        self._subjects = self._counter(
-            "subjects",
-            "Distinct subjects in responses, permitted or withheld.",
-            (*where[:2], "went"),
-        )
-        self._bytes = self._counter(
-            "bytes", "Bytes of bodies received, inspected and released.", (*where[:2], "stage")
-        )
-        self._uninspected = Counter(
-            "privacy_gateway_uninspected_bytes",
-            "Bytes received that no parser accounted for in a released body. Must stay 0: page.",
-            registry=self.registry,
-        )
-        self._steps = Histogram(
-            "privacy_gateway_step_duration_seconds",
-            "Time an exchange spent in each step.",
-            ("step",),
-            buckets=_STEP_BUCKETS,
-            registry=self.registry,
-        )
         build = Gauge(
             "privacy_gateway_build_info",
             "The running version.",
@@ -70,10 +53,13 @@ class Metrics:
             registry=self.registry,
         )
         build.labels(__version__).set(1)
-        # The label sets are closed, so these stay small; looking one up in the library costs more
-        # than counting in it.
-        self._counted: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
-        self._timed: dict[str, Histogram] = {}
+        self._exchanges: Counter[tuple[str, str, str, str]] = Counter()
+        self._volumes: dict[tuple[str, str], _Volume] = {}
+        self._steps: dict[str, _Durations] = {}
+        self._uninspected = 0
+        self._observed: Counter[tuple[str, str]] = Counter()
+        self._against: Counter[tuple[str, str]] = Counter()
+        self.registry.register(_Counts(self._counted))
         self.registry.register(_Readings(tuple(readings)))
 
     def exchange(self, evidence: Evidence) -> None:
@@ -83,52 +69,159 @@ class Metrics:
         kind = inspection.format.value if inspection else _NONE
         effect = decision.effect.value if decision else _NONE
         code = evidence.code.value if evidence.code else _NONE
-        self._add(self._exchanges, (endpoint, kind, effect, code), 1)
+        self._exchanges[endpoint, kind, effect, code] += 1
         for step, seconds in evidence.durations.items():
-            timed = self._timed.get(step)
-            if timed is None:
-                timed = self._timed[step] = self._steps.labels(step)
-            timed.observe(seconds)
+            durations = self._steps.get(step)
+            if durations is None:
+                durations = self._steps[step] = _Durations()
+            durations.observe(seconds)
         if inspection is None:
             return
-        counts = evidence.counts
-        for went, records in (
-            ("seen", counts.seen),
-            ("released", counts.released),
-            ("redacted", counts.redacted),
-            ("blocked", counts.blocked),
-        ):
-            self._add(self._records, (endpoint, kind, went), records)
-        for stage, size in (
-            ("received", inspection.bytes_received),
-            ("inspected", inspection.bytes_inspected),
-            ("released", evidence.bytes_released),
-        ):
-            self._add(self._bytes, (endpoint, kind, stage), size)
+        volume = self._volumes.get((endpoint, kind))
+        if volume is None:
+            volume = self._volumes[endpoint, kind] = _Volume()
+        volume.add(evidence, inspection)
         if evidence.bytes_released:
-            self._uninspected.inc(inspection.bytes_received - inspection.bytes_inspected)
-        if decision:
-            permitted = 0
-            if decision.effect is not Effect.BLOCK:
-                permitted = sum(subject in decision.permitted for subject in inspection.subjects)
-            withheld = len(inspection.subjects) - permitted
-            self._add(self._subjects, (endpoint, kind, "permitted"), permitted)
-            self._add(self._subjects, (endpoint, kind, "withheld"), withheld)
+            self._uninspected += inspection.bytes_received - inspection.bytes_inspected
+        if evidence.outcome is Outcome.OBSERVED:
+            self._observed[endpoint, effect] += 1
+            self._against[endpoint, effect] += evidence.against_policy
 
     def render(self) -> bytes:
         """The text exposition format, version 0.0.4."""
         return generate_latest(self.registry)
 
-    def _counter(self, name: str, help_text: str, labels: tuple[str, ...]) -> Counter:
-        return Counter(f"privacy_gateway_{name}", help_text, labels, registry=self.registry)
+    def _counted(self) -> Iterable[Metric]:
+        where = ("endpoint", "format", "effect", "code")
+        exchanges = _counter(
+            "exchanges",
+            "Exchanges ended, by what the policy said and why they were refused.",
+            where,
+        )
+        for labels, count in self._exchanges.items():
+            exchanges.add_metric(labels, count)
+        yield exchanges
+        yield from self._counted_volumes(where[:2])
+        yield from self._counted_observed()
+        uninspected = _counter(
+            "uninspected_bytes",
+            "Bytes received that no parser accounted for in a released body. Must stay 0: page.",
+            (),
+        )
+        uninspected.add_metric((), self._uninspected)
+        yield uninspected
+        steps = HistogramMetricFamily(
+            "privacy_gateway_step_duration_seconds",
+            "Time an exchange spent in each step.",
+            labels=("step",),
+        )
+        for step, durations in self._steps.items():
+            steps.add_metric((step,), durations.cumulated(), durations.sum)
+        yield steps
 
-    def _add(self, counter: Counter, labels: tuple[str, ...], amount: int) -> None:
-        if amount:
-            key = (counter, labels)
-            counted = self._counted.get(key)
-            if counted is None:
-                counted = self._counted[key] = counter.labels(*labels)
-            counted.inc(amount)
+    def _counted_volumes(self, where: tuple[str, ...]) -> Iterable[Metric]:
+        records = _counter(
+            "records", "Records seen in responses, by where they went.", (*where, "went")
+        )
+        subjects = _counter(
+            "subjects",
+            "Distinct subjects in responses: permitted, withheld, or observed (released anyhow).",
+            (*where, "went"),
+        )
+        sizes = _counter(
+            "bytes", "Bytes of bodies received, inspected and released.", (*where, "stage")
+        )
+        for labels, volume in self._volumes.items():
+            for went in ("seen", "released", "redacted", "blocked"):
+                records.add_metric((*labels, went), getattr(volume, went))
+            for went in ("permitted", "withheld", "observed"):
+                subjects.add_metric((*labels, went), getattr(volume, went))
+            for stage in ("received", "inspected", "sent"):
+                name = "released" if stage == "sent" else stage
+                sizes.add_metric((*labels, name), getattr(volume, stage))
+        return records, subjects, sizes
+
+    def _counted_observed(self) -> Iterable[Metric]:
+        exchanges = _counter(
+            "observed_exchanges",
+            "Exchanges released whole against the policy, by what it would have done: onboarding.",
+            ("endpoint", "would"),
+        )
+        records = _counter(
+            "observed_records",
+            "Records released only because their endpoint is observed: the policy holds them back.",
+            ("endpoint", "would"),
+        )
+        for metric, counted in ((exchanges, self._observed), (records, self._against)):
+            for labels, count in counted.items():
+                metric.add_metric(labels, count)
+        return exchanges, records
+
+
+class _Volume:
+    """What passed through one endpoint in one format."""
+
+    __slots__ = (
+        "blocked", "inspected", "observed", "permitted", "received", "redacted", "released", "seen",
+        "sent", "withheld",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.seen = self.released = self.redacted = self.blocked = 0
+        self.permitted = self.withheld = self.observed = 0
+        self.received = self.inspected = self.sent = 0
+
+    def add(self, evidence: Evidence, inspection: Inspection) -> None:
+        counts, decision = evidence.counts, evidence.decision
+        self.seen += counts.seen
+        self.released += counts.released
+        self.redacted += counts.redacted
+        self.blocked += counts.blocked
+        self.received += inspection.bytes_received
+        self.inspected += inspection.bytes_inspected
+        self.sent += evidence.bytes_released
+        if decision:
+            subjects = {owner for group in inspection.groups for owner in group.owners}
+            blocked = decision.effect is Effect.BLOCK
+            permitted = 0 if blocked else len(subjects & decision.permitted)
+            self.permitted += permitted
+            if evidence.outcome is Outcome.OBSERVED:
+                self.observed += len(subjects) - permitted
+            else:
+                self.withheld += len(subjects) - permitted
+
+
+class _Durations:
+    """A histogram of seconds."""
+
+    __slots__ = ("counts", "sum")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(_STEP_BUCKETS) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(_STEP_BUCKETS, seconds)] += 1
+        self.sum += seconds
+
+    def cumulated(self) -> list[tuple[str, float]]:
+        """`le` → how many took at most so long."""
+        bounds = [*map(str, _STEP_BUCKETS), "+Inf"]
+        return list(zip(bounds, accumulate(self.counts), strict=True))
+
+
+def _counter(name: str, help_text: str, labels: tuple[str, ...]) -> CounterMetricFamily:
+    return CounterMetricFamily(f"privacy_gateway_{name}", help_text, labels=labels)
+
+
+class _Counts(Collector):
+    """Counters that are read, not kept."""
+
+    def __init__(self, counted: Callable[[], Iterable[Metric]]) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterable[Metric]:
+        return self._counted()
 
 
 class _Readings(Collector):

@@ -1,6 +1,7 @@
 """What no single setting can know: files, ports, endpoints side by side."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from gateway.endpoints import Endpoint, Endpoints
 from gateway.errors import NotFound
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
-from tests.config.conftest import MINIMAL, Faults
+from tests.config.conftest import MINIMAL, Faults, Loaded
+from tests.policy.bundles.support import signing_key
 
 
 def endpoint(name: str, path: str) -> str:
@@ -99,6 +101,49 @@ def test_policy_data_must_be_readable(faults: Faults, folder: Path) -> None:
     assert "not strict JSON" in faults(text)[0]
     (folder / "deployment.json").write_text(json.dumps({"grounds": {}}))
     assert faults(text) == []
+
+
+def test_a_bundle_on_a_server_is_not_fetched_but_what_is_here_is_read(
+    faults: Faults, folder: Path
+) -> None:
+    text = MINIMAL + (
+        "policy:\n  bundle: https://nowhere.invalid/b.tar.gz\n  data: deployment.json\n"
+        "  delivery: {token_file: token, ca_file: ca.pem}\n"
+    )
+    told = faults(text)
+    assert len(told) == 3
+    assert "policy.data: " in told[0]
+    assert all("no such file" in fault for fault in told[1:])
+    for name in ("token", "ca.pem"):
+        (folder / name).touch()
+    (folder / "deployment.json").write_text("[]")
+    assert ["expected an object" in fault for fault in faults(text)] == [True]
+    (folder / "deployment.json").write_text("{}")
+    assert faults(text) == []
+
+
+def test_a_signing_key_must_fit_and_the_bundle_must_be_signed_with_it(
+    faults: Faults, folder: Path
+) -> None:
+    (folder / "policies").mkdir()
+    (folder / "policies" / ".manifest").write_text('{"roots": ["privacy"]}')
+    (folder / "policies" / "x.rego").write_text("package privacy.decision\n")
+    signing = "{key_file: key.pem, key_id: prod, algorithm: ES256}"
+    text = MINIMAL + f"policy:\n  bundle: policies\n  delivery:\n    signing: {signing}\n"
+    assert "policy.delivery.signing.key_file: No such file" in faults(text)[0]
+    key = signing_key(folder, "RS256")
+    key.public.rename(folder / "key.pem")
+    assert "holds a key that is not for ES256" in faults(text)[0]
+    signing_key(folder, "ES256").public.rename(folder / "key.pem")
+    assert "missing: the configuration asks for a signed bundle" in faults(text)[0]
+    assert len(faults(text)) == 1
+
+
+def test_a_fault_of_the_delivery_is_told_once(faults: Faults) -> None:
+    text = MINIMAL + "policy: {bundle: nowhere, delivery: {max_age: 1s}}\n"
+    told = faults(text)
+    assert len(told) == 1
+    assert "max_age must be longer" in told[0]
 
 
 def test_a_bundle_is_not_looked_for_where_opa_has_its_own(faults: Faults) -> None:
@@ -193,3 +238,84 @@ def test_a_value_that_is_wrong_already_is_left_alone(faults: Faults) -> None:
         "endpoints[1].name",
         "endpoints[1].path",
     ]
+
+
+def test_a_shadow_that_is_not_there_is_no_fault_as_it_stops_nothing(faults: Faults) -> None:
+    assert faults(MINIMAL + "policy: {shadow: nowhere}\n") == []
+    assert faults(MINIMAL + "policy: {shadow: {bundel: next}}\n") != []
+
+
+# --- endpoints that are only observed -----------------------------------------------------------
+
+DAY = timedelta(days=1)
+
+
+def observing(*keys: str) -> str:
+    return MINIMAL + "".join(f"    {key}\n" for key in keys)
+
+
+def ahead(days: int) -> str:
+    return (datetime.now(UTC) + days * DAY).date().isoformat()
+
+
+@pytest.mark.parametrize("days", [-400, -1, 0, 1, 90])
+def test_an_end_within_ninety_days_is_well_and_a_past_one_too(faults: Faults, days: int) -> None:
+    """A gateway that starts again after the end must start, and enforces."""
+    assert faults(observing("enforcement: observe", f"observe_until: {ahead(days)}")) == []
+
+
+@pytest.mark.parametrize("days", [92, 400])
+def test_an_end_too_far_ahead_is_a_fault(faults: Faults, days: int) -> None:
+    """D25"""
+    assert faults(observing("enforcement: observe", f"observe_until: {ahead(days)}")) == [
+        "gateway.yaml:15:20: endpoints[0].observe_until: at most 90 days ahead;"
+        " observe for a shorter time, then enforce"
+    ]
+    instant = f"{ahead(days)}T00:00:00Z"
+    assert len(faults(observing("enforcement: observe", f"observe_until: {instant}"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        (["enforcement: observe"], "11:5: endpoints[0]: enforcement: observe needs the day"),
+        (["observe_until: 2026-06-01"], "endpoints[0]: observe_until is set, but nothing"),
+        (
+            ["enforcement: enforce", "observe_until: 2026-06-01"],
+            "endpoints[0]: observe_until is set, but nothing is observed",
+        ),
+        (
+            ["enforcement: obsreve", "observe_until: 2026-06-01"],
+            "`obsreve` is not one of `enforce`, `observe`; did you mean `observe`?",
+        ),
+        (["enforcement: off"], "`off` is not one of `enforce`, `observe`"),
+        (["enforcement: true"], "expected one of `enforce`, `observe`, found true"),
+        (["enforcment: observe"], "unknown key; did you mean `enforcement`?"),
+        (
+            ["enforcement: observe", "observe_until: tomorrow"],
+            "15:20: endpoints[0].observe_until: expected a date such as 2026-12-31",
+        ),
+        (["enforcement: observe", "observe_until: 2026-06-01T12:00:00"], "expected a date"),
+        (["enforcement: observe", "observe_until: 2026-06-31"], "there is no such day"),
+        (["enforcement: observe", "observe_until: 20260601"], "expected a date"),
+    ],
+)
+def test_observing_by_accident_is_a_fault(faults: Faults, keys: list[str], fault: str) -> None:
+    """D25"""
+    (found,) = faults(observing(*keys))
+    assert fault in found
+
+
+def test_no_variable_can_say_that_an_endpoint_is_only_observed(
+    faults: Faults, loaded: Loaded
+) -> None:
+    """D25"""
+    flag = "PRIVACY_GATEWAY_ENDPOINTS__0__ENFORCEMENT"
+    until = "PRIVACY_GATEWAY_ENDPOINTS__0__OBSERVE_UNTIL"
+    for environ in ({flag: "observe"}, {flag: "observe", until: ahead(1)}, {flag: "enforce"}):
+        found = faults(environ=environ)
+        assert f"{flag}: endpoints[0].enforcement: this is set in the file only;" in found[0]
+    # Nor can one prolong what the file says.
+    text = observing("enforcement: observe", f"observe_until: {ahead(1)}")
+    assert "set in the file only" in faults(text, {until: ahead(80)})[0]
+    assert loaded(text).endpoints[0].observes(datetime.now(UTC))

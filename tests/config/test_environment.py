@@ -1,5 +1,7 @@
 """Variables in the place of single values."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.config.environment import applied, overrides, written_out
@@ -67,6 +69,20 @@ def test_a_short_form_may_be_set_and_set_into() -> None:
     assert changed == {"upstream": {"url": "http://b"}}
     changed = settings({"PRIVACY_GATEWAY_UPSTREAM__READ": "5s"}, file)
     assert changed == {"upstream": {"url": "http://a", "read": "5s"}}
+
+
+def test_a_shadow_may_be_set_by_a_variable_as_it_can_change_no_answer(
+    loaded: Loaded, folder: Path
+) -> None:
+    config = loaded(environ={"PRIVACY_GATEWAY_POLICY__SHADOW": "next"})
+    assert config.policy.shadow is not None
+    assert config.policy.shadow.bundle == folder / "next"
+    environ = {
+        "PRIVACY_GATEWAY_POLICY__SHADOW__BUNDLE": "next",
+        "PRIVACY_GATEWAY_POLICY__SHADOW__QUEUE": "5",
+    }
+    shadow = loaded(environ=environ).policy.shadow
+    assert shadow is not None and (shadow.bundle, shadow.queue) == (folder / "next", 5)
 
 
 def test_two_variables_for_one_value_are_a_fault() -> None:

@@ -15,6 +15,7 @@ from gateway.config.keys import (
     Section,
     Unit,
     at,
+    is_location,
     is_path,
     section,
     spell,
@@ -91,6 +92,9 @@ def test_paths_are_known() -> None:
     assert is_path(at(TREE, ("inner", "file")))
     assert not is_path(at(TREE, ("needed",)))
     assert is_path(at(KEYS, ("decision_log", "pseudonym_key_file")))
+    assert not is_path(at(KEYS, ("policy", "bundle")))
+    assert is_location(at(KEYS, ("policy", "bundle")))
+    assert not is_location(at(KEYS, ("policy", "data")))
 
 
 def test_a_list_may_be_written_as_its_only_mapping() -> None:

@@ -128,6 +128,16 @@ def test_absolute_paths_and_urls_stay_as_they_are(loaded: Loaded, folder: Path) 
     assert config.identity.issuers[0].jwks == "https://id.example.org/jwks.json"
 
 
+def test_a_bundle_is_anchored_where_it_is_a_path(loaded: Loaded, folder: Path) -> None:
+    shutil.copytree(REPOSITORY / "policies", folder / "policies")
+    assert loaded(MINIMAL + "policy: {bundle: policies}\n").policy.bundle == folder / "policies"
+    url = "https://bundles.example.org/b.tar.gz"
+    policy = f"policy: {{bundle: '{url}', delivery: {{state: state}}}}\n"
+    config = loaded(MINIMAL + policy)
+    assert config.policy.bundle == url
+    assert config.policy.delivery.state == folder / "state"
+
+
 def test_a_configuration_written_as_json_is_read_too(loaded: Loaded) -> None:
     text = (
         '{"upstream": "http://127.0.0.1:3000", "identity": {"issuers": [{"issuer": "i",'

@@ -56,6 +56,8 @@ def test_the_examples_are_valid(name: str) -> None:
         ("path: /exports/orders", "path: /exports/orders\n    limits: {body: 2 gigs}"),
         ("path: /exports/orders", "path: /exports/orders\n    release: stream"),
         ("path: /exports/orders", "path: /exports/orders\n    labels: {n: 5}"),
+        ("path: /exports/orders", "path: /exports/orders\n    enforcement: obsreve"),
+        ("path: /exports/orders", "path: /exports/orders\n    observe_until: tomorrow"),
         ("decision_log:", "policy: {deadline: 5}\ndecision_log:"),
         ("endpoints:", "endpoints: []\nother:"),
     ],
@@ -75,7 +77,14 @@ def test_what_the_gateway_refuses_the_schema_refuses(before: str, after: str) ->
         ("upstream: http://127.0.0.1:3000", "upstream: {url: 'http://127.0.0.1:3000', read: 5s}"),
         ("{account: sub}", "{account: {claim: n, type: integer}, fhir: 'Patient/{p}'}"),
         ("path: /exports/orders", "path: /exports/orders\n    limits: {body: 2.5 GiB}"),
+        ("path: /exports/orders", "path: /exports/orders\n    observe_until: 2026-12-31"),
+        (
+            "path: /exports/orders",
+            "path: /exports/orders\n    observe_until: '2026-12-31T12:00:00Z'",
+        ),
         ("decision_log:", "policy: {bundle: null, deadline: 250ms}\ndecision_log:"),
+        ("decision_log:", "policy: {shadow: next/}\ndecision_log:"),
+        ("decision_log:", "policy: {shadow: {bundle: next/, queue: 5}}\ndecision_log:"),
     ],
 )
 def test_every_form_that_the_gateway_takes_the_schema_takes(before: str, after: str) -> None:

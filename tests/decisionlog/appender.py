@@ -13,14 +13,15 @@ import resource
 import sys
 from pathlib import Path
 
-from gateway.decisionlog.file import Disk
 from gateway.errors import Unavailable
-from tests.decisionlog.support import decision_log, released
+from tests.decisionlog.support import FaultyDisk, decision_log, released
 
 
 async def append_until_killed(folder: Path, piece: int) -> None:
-    disk = Disk(write=lambda fd, data: os.write(fd, data[:piece])) if piece else Disk()
-    log = decision_log(folder, disk=disk)
+    faulty = FaultyDisk(folder / "disk") if piece else None
+    if faulty:
+        faulty.piece = piece
+    log = decision_log(folder, faulty=faulty)
     await log.start()
 
     async def exchanges(number: int) -> None:
@@ -38,7 +39,7 @@ async def append_into_a_full_disk(folder: Path) -> None:
     log = decision_log(folder)
     await log.start()
     limit = (folder / "decisions.jsonl").stat().st_size + 10_000
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    resource.prlimit(log.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     count, refusals = 0, 0
     while refusals < 3:
         count += 1
@@ -49,7 +50,8 @@ async def append_into_a_full_disk(folder: Path) -> None:
             os.write(1, f"refused {refusal.note}\n".encode())
         else:
             os.write(1, f"full-{count}\n".encode())
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    resource.prlimit(log.pid, resource.RLIMIT_FSIZE, unlimited)
     while not log.ready():
         await asyncio.sleep(0.005)
     await log.append(released("after"))

@@ -1,13 +1,14 @@
 """Evidence to log, logs to damage, and disks that fail when they are told to."""
 
 import errno
+import fcntl
+import mmap
 import os
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.decisionlog.append import DecisionLog
+from gateway.decisionlog.append import WRITER, DecisionLog
 from gateway.decisionlog.entry import Evidence, Outcome
 from gateway.decisionlog.file import Disk, LogFile
 from gateway.decisionlog.key import derive
@@ -22,8 +23,10 @@ from gateway.model import (
     Group,
     Identifier,
     Inspection,
+    Phase,
     SubjectRef,
 )
+from gateway.policy.contract import Question
 
 KEY = derive(b"a test key of at least 32 bytes.")
 OTHER_KEY = derive(b"another key of at least 32 bytes")
@@ -71,6 +74,23 @@ def decision(effect: Effect = Effect.ALLOW, *permitted: SubjectRef, **changes: A
     return Decision(**fields | changes)
 
 
+def question(asking: Caller, **changes: Any) -> Question:
+    """The one of the request phase, as evidence holds it."""
+    fields: dict[str, Any] = {
+        "phase": Phase.REQUEST,
+        "exchange_id": "e1",
+        "received_at": NOON,
+        "endpoint": "orders",
+        "labels": {"team": "shop"},
+        "method": "GET",
+        "path": ("exports", "A1", "orders"),
+        "params": {"account": "A1"},
+        "query": {"page": ("1", "2")},
+        "caller": asking,
+    }
+    return Question(**fields | changes)
+
+
 def released(exchange_id: str = "e1", **changes: Any) -> Evidence:
     """Somebody received three records of their own."""
     fields: dict[str, Any] = {
@@ -85,7 +105,10 @@ def released(exchange_id: str = "e1", **changes: Any) -> Evidence:
         "bytes_released": 2_000,
         "durations": {"inspection": 0.001},
     }
-    return Evidence(exchange_id, NOON, **fields | changes)
+    fields |= changes
+    if fields["caller"] is not None:
+        fields.setdefault("question", question(fields["caller"], exchange_id=exchange_id))
+    return Evidence(exchange_id, NOON, **fields)
 
 
 def settings(folder: Path, **changes: Any) -> DecisionLogSettings:
@@ -93,9 +116,10 @@ def settings(folder: Path, **changes: Any) -> DecisionLogSettings:
 
 
 def decision_log(
-    folder: Path, *, disk: Disk | None = None, tick: float = 0.01, **changes: Any
+    folder: Path, *, faulty: "FaultyDisk | None" = None, tick: float = 0.01, **changes: Any
 ) -> DecisionLog:
-    return DecisionLog(settings(folder, **changes), KEY, LABELS, disk=disk, tick=tick)
+    writer = faulty.writer if faulty else (WRITER,)
+    return DecisionLog(settings(folder, **changes), KEY, LABELS, tick=tick, writer=writer)
 
 
 def write_log(path: Path, entries: int, first: int = 1) -> None:
@@ -108,42 +132,77 @@ def write_log(path: Path, entries: int, first: int = 1) -> None:
 
 
 class FaultyDisk:
-    """Real files; each call fails with the errno that stands in its attribute, after `spare` more
-    bytes were written. `hold` makes every sync wait until it is given free."""
+    """Tells the writer of a log, which is another process, how its disk fails.
 
-    def __init__(self) -> None:
-        self.repair()
-        self.syncs = 0
-        self.syncing = threading.Event()
-        self._free = threading.Event()
-        self._free.set()
+    Each call fails with the errno that stands in its attribute, after `spare` more bytes were
+    written. `hold` makes every sync wait until it is given free; `piece` bounds each write.
+    """
+
+    _FIELDS = (
+        "write_errno", "sync_errno", "truncate_errno", "anchor_errno", "spare", "syncs", "syncing",
+        "piece",
+    )  # fmt: skip
+
+    write_errno: int
+    sync_errno: int
+    truncate_errno: int
+    anchor_errno: int
+    spare: int
+    syncs: int
+    syncing: int
+    piece: int
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("a+b") as file:
+            file.truncate(8 * len(self._FIELDS))
+            self._shared = memoryview(mmap.mmap(file.fileno(), 0)).cast("q")
+        self._gate = os.open(path, os.O_RDWR)
 
     @property
-    def disk(self) -> Disk:
-        return Disk(self._write, self._sync, self._truncate, self._write_at)
+    def writer(self) -> tuple[str, ...]:
+        """The writer's module, with arguments, for `DecisionLog`."""
+        return ("tests.decisionlog.faulty_writer", str(self.path))
+
+    def __getattr__(self, name: str) -> int:
+        if name not in FaultyDisk._FIELDS:
+            raise AttributeError(name)
+        return int(self._shared[self._FIELDS.index(name)])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._FIELDS:
+            self._shared[self._FIELDS.index(name)] = value
+        else:
+            super().__setattr__(name, value)
 
     def repair(self) -> None:
         self.write_errno = self.sync_errno = self.truncate_errno = self.anchor_errno = 0
         self.spare = 0
 
     def hold(self) -> None:
-        self.syncing.clear()
-        self._free.clear()
+        self.syncing = 0
+        fcntl.flock(self._gate, fcntl.LOCK_EX)
 
     def free(self) -> None:
-        self._free.set()
+        fcntl.flock(self._gate, fcntl.LOCK_UN)
+
+    @property
+    def disk(self) -> Disk:
+        """The disk itself, on the writer's side."""
+        return Disk(self._write, self._sync, self._truncate, self._write_at)
 
     def _write(self, fd: int, data: memoryview) -> int:
         if self.write_errno:
             if not self.spare:
                 _fail(self.write_errno)
             data, self.spare = data[: self.spare], max(0, self.spare - len(data))
-        return os.write(fd, data)
+        return os.write(fd, data[: self.piece] if self.piece else data)
 
     def _sync(self, fd: int) -> None:
         self.syncs += 1
-        self.syncing.set()
-        assert self._free.wait(30)
+        self.syncing = 1
+        fcntl.flock(self._gate, fcntl.LOCK_SH)
+        fcntl.flock(self._gate, fcntl.LOCK_UN)
         if self.sync_errno:
             _fail(self.sync_errno)
         os.fdatasync(fd)

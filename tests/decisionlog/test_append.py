@@ -3,10 +3,11 @@
 import asyncio
 import json
 import logging
+import os
 import random
+import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,12 +20,14 @@ from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.file import anchor_path
 from gateway.decisionlog.verify import Problem, verify
 from gateway.errors import Code, Unavailable
+from gateway.model import Identifier
 from tests.conftest import REPOSITORY
 from tests.decisionlog.support import (
     IO_ERROR,
     KEY,
     NO_SPACE,
     FaultyDisk,
+    caller,
     decision_log,
     released,
 )
@@ -34,8 +37,8 @@ SHORT = 0.2
 
 
 @pytest.fixture
-def faulty() -> FaultyDisk:
-    return FaultyDisk()
+def faulty(tmp_path: Path) -> FaultyDisk:
+    return FaultyDisk(tmp_path / "disk")
 
 
 @asynccontextmanager
@@ -86,7 +89,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def syncing(faulty: FaultyDisk) -> None:
     """Until the writer hangs in a sync."""
-    await until(faulty.syncing.is_set)
+    await until(lambda: bool(faulty.syncing))
 
 
 async def test_an_entry_is_on_disk_when_its_append_returns(tmp_path: Path) -> None:
@@ -98,7 +101,7 @@ async def test_an_entry_is_on_disk_when_its_append_returns(tmp_path: Path) -> No
 
 
 async def test_no_append_returns_before_the_sync_does(tmp_path: Path, faulty: FaultyDisk) -> None:
-    async with running(tmp_path, disk=faulty.disk) as log:
+    async with running(tmp_path, faulty=faulty) as log:
         faulty.hold()
         append = asyncio.create_task(log.append(released("e1")))
         await syncing(faulty)
@@ -110,17 +113,9 @@ async def test_no_append_returns_before_the_sync_does(tmp_path: Path, faulty: Fa
 
 
 async def test_concurrent_exchanges_share_a_sync_and_keep_their_order(
-    tmp_path: Path, faulty: FaultyDisk, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, faulty: FaultyDisk
 ) -> None:
-    loop, calls = asyncio.get_running_loop(), Counter[str]()
-    call = loop.call_soon_threadsafe
-
-    def counting(callback: Any, *args: Any, **kwargs: Any) -> asyncio.Handle:
-        calls[callback.__name__] += 1
-        return call(callback, *args, **kwargs)
-
-    async with running(tmp_path, disk=faulty.disk) as log:
-        monkeypatch.setattr(loop, "call_soon_threadsafe", counting)
+    async with running(tmp_path, faulty=faulty) as log:
         before = faulty.syncs
         faulty.hold()
         first = asyncio.create_task(log.append(released("e0")))
@@ -130,13 +125,12 @@ async def test_concurrent_exchanges_share_a_sync_and_keep_their_order(
         faulty.free()
         await asyncio.gather(first, *rest)
         assert faulty.syncs - before == 2
-        assert calls["_settled"] == 2
         assert log.facts().syncs == 2
     assert told(tmp_path) == [(f"e{n}", "released") for n in range(64)]
 
 
 async def test_lone_appends_have_a_sync_each(tmp_path: Path, faulty: FaultyDisk) -> None:
-    async with running(tmp_path, disk=faulty.disk) as log:
+    async with running(tmp_path, faulty=faulty) as log:
         before = faulty.syncs
         for number in range(5):
             await log.append(released(f"e{number}"))
@@ -155,7 +149,7 @@ async def test_a_slow_disk_makes_exchanges_wait_and_then_refuses_them(
 ) -> None:
     """E09. The first entry was being written, the second waits in the queue, the third has no
     place in it: none of the three was released, and the log says of none that it was."""
-    async with running(tmp_path, disk=faulty.disk, queue=2, deadline=SHORT) as log:
+    async with running(tmp_path, faulty=faulty, queue=2, deadline=SHORT) as log:
         faulty.hold()
         first = asyncio.create_task(log.append(released("written")))
         await syncing(faulty)
@@ -176,7 +170,7 @@ async def test_a_disk_that_hangs_refuses_at_once_until_it_answers(
     tmp_path: Path, faulty: FaultyDisk
 ) -> None:
     """E09: readiness says so, and nobody waits for the deadline in vain."""
-    async with running(tmp_path, disk=faulty.disk, deadline=SHORT) as log:
+    async with running(tmp_path, faulty=faulty, deadline=SHORT) as log:
         faulty.hold()
         await refused(log.append(released("written")))
         await until(lambda: not log.ready())
@@ -192,7 +186,7 @@ async def test_a_disk_that_hangs_refuses_at_once_until_it_answers(
 async def test_a_slow_disk_that_is_in_time_refuses_nobody(
     tmp_path: Path, faulty: FaultyDisk
 ) -> None:
-    async with running(tmp_path, disk=faulty.disk, queue=2) as log:
+    async with running(tmp_path, faulty=faulty, queue=2) as log:
         faulty.hold()
         appends = [asyncio.create_task(log.append(released(f"e{n}"))) for n in range(20)]
         await syncing(faulty)
@@ -207,7 +201,7 @@ async def test_a_cancelled_append_is_not_recorded_as_a_release(
     tmp_path: Path, faulty: FaultyDisk
 ) -> None:
     """E21, for this room."""
-    async with running(tmp_path, disk=faulty.disk, queue=2) as log:
+    async with running(tmp_path, faulty=faulty, queue=2) as log:
         faulty.hold()
         written = asyncio.create_task(log.append(released("written")))
         await syncing(faulty)
@@ -248,7 +242,7 @@ async def test_a_failing_disk_refuses_and_a_mended_one_goes_on_without_a_restart
     name: str,
 ) -> None:
     """E06, E07."""
-    async with running(tmp_path, disk=faulty.disk) as log:
+    async with running(tmp_path, faulty=faulty) as log:
         await log.append(released("before"))
         breaks(faulty)
         for number in range(3):
@@ -268,7 +262,7 @@ async def test_a_failing_disk_refuses_and_a_mended_one_goes_on_without_a_restart
 async def test_all_the_exchanges_of_a_group_that_failed_are_refused(
     tmp_path: Path, faulty: FaultyDisk
 ) -> None:
-    async with running(tmp_path, disk=faulty.disk) as log:
+    async with running(tmp_path, faulty=faulty) as log:
         faulty.hold()
         first = asyncio.create_task(log.append(released("first")))
         await syncing(faulty)
@@ -287,7 +281,7 @@ async def test_a_refusal_that_was_owed_is_written_when_the_disk_is_mended(
     tmp_path: Path, faulty: FaultyDisk
 ) -> None:
     """An entry became durable too late for its exchange; the correction meets a full disk."""
-    async with running(tmp_path, disk=faulty.disk, deadline=SHORT) as log:
+    async with running(tmp_path, faulty=faulty, deadline=SHORT) as log:
         faulty.hold()
         late = asyncio.create_task(log.append(released("late")))
         await syncing(faulty)
@@ -401,7 +395,7 @@ async def test_what_is_queued_when_the_gateway_stops_is_still_written(
     tmp_path: Path, faulty: FaultyDisk
 ) -> None:
     """E12, E13."""
-    log = decision_log(tmp_path, disk=faulty.disk, queue=3)
+    log = decision_log(tmp_path, faulty=faulty, queue=3)
     await log.start()
     faulty.hold()
     appends = [asyncio.create_task(log.append(released(f"e{n}"))) for n in range(20)]
@@ -416,7 +410,7 @@ async def test_what_is_queued_when_the_gateway_stops_is_still_written(
 async def test_a_sync_that_never_returns_keeps_nobody_from_stopping(
     tmp_path: Path, faulty: FaultyDisk
 ) -> None:
-    log = decision_log(tmp_path, disk=faulty.disk, deadline=SHORT)
+    log = decision_log(tmp_path, faulty=faulty, deadline=SHORT)
     await log.start()
     faulty.hold()
     append = asyncio.create_task(log.append(released("e1")))
@@ -437,20 +431,53 @@ async def test_facts_say_how_the_log_is(tmp_path: Path) -> None:
         await until(lambda: log.facts().queue == 0)
 
 
-async def test_a_bug_in_rendering_takes_no_place_in_the_queue(tmp_path: Path) -> None:
+async def test_an_entry_that_cannot_be_rendered_is_refused_and_harms_no_other(
+    tmp_path: Path,
+) -> None:
     async with running(tmp_path, queue=1) as log:
         for _ in range(3):
             naive = replace(released(), received_at=released().received_at.replace(tzinfo=None))
-            with pytest.raises(ValueError, match="zone"):
-                await log.append(naive)
+            assert await refused(log.append(naive)) == "the entry can't be rendered"
         await log.append(released("e1"))
+    assert told(tmp_path) == [("e1", "released")]
+    assert unrecorded(tmp_path) == 3
+
+
+async def test_what_message_pack_can_not_hold_is_logged_all_the_same(tmp_path: Path) -> None:
+    async with running(tmp_path) as log:
+        for number, value in enumerate(("lone \ud800 surrogate", 2**80)):
+            odd = caller(identifiers=(Identifier("account", value),))
+            await log.append(released(f"e{number}", caller=odd))
+    assert told(tmp_path) == [("e0", "released"), ("e1", "released")]
+
+
+async def test_a_writer_that_is_killed_is_replaced_and_what_it_may_have_written_is_refused(
+    tmp_path: Path, faulty: FaultyDisk
+) -> None:
+    """The entry was on its way to the disk when its writer died: nobody was told, nothing left."""
+    async with running(tmp_path, faulty=faulty) as log:
+        await log.append(released("before"))
+        faulty.hold()
+        append = asyncio.create_task(log.append(released("written")))
+        await syncing(faulty)
+        os.kill(log.pid, signal.SIGKILL)
+        assert await refused(append) == "the writer of the decision log died"
+        assert not log.ready()
+        assert await refused(log.append(released("lost"))) == log.facts().fault
+        faulty.free()
+        await until(log.ready)
+        await log.append(released("after"))
+    said = told(tmp_path)
+    assert said[0] == ("before", "released")
+    assert dict(said) == {"before": "released", "written": "refused", "after": "released"}
+    assert unrecorded(tmp_path) == 1
 
 
 async def test_the_faults_that_are_logged_name_no_path(
     tmp_path: Path, faulty: FaultyDisk, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "gateway"):
-        async with running(tmp_path, disk=faulty.disk) as log:
+        async with running(tmp_path, faulty=faulty) as log:
             no_space(faulty)
             await refused(log.append(released("e1")))
     mine = [each.getMessage() for each in caplog.records if each.name.startswith("gateway")]

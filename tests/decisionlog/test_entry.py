@@ -31,6 +31,7 @@ from tests.decisionlog.support import (
     decision,
     group,
     inspection,
+    question,
     released,
 )
 
@@ -67,14 +68,39 @@ def test_an_entry_of_a_released_export_says_who_received_whose_data() -> None:
         "subjects_total": 1,
         "bundles": {"privacy": {"revision": "rev-7"}},
         "input": {
+            "schema": "privacy-gateway/question/v1",
+            "phase": "response",
+            "exchange": {"id": "e1", "received_at": "2026-07-01T12:00:00.123456Z"},
+            "endpoint": {"name": "orders", "labels": {"team": "shop"}},
+            "request": {
+                "method": "GET",
+                "path": [NAMES.value("exports"), NAMES.value("A1"), NAMES.value("orders")],
+                "params": {"account": NAMES.value("A1")},
+                "query": {NAMES.value("page"): [NAMES.value("1"), NAMES.value("2")]},
+            },
             "caller": {
-                "identifiers": [{"kind": "account", "value": NAMES.subject(A1), "basis": "claim"}]
+                "issuer": NAMES.value("https://id.example.org"),
+                "id": NAMES.value("A1"),
+                "identifiers": [{"kind": "account", "value": NAMES.value("A1"), "basis": "claim"}],
+                "actor": None,
+                "scopes": [],
+                "roles": [],
+                "claims": {},
             },
             "payload": {
                 "format": "json",
                 "records": 3,
-                "members": 0,
                 "unattributed": {"records": 0, "categories": []},
+                "subjects": [
+                    {
+                        "kind": "account",
+                        "value": NAMES.value("A1"),
+                        "records": 3,
+                        "attribution": ["direct"],
+                        "categories": ["order"],
+                    }
+                ],
+                "fields": [NAMES.value("id"), NAMES.value("item")],
             },
         },
         "result": {
@@ -145,6 +171,35 @@ def test_a_redacted_export_says_whose_records_stayed_behind() -> None:
     assert found["records"] == {"seen": 10, "released": 2, "redacted": 1, "blocked": 7}
 
 
+@pytest.mark.parametrize(("effect", "against"), [(Effect.BLOCK, 8), (Effect.REDACT, 5)])
+def test_an_observed_export_has_the_true_decision_and_what_left_against_it(
+    effect: Effect, against: int
+) -> None:
+    observed = released(
+        inspection=inspection(group(A9, records=5), group(A1, records=3)),
+        decision=decision(effect, A1, reasons=("foreign_subject",)),
+        counts=Counts(seen=8, released=8),
+        outcome=Outcome.OBSERVED,
+        observing=True,
+    )
+    found = entry(observed)
+    assert (found["outcome"], found["enforcement"]) == ("observed", "observe")
+    assert found["against_policy"] == against
+    assert found["result"]["effect"] == effect
+    assert found["result"]["reasons"] == ["foreign_subject"]
+    assert found["records"] == {"seen": 8, "released": 8, "redacted": 0, "blocked": 0}
+    assert found["bytes"]["released"] == 2_000
+    assert not {"code", "error"} & found.keys()
+    refused = entry(withdrawn(observed, Code.LOG_UNAVAILABLE, 503, "late"))
+    assert (refused["outcome"], refused["enforcement"]) == ("refused", "observe")
+    assert "against_policy" not in refused
+    assert refused["records"] == {"seen": 8, "released": 0, "redacted": 0, "blocked": 8}
+
+
+def test_an_enforced_export_says_nothing_of_enforcement() -> None:
+    assert not {"enforcement", "against_policy"} & entry(released()).keys()
+
+
 def test_a_subject_that_was_found_in_several_ways_is_listed_once() -> None:
     found = entry(
         released(
@@ -186,6 +241,33 @@ def test_the_list_of_subjects_ends_somewhere_and_says_how_many_there_were() -> N
     assert len(found["subjects"]) == MAX_SUBJECTS
     assert found["subjects_total"] == MAX_SUBJECTS + 501
     assert found["subjects"][0]["subject"] == NAMES.subject(A1)  # whoever received comes first
+    assert found["truncated"] is True  # so that nobody asks a policy about a part of the body
+    assert "truncated" not in entry(released())
+
+
+def test_a_question_lists_its_subjects_in_the_order_of_the_entry() -> None:
+    found = entry(
+        released(
+            inspection=inspection(group(A9, records=5), group(A1, records=3)),
+            decision=decision(Effect.REDACT, A1),
+        )
+    )
+    assert [each["records"] for each in found["subjects"]] == [3, 5]
+    assert [each["records"] for each in found["input"]["payload"]["subjects"]] == [3, 5]
+
+
+def test_the_members_of_an_archive_are_counted() -> None:
+    assert entry(released(inspection=replace(inspection(group(A1)), members=4)))["members"] == 4
+
+
+def test_an_exchange_without_a_caller_has_no_question() -> None:
+    assert "input" not in entry(released(caller=None))
+
+
+def test_an_exchange_that_ended_before_its_body_was_read_has_the_question_of_its_request() -> None:
+    found = entry(released(inspection=None))["input"]
+    assert found["phase"] == "request"
+    assert "payload" not in found
 
 
 def test_who_acted_for_whom_is_written() -> None:
@@ -237,14 +319,23 @@ CANARY = "canary-7f3a@example.org"
 def test_nothing_of_a_person_is_written_wherever_it_stands() -> None:
     """O1, F01: the canary stands in every place that a body, a token or a path can reach."""
     subject = SubjectRef("email", CANARY)
+    asking = caller(
+        id=CANARY,
+        issuer=CANARY,
+        identifiers=(Identifier("email", CANARY),),
+        actor=Actor(CANARY, CANARY),
+        scopes=(CANARY,),
+        roles=(CANARY,),
+        claims={"address": {CANARY: [CANARY]}},
+    )
     evidence = released(
-        caller=caller(
-            id=CANARY,
-            identifiers=(Identifier("email", CANARY),),
-            actor=Actor(CANARY, CANARY),
-            scopes=(CANARY,),
-            roles=(CANARY,),
-            claims={CANARY: CANARY},
+        caller=asking,
+        question=question(
+            asking,
+            method=CANARY,
+            path=("exports", CANARY),
+            params={"email": CANARY},
+            query={CANARY: (CANARY,)},
         ),
         inspection=replace(inspection(group(subject), group()), fields=(CANARY,)),
         decision=decision(

@@ -35,8 +35,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def faulty() -> FaultyDisk:
-    return FaultyDisk()
+def faulty(tmp_path: Path) -> FaultyDisk:
+    return FaultyDisk(tmp_path / "disk")
 
 
 @pytest.fixture

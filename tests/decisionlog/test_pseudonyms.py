@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from typing import Any
 
 import pytest
@@ -104,3 +105,46 @@ def test_the_same_list_finds_the_account_with_the_key() -> None:
 def test_only_a_derived_key_is_taken() -> None:
     with pytest.raises(ValueError, match="derived key"):
         Pseudonyms(b"short")
+
+
+# --- the values of a question -------------------------------------------------------------------
+
+bare = st.one_of(values, st.floats(allow_nan=False), st.integers(0, 9).map(float))
+
+
+@given(bare, bare)
+def test_the_pseudonyms_of_values_are_equal_exactly_where_json_values_are(
+    one: str | float, other: str | float
+) -> None:
+    assert (NAMES.value(one) == NAMES.value(other)) == (one == other)
+
+
+@given(bare)
+def test_a_pseudonym_tells_whether_its_value_is_a_text_or_a_number(value: str | float) -> None:
+    found = NAMES.value(value)
+    assert re.fullmatch(r"[pn]1:[0-9a-f]{32}", found)
+    assert found.startswith("p1:") == isinstance(value, str)
+
+
+@given(bare, bare)
+def test_under_two_keys_no_two_values_can_be_linked(one: str | float, other: str | float) -> None:
+    assert NAMES.value(one)[3:] != Pseudonyms(OTHER_KEY.pseudonym).value(other)[3:]
+
+
+@given(values)
+def test_a_value_and_a_subject_or_a_text_can_not_be_mistaken(value: str | int) -> None:
+    others = {NAMES.subject(SubjectRef("", value)), NAMES.text(str(value)[:100])}
+    assert NAMES.value(value) not in others
+
+
+def test_a_value_has_the_published_hmac_over_the_published_encoding() -> None:
+    for value, parts in {"A1": [b"value", b"str", b"A1"], 65: [b"value", b"int", b"A"]}.items():
+        message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        expected = hmac.digest(KEY.pseudonym, message, "sha256").hex()[:32]
+        assert NAMES.value(value)[3:] == expected
+
+
+@pytest.mark.parametrize("value", [True, None, b"A1"], ids=repr)
+def test_only_texts_and_numbers_have_a_pseudonym(value: Any) -> None:
+    with pytest.raises(TypeError, match=type(value).__name__):
+        NAMES.value(value)

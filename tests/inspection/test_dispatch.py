@@ -59,6 +59,11 @@ async def test_the_result_is_the_same_wherever_a_body_is_read(
         "me": count // 2,
         "foreign": count // 2,
     }
+    odd = tuple(range(1, count, 2))[:8]
+    assert {group.owners[0].value: group.first for group in inspection.groups} == {
+        "me": tuple(place - 1 for place in odd),
+        "foreign": odd,
+    }
     rewritten, counts = await dispatch.rewrite(held, SPEC, LIMITS, inspection, REDACT)
     assert (counts.released, counts.redacted) == (count // 2, count // 2)
     kept = rewritten.stored.pread(rewritten.size, 0)

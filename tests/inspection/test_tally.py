@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import Limits
@@ -112,3 +114,68 @@ def test_more_members_than_the_limit_are_too_complex() -> None:
     with pytest.raises(BadUpstream) as caught:
         tally.add_member()
     assert caught.value.code is Code.BODY_TOO_COMPLEX
+
+
+# --- where the first records of a group stand ---------------------------------------------------
+
+
+def places(tally: Tally) -> dict[object, tuple[int, ...]]:
+    return {group.owners: group.first for group in tally.groups}
+
+
+def test_the_places_of_the_first_few_records_of_a_group_are_kept() -> None:
+    tally = Tally(LIMITS)
+    tally.add((ME,), Attribution.DIRECT, "", 3)
+    tally.add((FOREIGN,), Attribution.DIRECT, "")
+    tally.add((ME,), Attribution.DIRECT, "", 2)
+    assert places(tally) == {(ME,): (0, 1, 2, 4, 5), (FOREIGN,): (3,)}
+    tally.add((ME,), Attribution.DIRECT, "", 1_000_000)
+    assert places(tally)[(ME,)] == (0, 1, 2, 4, 5, 6, 7, 8)
+
+
+def test_two_groups_are_equal_wherever_their_records_stand() -> None:
+    one, other = (Group((ME,), Attribution.DIRECT, "", 1, first) for first in ((0,), (7,)))
+    assert one == other
+    assert hash(one) == hash(other)
+
+
+OWNERS: list[tuple[SubjectRef, ...]] = [(), (ME,), (FOREIGN,), (ME, FOREIGN)]
+BATCHES = st.lists(st.lists(st.integers(0, 7), max_size=30), max_size=6)
+
+
+@given(batches=BATCHES)
+def test_batches_count_as_their_records_one_by_one_do(batches: list[list[int]]) -> None:
+    """Keys 4 to 7 are other keys of the same owners, as an empty cell and a missing one are."""
+    one_by_one, by_batch = Tally(LIMITS), Tally(LIMITS)
+    for batch in batches:
+        for key in batch:
+            one_by_one.add(OWNERS[key % 4], Attribution.DIRECT, "")
+        by_batch.add_each(batch, lambda key: OWNERS[key % 4], Attribution.DIRECT, "")
+    assert by_batch.groups == one_by_one.groups
+    assert places(by_batch) == places(one_by_one)
+
+
+@given(bodies=BATCHES)
+def test_bodies_inside_a_body_count_as_their_records_one_by_one_do(bodies: list[list[int]]) -> None:
+    """As in an archive, where the owners inside become others: here all kinds become two."""
+    whole, one_by_one = Tally(LIMITS), Tally(LIMITS)
+    for body in bodies:
+        inside = Tally(LIMITS)
+        for key in body:
+            inside.add(OWNERS[key % 4], Attribution.DIRECT, "")
+            one_by_one.add(OWNERS[1 + key % 2], Attribution.DIRECT, "")
+        outer = {owners: OWNERS[1 + place % 2] for place, owners in enumerate(OWNERS)}
+        whole.add_groups(
+            Group(outer[group.owners], Attribution.DIRECT, "", group.records, group.first)
+            for group in inside.groups
+        )
+    assert set(whole.groups) == set(one_by_one.groups)
+    assert places(whole) == places(one_by_one)
+
+
+def test_of_a_crowd_of_groups_one_place_each_is_kept() -> None:
+    tally = Tally(LIMITS)
+    crowd = [(SubjectRef("account", number),) for number in range(200)]
+    tally.add_each(crowd * 10, lambda owners: owners, Attribution.DIRECT, "")
+    assert {len(group.first) for group in tally.groups[:100]} == {8}
+    assert [group.first for group in tally.groups[100:]] == [(n,) for n in range(100, 200)]

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,19 @@ def test_a_body_that_is_not_what_its_type_says_is_refused_and_its_twin_is_read()
         work.inspect(body("me"), lying)
     assert refused.value.code is Code.FORMAT_MISMATCH
     assert work.inspect(body("me"), PLAIN).records == 1
+
+
+def test_a_type_of_its_own_is_configured_and_then_the_only_one() -> None:
+    spec = replace(SPEC, media_type="application/vnd.acme.export+json")
+    own = work.Task(Payload("application/vnd.acme.export+json"), spec, Limits())
+    assert work.inspect(body("me"), own).records == 1
+    for task in (
+        work.Task(Payload("application/json"), spec, Limits()),
+        work.Task(Payload("application/vnd.acme.export+json"), SPEC, Limits()),
+    ):
+        with pytest.raises(BadUpstream) as refused:
+            work.inspect(body("me"), task)
+        assert refused.value.code is Code.FORMAT_MISMATCH
 
 
 def test_a_format_without_a_reader_is_refused() -> None:

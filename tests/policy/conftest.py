@@ -29,7 +29,7 @@ class OpaServer:
     process: subprocess.Popen[bytes]
 
 
-StartOpa = Callable[[Path], OpaServer]
+StartOpa = Callable[..., OpaServer]
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +38,13 @@ def start_opa(opa_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with ExitStack() as stack:
         log = stack.enter_context((tmp_path_factory.mktemp("opa") / "log").open("wb"))
 
-        def start(bundle: Path) -> OpaServer:
+        def start(bundle: Path, *flags: str) -> OpaServer:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 address = f"127.0.0.1:{probe.getsockname()[1]}"
             process = subprocess.Popen(
                 [opa_binary, "run", "--server", "--addr", address, "--bundle", str(bundle),
-                 "--disable-telemetry"],
+                 "--disable-telemetry", *flags],
                 stdout=log, stderr=log,
             )  # fmt: skip
             stack.callback(process.wait)

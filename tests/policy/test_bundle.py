@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.policy import bundle
 from gateway.policy.bundle import Bundle, BundleError, load, shipped
+from gateway.policy.bundles.settings import DeliverySettings
 from tests.policy.support import POLICIES, write_bundle
 
 RULE = "package privacy.decision\n\neffect := 1\n"
@@ -66,6 +66,18 @@ def test_without_one_the_revision_is_a_digest_of_everything_that_counts(tmp_path
         for number, change in enumerate(changes)
     }
     assert len(others | {first}) == len(changes) + 1
+
+
+def test_data_at_the_top_is_what_opa_build_writes(tmp_path: Path) -> None:
+    merged = {"privacy": {"deployment": {"grounds": {}}}}
+    assert load(written(tmp_path, {"data.json": json.dumps(merged)})).data == merged
+
+
+def test_a_url_is_not_fetched_here() -> None:
+    with pytest.raises(BundleError) as refusal:
+        load("https://bundles.example.org/b.tar.gz?secret=1")
+    assert str(refusal.value).startswith("https://bundles.example.org/b.tar.gz: a URL, where")
+    assert "secret" not in str(refusal.value)
 
 
 def test_data_documents_come_together_by_their_folders(tmp_path: Path) -> None:
@@ -149,7 +161,23 @@ REFUSED: dict[str, tuple[dict[str, str | bytes], str]] = {
     ),
     "an odd package": ({"privacy/q.rego": 'package privacy["a"]'}, "expected a line"),
     "data elsewhere": ({"other/data.json": "{}"}, "other/data.json: data outside the root"),
-    "data at the top": ({"data.json": "{}"}, "data.json: data outside the root"),
+    "data beside the root": (
+        {"data.json": '{"privacy": {}, "other": 1}'},
+        "data.json: data outside the root",
+    ),
+    "data at the top that is no object": ({"data.json": "[]"}, "data.json: data outside the root"),
+    "a key of the manifest twice": (
+        {".manifest": '{"roots": ["privacy"], "revision": "1", "revision": "2"}'},
+        ".manifest: expected JSON such as",
+    ),
+    "a second manifest": ({"privacy/.manifest": "{}"}, "privacy/.manifest: a second manifest"),
+    "a delta": ({"patch.json": "{}"}, "patch.json: part of a delta bundle, which is not read"),
+    "a plan": ({"plan.json": "{}"}, "plan.json: part of a plan bundle, which is not read"),
+    "WebAssembly": ({"policy.wasm": b"\0asm"}, "policy.wasm: part of a WebAssembly bundle"),
+    "a module in a hidden folder": (
+        {".more/privacy/q.rego": RULE},
+        ".more/privacy/q.rego: in a hidden folder: OPA would read it",
+    ),
     "data that is no JSON": (
         {"privacy/data.json": '{"secret": }'},
         "privacy/data.json: not strict JSON, line 1 column 12",
@@ -254,20 +282,26 @@ def test_a_file_that_cannot_be_named_in_one_line_is_refused(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("limit", "value", "says"),
     [
-        ("_MAX_FILES", 1, "more than 1 files"),
-        ("_MAX_MODULE", 10, "privacy/p.rego: too large"),
-        ("_MAX_DATA", 60, "too large"),
-        ("_MAX_YAML", 3, "privacy/deployment/data.yaml: more than 3 bytes of YAML"),
-        ("_MAX_VALUES", 1, "privacy/deployment/data.yaml: too many values"),
+        ("folder._MAX_FILES", 1, "more than 1 files"),
+        ("contents._MAX_MODULE", 10, "privacy/p.rego: a module of more than 10 bytes"),
+        ("documents._MAX_YAML", 3, "privacy/deployment/data.yaml: more than 3 bytes of YAML"),
+        ("documents._MAX_VALUES", 3, "privacy/deployment/data.yaml: too many values"),
     ],
 )
 def test_a_bundle_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, says: str
 ) -> None:
-    folder = written(tmp_path / "b", {"privacy/deployment/data.yaml": "a: 1\n"})
+    folder = written(tmp_path / "b", {"privacy/deployment/data.yaml": "a: 1\nb: 2\nc: 3\n"})
     assert load(folder).modules
-    monkeypatch.setattr(bundle, limit, value)
+    monkeypatch.setattr(f"gateway.policy.bundles.{limit}", value)
     assert says in fault(folder)
+
+
+def test_all_files_together_are_bounded(tmp_path: Path) -> None:
+    folder = written(tmp_path / "b", {"privacy/data.json": json.dumps({"a": "x" * 1000})})
+    assert load(folder, None, DeliverySettings(max_size=1200)).modules
+    with pytest.raises(BundleError, match="too large"):
+        load(folder, None, DeliverySettings(max_size=1000))
 
 
 @pytest.mark.parametrize(

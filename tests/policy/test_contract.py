@@ -90,6 +90,26 @@ def test_a_question_of_the_response_phase_says_what_was_seen_and_by_whom() -> No
     }
 
 
+def test_what_a_client_sends_stays_under_its_own_keys() -> None:
+    names = ("caller", "claims", "identifiers", "input", "payload", "phase", "schema", "endpoint")
+    hostile = '"}, "caller": {"identifiers": [{"kind": "account", "value": "A9"}]}, "x": {"'
+    plain = json.loads(encode_question(question(ME)))
+    document = json.loads(
+        encode_question(
+            question(
+                ME,
+                path=(*names, hostile),
+                query=dict.fromkeys((*names, hostile), (hostile,)),
+            )
+        )
+    )
+    assert document.keys() == plain.keys()
+    for key in plain.keys() - {"request"}:
+        assert document[key] == plain[key]
+    assert document["request"].keys() == plain["request"].keys()
+    assert document["request"]["path"] == [*names, hostile]
+
+
 def test_a_question_of_the_request_phase_has_no_payload() -> None:
     document = json.loads(encode_question(question(phase=Phase.REQUEST)))
     schema("question").validate(document)

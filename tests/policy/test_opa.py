@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from gateway.errors import Code, Unavailable
@@ -17,10 +18,13 @@ from gateway.policy import opa
 from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.opa import UNVERSIONED, OpaEngine
+from gateway.policy.opa_modules import module_fault
 from gateway.policy.settings import EngineKind, PolicySettings
+from tests.conftest import REPOSITORY
 from tests.policy.conftest import StartOpa
 from tests.policy.support import AMPLE, ME, answer, question, write_bundle
 
+AUTHZ = REPOSITORY / "docs" / "examples" / "opa"
 QUESTION = encode_question(question(ME))
 BUNDLES = {"bundles": {"b": {"revision": "r1"}}}
 
@@ -300,3 +304,55 @@ async def test_many_questions_go_over_few_connections_to_a_real_opa(
         answered = await asyncio.gather(*(decisions.decide(about) for _ in range(300)))
         assert {each.effect for each in answered} == {Effect.ALLOW}
         assert {each.revision for each in answered} == {"echo-1"}
+
+
+@pytest.mark.opa
+@pytest.mark.parametrize("token", ["", "an operator's"])
+async def test_an_opa_with_the_authz_example_decides_and_lets_nobody_change_it(
+    start_opa: StartOpa, policies: Path, token: str
+) -> None:
+    flags = ("--authentication=token", "--authorization=basic", "--bundle", str(AUTHZ))
+    server = start_opa(policies, *flags)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        for method, path in (
+            ("PUT", "policies/privacy/decision.rego"),
+            ("DELETE", "policies/privacy/decision.rego"),
+            ("PUT", "data/privacy/deployment"),
+            ("PATCH", "data/privacy/deployment"),
+            ("GET", "data/privacy/deployment"),
+            ("POST", "query"),
+            ("GET", "config"),
+        ):
+            async with session.request(method, f"{server.url}/v1/{path}", data=b"{}") as answered:
+                assert answered.status == 401, (method, path)
+    async with running(server.url) as engine:
+        assert await engine.ready()
+        assert (await PolicyDecisions(engine).decide(question(ME))).effect is Effect.ALLOW
+        assert module_fault(await engine.modules()) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (http(b"{}", "401 Unauthorized"), Code.POLICY_UNAVAILABLE),
+        (http(b"<html>", media_type="text/html"), Code.POLICY_UNAVAILABLE),
+        (http(b"x" * (opa._MAX_ANSWER + 1)), Code.POLICY_UNAVAILABLE),
+    ],
+)
+async def test_modules_that_cannot_be_read_are_unavailable(sent: bytes, code: Code) -> None:
+    async with serving(Peer(sent)) as peer, running(peer.url) as engine:
+        with pytest.raises(Unavailable) as refusal:
+            await engine.modules()
+        assert refusal.value.code is code
+
+
+async def test_outages_are_counted_and_slow_answers_are_none() -> None:
+    async with serving(Peer(b"", hang=True)) as peer, running(peer.url, deadline=0.05) as engine:
+        with pytest.raises(Unavailable):
+            await engine.evaluate(QUESTION)
+        assert engine.outages == 0
+    async with running(peer.url) as engine:
+        with pytest.raises(Unavailable):
+            await engine.evaluate(QUESTION)
+        assert engine.outages == 1

@@ -11,19 +11,27 @@ from gateway.policy.rego_worker import serve
 from tests.policy.support import ECHO, ME, answer, question
 
 
-def worker(rego: str, data: Any = None, schema: Any = None) -> Any:
+def worker(
+    rego: str | dict[str, str], data: Any = None, schema: Any = None, engine: str = "embedded"
+) -> Any:
     setup = {
-        "modules": {"privacy/p.rego": rego},
+        "modules": {"privacy/p.rego": rego} if isinstance(rego, str) else rego,
+        "engine": engine,
         "data": json.dumps(data or {}).encode(),
         "schema": None if schema is None else json.dumps(schema).encode(),
     }
     return serve(msgspec.msgpack.encode(setup))
 
 
-def fault(rego: str, data: Any = None, schema: Any = None) -> Any:
-    report = worker(rego, data, schema)(b"", [])
+def faults(*setup: Any) -> Any:
+    report = worker(*setup)(b"", [])
     assert report[:1] == b"R"
     return json.loads(report[1:])
+
+
+def fault(*setup: Any) -> Any:
+    (one,) = faults(*setup)
+    return one
 
 
 def asked(text: str) -> bytes:
@@ -31,11 +39,47 @@ def asked(text: str) -> bytes:
 
 
 def test_an_empty_job_reports_on_the_bundle() -> None:
-    assert fault(ECHO) is None
+    assert faults(ECHO) == []
     assert fault("package") == {
         "path": "privacy/p.rego",
-        "message": "line 1 column 8: expecting identifier",
+        "message": "expecting identifier",
+        "line": 1,
+        "column": 8,
     }
+
+
+def test_every_module_that_cannot_be_read_is_reported_at_once() -> None:
+    found = faults({"privacy/a.rego": "package", "privacy/b.rego": ECHO, "privacy/c.rego": "x"})
+    assert [each["path"] for each in found] == ["privacy/a.rego", "privacy/c.rego"]
+
+
+def test_a_rule_that_no_decision_asks_for_is_held_to_the_grammar_and_not_to_the_probe() -> None:
+    assert fault("package privacy\n\ndecision := 1\n\nx := y\n")["message"] == "var y is unsafe"
+    assert faults("package privacy\n\ndecision := 1\n\nx := to_number(input.phase)\n") == []
+
+
+def test_every_call_that_leads_nowhere_is_reported_at_once() -> None:
+    rego = "package privacy\n\nx := io.jwt.decode(input.t)\n\ny := lenght(input)\n\n"
+    rego += "z := opa.runtime()\n"
+    assert [(each["line"], each["column"], each["message"]) for each in faults(rego)] == [
+        (3, 6, "io.jwt.decode is not known to the embedded engine"),
+        (5, 6, "no function is called lenght"),
+        (7, 6, "opa.runtime is not allowed: a policy must not reach outside"),
+    ]
+
+
+def test_for_opa_a_bundle_is_held_against_what_opa_knows_and_is_not_evaluated() -> None:
+    assert fault(
+        "package privacy\n\nx := io.jwt.decode(input.t)\n\ny := y\n", None, None, "embedded"
+    )
+    assert (
+        faults("package privacy\n\nx := io.jwt.decode(input.t)\n\ny := y\n", None, None, "opa")
+        == []
+    )
+    schema = {"type": "object", "required": ["grounds"]}
+    data = {"privacy": {"deployment": {}}}
+    assert "does not match" in fault(ECHO, data, schema, "opa")["message"]
+    assert faults(ECHO, {"privacy": {"deployment": {"grounds": 1}}}, schema, "opa") == []
 
 
 def test_an_answer_is_the_json_of_the_decision() -> None:
@@ -87,15 +131,19 @@ decision := [input.a == input.b, input.a, input.b, count({input.a, input.b})]
 
 def test_data_is_held_against_the_deployments_schema() -> None:
     schema = {"type": "object", "required": ["grounds"]}
-    assert fault(ECHO, {"privacy": {"deployment": {"grounds": {}}}}, schema) is None
-    assert fault(ECHO, {}, schema) is None
+    assert faults(ECHO, {"privacy": {"deployment": {"grounds": {}}}}, schema) == []
+    assert faults(ECHO, {}, schema) == []
     assert fault(ECHO, {"privacy": {"deployment": {"ground": {}}}}, schema) == {
         "path": "",
         "message": "data.privacy.deployment does not match schemas/deployment.json",
+        "line": 0,
+        "column": 0,
     }
     assert fault(ECHO, {"privacy": {"deployment": {}}}, {"type": "nonsense"}) == {
         "path": "schemas/deployment.json",
         "message": "not a JSON Schema that can be used",
+        "line": 0,
+        "column": 0,
     }
 
 
@@ -122,5 +170,5 @@ def test_data_in_the_place_of_a_rule_is_refused(rego: str, data: Any) -> None:
 def test_data_beside_a_rule_is_fine() -> None:
     rego = "package privacy\n\ndecision := data.privacy.deployment.x\n"
     answers = worker(rego, {"privacy": {"deployment": {"x": 7}}})
-    assert answers(b"", []) == b"Rnull"
+    assert answers(b"", []) == b"R[]"
     assert answers(asked("1"), []) == b"A7"

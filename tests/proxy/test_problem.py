@@ -10,6 +10,7 @@ from gateway.errors import (
     NotFound,
     Refusal,
     Unauthenticated,
+    Unavailable,
     UpstreamError,
 )
 from gateway.proxy.problem import problem
@@ -47,3 +48,17 @@ def test_every_401_is_the_same() -> None:
     answers = [problem(Denial(Unauthenticated(code, code), "e1")) for code in Unauthenticated.codes]
     assert all(answer == answers[0] for answer in answers)
     assert answers[0].headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_an_endpoint_that_is_only_observed_says_so_in_its_refusals_and_nothing_more() -> None:
+    refusal = Forbidden(Code.BLOCKED_BY_POLICY, "a note")
+    said, unsaid = (problem(Denial(refusal, "e1", observing)) for observing in (True, False))
+    assert said.headers == {**unsaid.headers, "Privacy-Gateway-Enforcement": "observe"}
+    assert (said.status, said.body) == (unsaid.status, unsaid.body)
+
+
+def test_who_is_refused_for_want_of_a_part_may_come_again() -> None:
+    """E17"""
+    unavailable = problem(Denial(Unavailable(Code.OVERLOADED), "e1"))
+    assert unavailable.headers["Retry-After"] == "5"
+    assert "Retry-After" not in problem(Denial(Forbidden(Code.BLOCKED_BY_POLICY), "e1")).headers

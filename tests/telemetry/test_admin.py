@@ -1,8 +1,11 @@
 """The admin server: three paths, and nothing else."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
+import pytest
 from aiohttp import ClientSession
 
 from gateway.telemetry.admin import AdminServer
@@ -10,11 +13,11 @@ from gateway.telemetry.metrics import Metrics
 
 
 @asynccontextmanager
-async def serving(checks: Mapping[str, bool]) -> AsyncIterator[str]:
+async def serving(checks: Mapping[str, bool], **details: Any) -> AsyncIterator[str]:
     async def current() -> Mapping[str, bool]:
         return checks
 
-    server = AdminServer("127.0.0.1", 0, Metrics(), current)
+    server = AdminServer("127.0.0.1", 0, Metrics(), current, lambda: details)
     await server.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -37,9 +40,49 @@ async def test_it_names_the_check_that_fails_and_is_alive_all_the_same() -> None
         assert (await session.get(f"{url}/healthz")).status == 200
 
 
+async def test_it_shows_what_must_be_seen_and_stays_ready() -> None:
+    observing = [{"endpoint": "orders", "until": "2026-06-01T00:00:00Z"}]
+    async with serving({"policy": True}, observing=observing) as url, ClientSession() as session:
+        answer = await session.get(f"{url}/readyz")
+        assert answer.status == 200
+        assert await answer.json() == {
+            "status": "ready",
+            "checks": {"policy": True},
+            "observing": observing,
+        }
+
+
 async def test_metrics_are_served_in_the_text_format_and_other_paths_are_not_there() -> None:
     async with serving({}) as url, ClientSession() as session:
         answer = await session.get(f"{url}/metrics")
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         assert b"privacy_gateway_build_info" in await answer.read()
         assert (await session.get(f"{url}/debug")).status == 404
+
+
+async def test_only_reading_is_served() -> None:
+    async with serving({}) as url, ClientSession() as session:
+        answer = await session.post(f"{url}/metrics")
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /canary HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /canary HTTP/9.9\r\n\r\n",
+        b"canary\r\n\r\n",
+        b"GET / HTTP/1.1\r\ncanary\x00: x\r\n\r\n",
+    ],
+)
+async def test_no_answer_quotes_its_request_or_names_the_software(request_: bytes) -> None:
+    """F02, F19."""
+    async with serving({}) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(request_)
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        assert head.startswith(b"HTTP/1.")
+        assert b"canary" not in head
+        assert b"server" not in head.lower()

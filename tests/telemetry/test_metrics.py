@@ -1,5 +1,6 @@
 """Metrics: closed labels, right sums."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,7 +20,7 @@ from gateway.model import (
 from gateway.telemetry.metrics import Metrics, Reading
 
 CANARY = "canary-8b1f"
-LABELS = ("endpoint", "format", "effect", "code", "went", "stage", "step")
+LABELS = ("endpoint", "format", "effect", "code", "went", "stage", "step", "would")
 
 
 def evidence(effect: Effect | None = Effect.ALLOW, code: Code | None = None) -> Evidence:
@@ -76,6 +77,36 @@ def test_a_released_and_a_blocked_exchange_are_counted_where_they_belong() -> No
     assert seen["bytes_total", ("orders", "json", "released")] == 90
     assert seen["uninspected_bytes_total", ()] == 0
     assert seen["step_duration_seconds_count", ("inspection",)] == 2
+
+
+def test_an_observed_exchange_is_counted_as_released_and_as_against_the_policy() -> None:
+    metrics = Metrics()
+    blocked = evidence(Effect.BLOCK)
+    metrics.exchange(
+        replace(
+            blocked,
+            outcome=Outcome.OBSERVED,
+            counts=Counts(3, released=3),
+            bytes_released=90,
+            observing=True,
+        )
+    )
+    seen = samples(metrics)
+    assert seen["exchanges_total", ("orders", "json", "block", "none")] == 1
+    assert seen["observed_exchanges_total", ("orders", "block")] == 1
+    assert seen["observed_records_total", ("orders", "block")] == 3
+    assert seen["records_total", ("orders", "json", "seen")] == 3
+    assert seen["records_total", ("orders", "json", "released")] == 3
+    assert seen["records_total", ("orders", "json", "blocked")] == 0
+    assert seen["subjects_total", ("orders", "json", "observed")] == 1
+    assert seen["subjects_total", ("orders", "json", "withheld")] == 0
+
+
+def test_what_is_enforced_is_not_counted_as_observed() -> None:
+    metrics = Metrics()
+    metrics.exchange(evidence())
+    metrics.exchange(evidence(Effect.BLOCK, Code.BLOCKED_BY_POLICY))
+    assert not [name for name, _ in samples(metrics) if name.startswith("observed")]
 
 
 def test_an_exchange_refused_before_anything_was_known_is_counted_too() -> None:

@@ -8,7 +8,6 @@ A locator is a column's name, or `$.name` or `$['name']`, which mean the same. A
 column's cell in each row that stays; one that names no column of this file masks nothing in it.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,8 +33,7 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     table = _open(source, spec, limits)
     tally.add_fields(table.rows.names)
     for batch in table.batches():
-        for key, records in Counter(batch.keys).items():
-            tally.add(table.owners(key), Attribution.DIRECT, spec.category, records)
+        tally.add_each(batch.keys, table.owners, Attribution.DIRECT, spec.category)
 
 
 def rewrite(

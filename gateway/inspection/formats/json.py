@@ -21,8 +21,20 @@ from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts
 
-MEDIA_TYPES = frozenset({"application/json", "text/json"})
-"""Besides `application/...+json`, which detection knows."""
+MEDIA_TYPES = frozenset(
+    {
+        "application/json",
+        "text/json",
+        "application/fhir+json",
+        "application/geo+json",
+        "application/hal+json",
+        "application/ld+json",
+        "application/scim+json",
+        "application/vnd.api+json",
+    }
+)
+"""A closed set, since the type goes on to the caller: `application/<anything>+json` would carry a
+text that nobody inspected. Another one is configured (`body.media_type`)."""
 
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:

@@ -34,7 +34,7 @@ __all__ = ["MEDIA_TYPES", "inspect", "rewrite"]
 
 MEDIA_TYPES = frozenset({"application/zip", "application/x-zip-compressed"})
 
-_UNATTRIBUTED = Group((), Attribution.NONE, "", 1)
+_UNATTRIBUTED = Group((), Attribution.NONE, "", 1, (0,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,7 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
             groups = _groups_outside(archive, entry)
         if member:
             tally.add_member()
-        for group in groups:
-            tally.add(group.owners, group.attribution, group.category, group.records)
+        tally.add_groups(groups)
         meter.inspected += entry.compressed
         meter.decoded += entry.size
 
@@ -183,7 +182,7 @@ def _groups_hollow(member: Member) -> tuple[Group, ...]:
     """What a structured member counts for that has no records."""
     owners = member.outer_owners()
     attribution = Attribution.PATH if member.named else Attribution.MANIFEST
-    return (Group(owners, attribution, member.spec.category, 1),) if owners else ()
+    return (Group(owners, attribution, member.spec.category, 1, (0,)),) if owners else ()
 
 
 def _groups_outside(archive: _Archive, entry: Entry) -> tuple[Group, ...]:
@@ -192,7 +191,7 @@ def _groups_outside(archive: _Archive, entry: Entry) -> tuple[Group, ...]:
     if member is None:
         return () if entry.name[:-1] in archive.folders else (_UNATTRIBUTED,)
     owners, spec = member.outer_owners(), member.spec
-    return (Group(owners, spec.attribution, spec.category, 1),)
+    return (Group(owners, spec.attribution, spec.category, 1, (0,)),)
 
 
 class _Way(Enum):

@@ -139,6 +139,13 @@ def test_a_manifest_a_path_and_the_content_name_owners() -> None:
         Group((ME,), Attribution.PATH, "photo", 1),
         Group((), Attribution.NONE, "", 1),
     }
+    # Records count on through the archive: two in the manifest, two recordings, three rows, ...
+    places = {(group.attribution, group.owners): group.first for group in tally.groups}
+    assert places[Attribution.DIRECT, (ME,)] == (0, 4, 5, 7)
+    assert places[Attribution.DIRECT, (FOREIGN,)] == (1, 6)
+    assert places[Attribution.MANIFEST, (FOREIGN,)] == (3,)
+    assert places[Attribution.NONE, ()] == (8,)
+    assert places[Attribution.PATH, (ME,)] == (9,)
     assert tally.members == 6
     assert set(tally.fields) == {"file", "owner", "text", "other"}
 

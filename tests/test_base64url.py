@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.identity import base64url
+from gateway import base64url
 
 
 @given(st.binary(max_size=200))

@@ -1,0 +1,55 @@
+"""What `infer` prints at a terminal."""
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from gateway.workbench.infer.looks import plain
+from gateway.workbench.infer.proposal import Finding, Proposal, as_yaml
+
+_SHOWN = 4
+
+
+def show(proposal: Proposal) -> None:
+    """The candidates with their evidence, what to look at, and each block to choose from."""
+    console = Console(highlight=False)
+    for finding in proposal.findings:
+        if finding.candidates:
+            console.print(_table(finding))
+    for warning in proposal.warnings:
+        console.print(f"[yellow]![/yellow] {escape(plain(warning))}", soft_wrap=True)
+    trial = proposal.trial
+    if not trial.refusal:
+        typer.echo(
+            f"tried on the samples: records {trial.records}, their subjects {trial.subjects},"
+            f" without an owner {trial.unattributed}"
+        )
+    for number, body in enumerate(proposal.bodies, start=1):
+        typer.echo(f"\n# {_heading(proposal, number)}\n{as_yaml(body)}", nl=False)
+
+
+def _heading(proposal: Proposal, number: int) -> str:
+    if proposal.sure:
+        return "sure: paste it into the endpoint"
+    if proposal.alternatives:
+        return f"AMBIGUOUS, {number} of {len(proposal.bodies)}: choose the one with the owner"
+    return "NOT SURE: make sure before you use it"
+
+
+def _table(finding: Finding) -> Table:
+    where = f"{finding.where}: {finding.records}" if finding.where else finding.records
+    table = Table("", "locator", "kind", "sure", "evidence", "values", title_justify="left")
+    table.title = Text(plain(f"records at {where}"))
+    table.columns[1].overflow = "fold"
+    for each in finding.candidates[:_SHOWN]:
+        table.add_row(
+            "→" if each is finding.chosen else "",
+            Text("\n".join(map(plain, each.locators))),
+            Text(each.kind),
+            f"{each.belief:.0%}",
+            Text("\n".join(plain(str(reason)) for reason in each.reasons)),
+            Text("\n".join(each.samples)),
+        )
+    return table

@@ -1,0 +1,173 @@
+"""`mutate`: mutation testing of a policy, for leaks."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from gateway.cli.console import WRONG, ConfigOption, loaded, unusable
+from gateway.cli.options import moment, pairs
+
+if TYPE_CHECKING:
+    from gateway.workbench.mutate.baselines import Wanted
+    from gateway.workbench.mutate.mutation import Outcome, Report
+
+
+def mutate(
+    config: ConfigOption,
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", "-e", metavar="NAME", help="Where the bodies come from.")
+    ],
+    claims: Annotated[
+        str,
+        typer.Option(
+            "--claims",
+            metavar="FILE|JSON",
+            help='Who asks: the claims of a token, as in `{"sub": "A1"}`.',
+        ),
+    ],
+    body: Annotated[
+        list[Path],
+        typer.Option(
+            "--body", metavar="FILE", help="A body that this caller gets; may be repeated."
+        ),
+    ],
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", metavar="BUNDLE", help="Another policy than the configured one."),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", metavar="NAME=VALUE", help="A path parameter; left out, `-`."),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="TIME", help="When: RFC 3339, as 2026-06-01T12:00:00Z. Left out: now."
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="Mutants to try.")
+    ] = 200,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Another choice where there are more.")
+    ] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON with stable keys, for other tools.")
+    ] = False,
+) -> None:
+    """Change one thing at a time in real bodies, and demand that the policy notices.
+
+    The bodies are of this caller: each must leave, whole or in part. Then one owner, one entry of
+    a manifest, one member's name, one identifier, one actor or one end of a grant is another, and
+    exactly what was changed must stay behind (or all of it). Also lists the fields that nothing
+    compares or masks.
+
+    The output holds what the bodies hold: it is for your eyes. Exit code 0 where every mutant was
+    killed, 1 where one survived or took others with it, 2 where the input can't be used, or where
+    nothing leaves in the first place.
+    """
+    settings = loaded(config)
+    from gateway.workbench.mutate.baselines import Wanted
+    from gateway.workbench.tokens import given_claims
+    from gateway.workbench.unusable import Unusable
+
+    try:
+        wanted = Wanted(
+            settings,
+            endpoint,
+            given_claims(claims),
+            tuple(body),
+            bundle,
+            limit,
+            seed,
+            moment(at),
+            {name: values[-1] for name, values in pairs(param, "--param").items()},
+        )
+        report = _tried(wanted)
+    except Unusable as error:
+        unusable(error)
+    if as_json:
+        typer.echo(json.dumps(_document(report), indent=2, ensure_ascii=False))
+    else:
+        from gateway.cli.mutated import show
+
+        show(report)
+    raise typer.Exit(0 if report.well else WRONG)
+
+
+def _tried(wanted: "Wanted") -> "Report":
+    """The report; meanwhile, at a terminal, how far it is."""
+    from gateway.workbench.mutate.mutation import mutate
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task("mutants", total=None)
+        return asyncio.run(
+            mutate(
+                wanted,
+                lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        )
+
+
+# --- JSON ---------------------------------------------------------------------------------------
+
+
+def _document(report: "Report") -> dict[str, Any]:
+    from gateway.workbench.mutate.fates import Fate
+    from gateway.workbench.mutate.mutants import Kind
+
+    return {
+        "well": report.well,
+        "possible": report.possible,
+        "tried": len(report.outcomes),
+        "unused": report.unused,
+        "kinds": {
+            kind.value: {fate.value: len(report.of(fate, kind)) for fate in Fate} for kind in Kind
+        },
+        "survived": [_told(each) for each in report.of(Fate.SURVIVED)],
+        "overkill": [_told(each) for each in report.of(Fate.OVERKILL)],
+        "never_compared": [
+            {
+                "members": each.part or None,
+                "field": each.locator or None,
+                "records": each.records,
+                "hint": each.hint or None,
+            }
+            for each in report.uncompared
+        ],
+        "baselines": [
+            {
+                "file": each.fixture.file,
+                "effect": each.decision.effect.value,
+                "records": len(each.fixture.owned),
+                "leave": len(each.fixture.kept),
+                "revision": each.decision.revision,
+            }
+            for each in report.baselines
+        ],
+        "notes": report.notes,
+    }
+
+
+def _told(outcome: "Outcome") -> dict[str, Any]:
+    change = outcome.change
+    return {
+        "kind": change.kind.value,
+        "how": change.how,
+        "file": change.where.file or None,
+        "member": change.where.member or None,
+        "record": change.where.record,
+        "field": change.where.locator,
+        "old": change.old,
+        "new": change.new,
+        "why": outcome.verdict.by,
+    }

@@ -1,0 +1,106 @@
+"""What `mutate` prints at a terminal."""
+
+from collections import Counter
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from gateway.workbench.infer.looks import plain
+from gateway.workbench.mutate.fates import Fate
+from gateway.workbench.mutate.mutants import Kind, Where
+from gateway.workbench.mutate.mutation import Outcome, Report
+
+_SHOWN = 20
+
+
+def show(report: Report) -> None:
+    """The mutants by kind, each survivor, the fields that nothing compares, and the sum."""
+    console = Console(highlight=False)
+    console.print(_kinds(report))
+    for fate, title in (
+        (Fate.SURVIVED, "survived: it was changed, and it left"),
+        (Fate.OVERKILL, "overkill: others stayed behind, too"),
+    ):
+        found = report.of(fate)
+        if found:
+            console.print(_outcomes(f"{title} ({len(found)})", found))
+    if report.uncompared:
+        console.print(_uncompared(report))
+    for note in report.notes:
+        console.print(f"[yellow]![/yellow] {escape(plain(note))}", soft_wrap=True)
+    typer.echo(_sum(report))
+
+
+def _kinds(report: Report) -> Table:
+    table = Table("changed", "tried", "killed", "survived", "overkill", "killed by")
+    for kind in Kind:
+        counts = {fate: len(report.of(fate, kind)) for fate in Fate}
+        if not sum(counts.values()):
+            continue
+        by = Counter(each.verdict.by for each in report.of(Fate.KILLED, kind))
+        table.add_row(
+            kind.value,
+            str(sum(counts.values())),
+            str(counts[Fate.KILLED]),
+            Text(str(counts[Fate.SURVIVED]), "bold red" if counts[Fate.SURVIVED] else ""),
+            Text(str(counts[Fate.OVERKILL]), "yellow" if counts[Fate.OVERKILL] else ""),
+            ", ".join(f"{name} {count}" for name, count in by.most_common()),
+        )
+    return table
+
+
+def _outcomes(title: str, found: tuple[Outcome, ...]) -> Table:
+    table = Table("what", "where", "field", "old → new", "why", title=title, title_justify="left")
+    for each in found[:_SHOWN]:
+        change = each.change
+        table.add_row(
+            f"{change.kind.value}: {change.how}",
+            Text(plain(_place(change.where)), overflow="fold"),
+            Text(plain(change.where.locator), overflow="fold"),
+            Text(f"{plain(change.old)} → {plain(change.new)}", overflow="fold"),
+            each.verdict.by,
+        )
+    if len(found) > _SHOWN:
+        table.caption = f"and {len(found) - _SHOWN} more: --json has them all"
+    return table
+
+
+def _place(where: Where) -> str:
+    """`orders.json`, `voice.zip: manifest.json, record 3`: records count from 0."""
+    record = f"record {where.record}" if where.record is not None else ""
+    inside = ", ".join(filter(None, (where.member, record)))
+    return ": ".join(filter(None, (where.file, inside))) or "the deployment"
+
+
+def _uncompared(report: Report) -> Table:
+    table = Table("members", "field", "records", "hint", title_justify="left")
+    table.title = "never compared, never masked: a mistake here goes unnoticed"
+    hinted = sorted(report.uncompared, key=lambda each: (not each.hint, each.part, each.locator))
+    for each in hinted[:_SHOWN]:
+        table.add_row(
+            Text(plain(each.part), overflow="fold"),
+            Text(plain(each.locator or "never read"), overflow="fold"),
+            str(each.records or ""),
+            Text(plain(each.hint)),
+        )
+    if len(hinted) > _SHOWN:
+        table.caption = f"and {len(hinted) - _SHOWN} more: --json has them all"
+    return table
+
+
+def _sum(report: Report) -> str:
+    killed, tried = len(report.of(Fate.KILLED)), len(report.outcomes)
+    parts = [f"{killed} of {tried} mutants killed"]
+    if survived := len(report.of(Fate.SURVIVED)):
+        parts.append(f"{survived} survived")
+    if overkill := len(report.of(Fate.OVERKILL)):
+        parts.append(f"{overkill} took others with them")
+    if report.unused:
+        parts.append(f"{report.unused} changed nothing that counts")
+    left = report.possible - tried - report.unused
+    if left:
+        parts.append(f"{left} more are possible: --limit")
+    return "; ".join(parts)

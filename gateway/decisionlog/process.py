@@ -1,0 +1,126 @@
+"""The process that writes the log: `python -m gateway.decisionlog.process FD`.
+
+It reads frames from its end of a socket pair, makes everything that has come one group, writes it,
+and reports. It ends when the gateway does: killed with it, or at the end of the stream.
+"""
+
+import select
+import socket
+import sys
+import time
+
+from gateway.child import living
+from gateway.decisionlog import messages
+from gateway.decisionlog.entry import Renderer
+from gateway.decisionlog.file import Disk, LogFile
+from gateway.decisionlog.messages import HEADER, Kind, Report
+from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.decisionlog.writer import Writer, reason
+from gateway.errors import Unavailable
+
+_READ = 256 * 1024
+_MAX_GROUP = 8 * 2**20
+"""Bytes in one group, about: bounds the memory of a write and the time of a sync."""
+
+_GATHER = 0.0005
+"""Seconds that a group waits for more while exchanges come fast, as PostgreSQL's `commit_delay`: a
+sync costs the same for one entry and for twenty."""
+
+
+class _Stream:
+    """Frames as they come. Reads only what a group has room for."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock, self._data = sock, bytearray()
+        self._poll = select.poll()
+        self._poll.register(sock.fileno(), select.POLLIN)
+
+    def next(self, patience: float) -> tuple[Kind, bytes] | None:
+        """A frame, or None when there is none within `patience` seconds. Raises EOFError."""
+        while (found := self._whole()) is None:
+            if not self._poll.poll(patience * 1000):
+                return None
+            data = self._sock.recv(_READ)
+            if not data:
+                raise EOFError
+            self._data += data
+        return found
+
+    def _whole(self) -> tuple[Kind, bytes] | None:
+        if len(self._data) < HEADER.size:
+            return None
+        length, kind = HEADER.unpack_from(self._data)
+        end = HEADER.size + length
+        if len(self._data) < end:
+            return None
+        payload = bytes(self._data[HEADER.size : end])
+        del self._data[:end]
+        return Kind(kind), payload
+
+
+def serve(sock: socket.socket, disk: Disk) -> None:
+    """Write until the gateway says stop, or is gone."""
+    stream = _Stream(sock)
+    try:
+        first = stream.next(60.0)
+        if first is None or first[0] is not Kind.SETUP:
+            raise EOFError
+        setup = messages.read_setup(first[1])
+        file = LogFile(setup.path, setup.key, disk)
+        try:
+            file.open()
+        except (OSError, Unavailable) as error:
+            sock.sendall(messages.report_frame(Report(0, reason(error), 0, 0, 0, 0.0)))
+            return
+        renderer = Renderer(Pseudonyms(setup.key.pseudonym), setup.key.id, setup.labels)
+        writer = Writer(file, renderer, setup.tick)
+        try:
+            sock.sendall(messages.report_frame(writer.report()))
+            _write_groups(sock, stream, writer, setup.tick)
+        finally:
+            writer.close()
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the gateway is gone: nobody waits for what is left
+
+
+def _write_groups(sock: socket.socket, stream: _Stream, writer: Writer, tick: float) -> None:
+    stopping = False
+    while not stopping:
+        # What came while the last group was synced is a sign that more is to come.
+        found = stream.next(0.0)
+        last = time.monotonic() + (_GATHER if found else 0.0)
+        found, size = found or stream.next(tick), 0
+        while found:
+            kind, payload = found
+            size += _take(writer, kind, payload)
+            stopping = kind is Kind.STOP
+            if stopping or size >= _MAX_GROUP:
+                break
+            found = stream.next(max(0.0, last - time.monotonic()))
+        news = writer.tend()
+        if not writer.idle or news or stopping:
+            sock.sendall(messages.report_frame(writer.commit()))
+
+
+def _take(writer: Writer, kind: Kind, payload: bytes) -> int:
+    """The size of what came."""
+    match kind:
+        case Kind.ENTRY | Kind.ODD_ENTRY:
+            return writer.take(messages.read_entry(kind, payload))
+        case Kind.REFUSAL | Kind.ODD_REFUSAL:
+            return writer.refuse(*messages.read_refusal(kind, payload))
+        case Kind.UNRECORDED:
+            writer.miss(messages.read_unrecorded(payload))
+        case Kind.STOP | Kind.SETUP:
+            pass
+    return 0
+
+
+def main(fd: int, disk: Disk) -> None:
+    """The whole life of the process."""
+    with living("the decision log's writer"):
+        serve(socket.socket(fileno=fd), disk)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Disk())

@@ -1,0 +1,159 @@
+"""What a shadow would change: counted by closed labels, logged without payload.
+
+    privacy_gateway_shadow_comparisons_total{endpoint, result}   agreed, differed, failed, dropped
+    privacy_gateway_shadow_differences_total{endpoint, active, shadow, reason}
+    privacy_gateway_shadow_failures_total{endpoint, code}
+
+A line of the log names the records that would go another way: how many, the places of the first few
+(counted from 0, as they stand in the body), their owners as the decision log's pseudonyms.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+from gateway.decisionlog.entry import Evidence
+from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.errors import Code
+from gateway.model import Decision
+from gateway.policy.comparison import Change, Difference
+from gateway.policy.contract import Question
+from gateway.policy.shadow import Shadow, ShadowFacts, State
+from gateway.telemetry.metrics import Reading
+from gateway.telemetry.reasons import NONE, ReasonLabels, spellings, spells
+
+_LOG = structlog.get_logger()
+
+_CHANGES, _OWNERS = 16, 4
+"""Groups of records in one line of the log, and owners of each."""
+_QUIET = 60.0
+"""Seconds in which one failure at one endpoint is logged once; all are counted."""
+
+
+class Observer(Protocol):
+    """As `exchange.Observer`."""
+
+    def exchange(self, evidence: Evidence) -> None: ...
+
+
+class WithShadow:
+    """An observer, and behind it the shadow: offered each decision whose outcome is settled."""
+
+    def __init__(self, observer: Observer, shadow: Shadow) -> None:
+        self._observer, self._shadow = observer, shadow
+
+    def exchange(self, evidence: Evidence) -> None:
+        self._observer.exchange(evidence)
+        if evidence.question is not None and evidence.decision is not None:
+            self._shadow.offer(evidence.question, evidence.decision)
+
+
+class ShadowReport:
+    """The shadow's listener."""
+
+    def __init__(self, registry: CollectorRegistry, pseudonyms: Pseudonyms) -> None:
+        self._pseudonyms, self._reasons = pseudonyms, ReasonLabels()
+        self._comparisons = Counter(
+            "privacy_gateway_shadow_comparisons",
+            "Decisions that the shadow was to be compared with: agreed, differed, failed, dropped.",
+            ("endpoint", "result"),
+            registry=registry,
+        )
+        self._differences = Counter(
+            "privacy_gateway_shadow_differences",
+            "What the shadow would change, once for each reason that only one of the two gives.",
+            ("endpoint", "active", "shadow", "reason"),
+            registry=registry,
+        )
+        self._failures = Counter(
+            "privacy_gateway_shadow_failures",
+            "Answers of the shadow that the contract doesn't accept, or that didn't come.",
+            ("endpoint", "code"),
+            registry=registry,
+        )
+        self._said: dict[tuple[str, Code], float] = {}
+
+    def compared(
+        self, question: Question, active: Decision, shadow: Decision, found: Difference | None
+    ) -> None:
+        result = "differed" if found else "agreed"
+        self._comparisons.labels(question.endpoint, result).inc()
+        if found is None:
+            return
+        spelt = spellings(question)
+        labels = {self._reasons.label(reason, spelt) for reason in found.why} or {NONE}
+        for label in labels:
+            self._differences.labels(question.endpoint, found.active, found.shadow, label).inc()
+        say = _LOG.warning if found.opens else _LOG.info
+        say(
+            "the shadow differs",
+            exchange=question.exchange_id,
+            endpoint=question.endpoint,
+            phase=question.phase.value,
+            active=found.active.value,
+            shadow=found.shadow.value,
+            active_revision=active.revision,
+            shadow_revision=shadow.revision,
+            gained=self._shown(found.gained, spelt),
+            lost=self._shown(found.lost, spelt),
+            leaving=found.leaving,
+            staying=found.staying,
+            masked=len(found.masked),
+            unmasked=len(found.unmasked),
+            changes=[self._change(change) for change in found.changes[:_CHANGES]],
+            more_changes=max(0, len(found.changes) - _CHANGES),
+        )
+
+    def failed(self, question: Question, code: Code) -> None:
+        endpoint, now = question.endpoint, time.monotonic()
+        self._comparisons.labels(endpoint, "failed").inc()
+        self._failures.labels(endpoint, code.value).inc()
+        if now - self._said.get((endpoint, code), -_QUIET) >= _QUIET:
+            self._said[endpoint, code] = now
+            _LOG.warning("the shadow has no decision", endpoint=endpoint, code=code.value)
+
+    def dropped(self, question: Question) -> None:
+        self._comparisons.labels(question.endpoint, "dropped").inc()
+
+    def changed(self, facts: ShadowFacts) -> None:
+        if facts.state is State.BROKEN:
+            _LOG.error("the shadow can't be used; nothing is compared", reason=facts.fault)
+        else:
+            _LOG.info("the shadow is compared", revision=facts.revision)
+
+    def _change(self, change: Change) -> dict[str, Any]:
+        group = change.group
+        return {
+            "leave": change.leave,
+            "records": group.records,
+            "first": list(group.first),
+            "owners": [self._pseudonyms.subject(owner) for owner in group.owners[:_OWNERS]],
+            "category": group.category,
+        }
+
+    def _shown(self, reasons: Sequence[str], spelt: frozenset[str]) -> list[str]:
+        """As they are; one that spells an identifier as its pseudonym."""
+        return [
+            self._pseudonyms.text(reason) if spells(reason, spelt) else reason for reason in reasons
+        ]
+
+
+def shadow_readings(facts: ShadowFacts) -> Iterator[Reading]:
+    """The gauges."""
+    yield Reading(
+        "shadow_ready", "1 while there is a shadow to compare with.", facts.state is State.READY
+    )
+    yield Reading("shadow_waiting", "Decisions that wait to be compared.", facts.waiting)
+    yield Reading("shadow_restarts", "The shadow's processes lost.", facts.restarts)
+    yield Reading(
+        "shadow_info", "The shadow's policy, as a label.", 1, {"revision": facts.revision}
+    )
+
+
+def shadow_details(facts: ShadowFacts) -> dict[str, str]:
+    """What `/readyz` shows: a shadow makes nothing unready."""
+    details = {"state": facts.state.value, "revision": facts.revision, "fault": facts.fault}
+    return {name: text for name, text in details.items() if text}

@@ -1,0 +1,95 @@
+"""A body as an upstream would send it: its bytes, and the head that declares them."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.model import Format
+from gateway.spool import InMemory, OnDisk, Stored
+from gateway.workbench.unusable import Unusable
+
+_IN_MEMORY = 16 * 2**20
+"""Bytes of a file that is held in memory; a bigger one is read where it lies."""
+_MOST_PIPED = 256 * 2**20
+
+_DECLARED = {
+    Format.JSON: "application/json",
+    Format.NDJSON: "application/x-ndjson",
+    Format.CSV: "text/csv",
+    Format.ZIP: "application/zip",
+    Format.OPAQUE: "application/octet-stream",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One response at rest. `headers` are field lines as they came, or as an upstream would write
+    them; a `status` other than 200 is refused as it would be from the upstream."""
+
+    stored: Stored
+    headers: tuple[tuple[bytes, bytes], ...]
+    status: int = 200
+
+
+def sample(
+    body: bytes | Stored,
+    expected: Format,
+    *,
+    content_type: str | None = None,
+    coding: str | None = None,
+) -> Sample:
+    """A response with this body; what is not declared is declared as `expected` should be.
+
+    `content_type` and `coding` are field values. Raises Unusable where they can't be in a head.
+    """
+    stored = InMemory(body) if isinstance(body, bytes) else body
+    fields = [("Content-Type", _DECLARED[expected] if content_type is None else content_type)]
+    if coding:
+        fields.append(("Content-Encoding", coding))
+    headers = [(name.encode(), _field(name, value)) for name, value in fields]
+    return Sample(stored, (*headers, (b"Content-Length", b"%d" % stored.size)))
+
+
+def _field(name: str, value: str) -> bytes:
+    if not value.isascii() or not value.isprintable():
+        raise Unusable(f"{name}: {value!r} can't stand in the head of a response")
+    return value.encode()
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Stored]:
+    """The bytes of a file, `-` being standard input, for as long as the context lasts.
+
+    Raises Unusable.
+    """
+    if str(file) == "-":
+        data = sys.stdin.buffer.read(_MOST_PIPED + 1)
+        if len(data) > _MOST_PIPED:
+            raise Unusable(f"standard input: more than {_MOST_PIPED >> 20} MiB; use a file")
+        yield InMemory(data)
+        return
+    try:
+        # Not blocking, or a named pipe would hold us here for ever.
+        fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a path"
+        raise Unusable(f"{file}: can't be read: {reason}") from None
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise Unusable(f"{file}: not a regular file")
+        on_disk = OnDisk(fd, status.st_size)
+        yield on_disk if on_disk.size > _IN_MEMORY else InMemory(_whole(on_disk))
+    finally:
+        os.close(fd)
+
+
+def _whole(stored: Stored) -> bytes:
+    data = b""
+    while chunk := stored.pread(stored.size - len(data), len(data)):
+        data += chunk
+    return data

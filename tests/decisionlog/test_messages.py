@@ -1,0 +1,70 @@
+"""What goes to the writer comes out there as it was."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.decisionlog import messages
+from gateway.decisionlog.entry import Evidence
+from gateway.decisionlog.messages import HEADER, Kind, Report, Setup
+from gateway.model import Identifier, SubjectRef
+from tests.decisionlog.support import A1, KEY, caller, group, inspection, released
+
+
+def opened(frame: bytes) -> tuple[Kind, bytes]:
+    length, kind = HEADER.unpack_from(frame)
+    payload = frame[HEADER.size :]
+    assert len(payload) == length
+    return Kind(kind), payload
+
+
+@pytest.mark.parametrize(
+    ("evidence", "kind"),
+    [
+        (released(), Kind.ENTRY),
+        (Evidence("e1", released().received_at), Kind.ENTRY),
+        (replace(released(), inspection=inspection(group(A1), group())), Kind.ENTRY),
+        (replace(released(), caller=caller(claims={"a": [1, None, {"b": True}]})), Kind.ENTRY),
+        (replace(released(), caller=caller(id="lone \ud800")), Kind.ODD_ENTRY),
+        (
+            replace(released(), caller=caller(identifiers=(Identifier("n", 2**64),))),
+            Kind.ODD_ENTRY,
+        ),
+    ],
+)
+def test_evidence_arrives_as_it_was_sent(evidence: Evidence, kind: Kind) -> None:
+    came, payload = opened(messages.entry_frame(evidence))
+    assert came is kind
+    assert messages.read_entry(came, payload) == evidence
+
+
+@pytest.mark.parametrize("value", [42, "42", "lone \ud800", -(2**63), 2**63, 2**200])
+def test_an_identifier_keeps_its_type_and_value(value: Any) -> None:
+    sent = replace(released(), inspection=inspection(group(SubjectRef("n", value))))
+    arrived = messages.read_entry(*opened(messages.entry_frame(sent)))
+    assert arrived.inspection
+    (owner,) = arrived.inspection.subjects
+    assert (type(owner.value), owner.value) == (type(value), value)
+
+
+@pytest.mark.parametrize("identifier", ["A1", "lone \ud800"])
+def test_a_refusal_names_the_entry_that_it_replaces(identifier: str) -> None:
+    evidence = released(caller=caller(id=identifier))
+    kind, payload = opened(messages.refusal_frame(7, evidence))
+    assert messages.read_refusal(kind, payload) == (7, evidence)
+
+
+def test_reports_and_counts_arrive_as_they_were_sent() -> None:
+    report = Report(3, "ENOSPC", 2, 100, 1, 0.5, (3,))
+    assert messages.read_report(opened(messages.report_frame(report))[1]) == report
+    assert messages.read_unrecorded(opened(messages.unrecorded_frame(9))[1]) == 9
+
+
+def test_the_setup_brings_the_key_and_shows_it_nowhere(tmp_path: Any) -> None:
+    setup = Setup(tmp_path, KEY, {"id": "g"}, 1.0)
+    kind, payload = opened(messages.setup_frame(setup))
+    assert kind is Kind.SETUP
+    assert messages.read_setup(payload) == setup
+    assert KEY.pseudonym.hex() not in repr(setup)
+    assert repr(KEY.pseudonym) not in repr(setup)

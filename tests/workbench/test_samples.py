@@ -1,0 +1,63 @@
+"""A body as an upstream would send it."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.model import Format
+from gateway.spool import InMemory, OnDisk
+from gateway.workbench.samples import opened, sample
+from gateway.workbench.unusable import Unusable
+
+
+def test_what_is_not_declared_is_declared_as_the_endpoint_expects() -> None:
+    assert sample(b"{}", Format.JSON).headers == (
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", b"2"),
+    )
+    declared = sample(b"{}", Format.JSON, content_type="text/csv", coding="gzip").headers
+    assert (b"Content-Type", b"text/csv") in declared
+    assert (b"Content-Encoding", b"gzip") in declared
+
+
+@pytest.mark.parametrize("value", ["a\r\nb", "ä"])
+def test_a_declaration_that_no_head_can_hold_is_unusable(value: str) -> None:
+    with pytest.raises(Unusable, match="can't stand in the head"):
+        sample(b"", Format.JSON, content_type=value)
+
+
+def test_a_small_file_is_held_in_memory_and_a_big_one_is_read_where_it_lies(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "body"
+    file.write_bytes(b"abc")
+    with opened(file) as stored:
+        assert stored == InMemory(b"abc")
+    os.truncate(file, 20 * 2**20)
+    with opened(file) as stored:
+        assert isinstance(stored, OnDisk) and stored.size == 20 * 2**20
+        fd = stored.fd
+    with pytest.raises(OSError):
+        os.fstat(fd)
+
+
+def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc")))
+    with opened(Path("-")) as stored:
+        assert stored == InMemory(b"abc")
+
+
+def test_what_is_no_readable_file_is_unusable_in_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, words in (
+        (tmp_path / "nothing", "No such file"),
+        (tmp_path, "not a regular file"),
+        (tmp_path / "pipe", "not a regular file"),
+        (Path("a\0b"), "not a path"),
+    ):
+        with pytest.raises(Unusable, match=words) as caught, opened(path):
+            pass
+        assert "\n" not in str(caught.value)
