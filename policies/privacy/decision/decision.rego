@@ -20,9 +20,19 @@ effect := "allow" if {
 	count(data.privacy.lib.admission.reasons) == 0
 	data.privacy.lib.permission.whole
 	count(data.privacy.lib.restriction.reasons) == 0
-} else := "redact" if {
+}
+
+effect := "redact" if {
 	count(data.privacy.lib.admission.reasons) == 0
-	data.privacy.lib.permission.redactable
+	data.privacy.lib.permission.whole
+	count(data.privacy.lib.restriction.reasons) > 0
+}
+
+effect := "redact" if {
+	count(data.privacy.lib.admission.reasons) == 0
+	not data.privacy.lib.permission.whole
+	data.privacy.lib.deployment.partial == "redact"
+	count(data.privacy.lib.permission.permitted) > 0
 }
 
 # METADATA

@@ -51,9 +51,11 @@ test_a_ground_of_another_type_is_not_enabled if {
 }
 
 test_a_ground_with_data_is_enabled if {
-	admission.reasons == set() with input.caller as caller
-		with input.endpoint.name as "orders"
-		with data.privacy.deployment as {"grounds": {"linked_account": {"links": {}}}}
+	every name in ["self_access", "linked_account"] {
+		admission.reasons == set() with input.caller as caller
+			with input.endpoint.name as "orders"
+			with data.privacy.deployment as {"grounds": {name: {"links": {}}}}
+	}
 }
 
 test_a_restriction_that_is_switched_off_needs_no_data if {

@@ -24,6 +24,7 @@ categories contains category if some category in input.payload.unattributed.cate
 #   fold case or trim take `SSN` for `ssn`, so that such a field counts, too, and the rewriting refuses
 #   the body; and beyond ASCII, where looks are many, every mask counts.
 concerned(masks) := {mask |
+	is_array(masks)
 	some mask in masks
 	name := regex.replace(mask, _first_name, "$1$2$3")
 	true in {lower(trim(name, " ")) in _fields.names, name == mask, _fields.beyond_ascii}

@@ -20,6 +20,8 @@ grants[ground] := granted if {
 # One that is not enabled is not run: its rule is for its name and its setting only.
 _permits("self_access", true) := data.privacy.grounds.self_access.permits
 
+_permits("self_access", setting) := data.privacy.grounds.self_access.permits if is_object(setting)
+
 _permits("linked_account", setting) := data.privacy.grounds.linked_account.permits if is_object(setting)
 
 _permits("representative", setting) := data.privacy.grounds.representative.permits if is_object(setting)
@@ -49,19 +51,6 @@ whole if {
 	input.phase == "response"
 	count(permitted) == count(data.privacy.lib.subjects.asked)
 	input.payload.unattributed.records == 0
-}
-
-# METADATA
-# title: Redactable
-# description: |
-#   What may leave without the rest: an export that is whole but for what restrictions take away, or
-#   the part of one that is permitted, where the endpoint's data says so.
-# scope: document
-redactable if whole
-
-redactable if {
-	data.privacy.lib.deployment.partial == "redact"
-	count(permitted) > 0
 }
 
 # METADATA

@@ -67,21 +67,6 @@ test_a_record_without_an_owner_makes_it_partial if {
 		with data.privacy.deployment as both
 }
 
-test_what_may_leave_without_the_rest_is_what_is_permitted_where_the_endpoint_says_so if {
-	redacting := object.union(both, {"partial": {"voice": "redact"}})
-	asked := object.union(question([mine, foreign], 1), {"endpoint": {"name": "voice"}})
-	permission.redactable with input as asked with data.privacy.deployment as redacting
-	not permission.redactable with input as object.union(asked, {"endpoint": {"name": "orders"}})
-		with data.privacy.deployment as redacting
-	not permission.redactable with input as object.union(asked, {"caller": {"identifiers": [], "actor": null}})
-		with data.privacy.deployment as redacting
-}
-
-test_a_whole_export_is_redactable_everywhere if {
-	permission.redactable with input as object.union(question([mine], 0), {"endpoint": {"name": "orders"}})
-		with data.privacy.deployment as both
-}
-
 test_every_ground_is_run_once_it_has_data if {
 	grounds := {
 		"self_access": true,

@@ -38,6 +38,7 @@ _named := {
 }
 
 _own contains category if {
+	is_array(data.privacy.lib.deployment.settings.restrictions.special_category.categories)
 	some category in data.privacy.lib.deployment.settings.restrictions.special_category.categories
 }
 

@@ -14,9 +14,8 @@ package privacy.restrictions.third_person_fields
 # title: Usable
 # description: The deployment lists masks, and those of this endpoint are a list.
 usable if {
-	is_object(_listed)
-	count(_listed) > 0
 	is_array(_masks)
+	count(_listed) > 0
 }
 
 # METADATA
@@ -26,4 +25,4 @@ masks := data.privacy.lib.payload.concerned(_masks)
 
 _listed := data.privacy.lib.deployment.settings.restrictions.third_person_fields.masks
 
-_masks := object.get(_listed, input.endpoint.name, [])
+_masks := object.get(_listed, input.endpoint.name, []) if is_object(_listed)
