@@ -41,7 +41,7 @@ from tests.support.gateway import POLICIES
 
 GUIDE = REPOSITORY / "docs" / "policy-guide.md"
 PORTS = ("3000", "8080", "8282")
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 """Seconds for one command."""
 _MARK = "--- done"
 
