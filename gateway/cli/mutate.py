@@ -56,8 +56,8 @@ def mutate(
     compares or masks.
 
     The output holds what the bodies hold: it is for your eyes. Exit code 0 where every mutant was
-    killed, 1 where one survived or took others with it, 2 where the input can't be used, or where
-    nothing leaves in the first place.
+    killed, 1 where one survived, took others with it, or could not be told (the policy failed), 2
+    where the input can't be used, or where nothing leaves in the first place.
     """
     settings = loaded(config)
     from gateway.workbench.mutate.baselines import Wanted
@@ -122,6 +122,7 @@ def _document(report: "Report") -> dict[str, Any]:
         },
         "survived": [_told(each) for each in report.of(Fate.SURVIVED)],
         "overkill": [_told(each) for each in report.of(Fate.OVERKILL)],
+        "unproven": [_told(each) for each in report.of(Fate.UNPROVEN)],
         "never_compared": [
             {
                 "members": each.part or None,

@@ -23,6 +23,7 @@ def show(report: Report) -> None:
     for fate, title in (
         (Fate.SURVIVED, "survived: it was changed, and it left"),
         (Fate.OVERKILL, "overkill: others stayed behind, too"),
+        (Fate.UNPROVEN, "unproven: something failed, which says nothing about the change"),
     ):
         found = report.of(fate)
         if found:
@@ -35,7 +36,7 @@ def show(report: Report) -> None:
 
 
 def _kinds(report: Report) -> Table:
-    table = Table("changed", "tried", "killed", "survived", "overkill", "killed by")
+    table = Table("changed", "tried", "killed", "survived", "overkill", "unproven", "killed by")
     for kind in Kind:
         counts = {fate: len(report.of(fate, kind)) for fate in Fate}
         if not sum(counts.values()):
@@ -47,6 +48,7 @@ def _kinds(report: Report) -> Table:
             str(counts[Fate.KILLED]),
             Text(str(counts[Fate.SURVIVED]), "bold red" if counts[Fate.SURVIVED] else ""),
             Text(str(counts[Fate.OVERKILL]), "yellow" if counts[Fate.OVERKILL] else ""),
+            Text(str(counts[Fate.UNPROVEN]), "yellow" if counts[Fate.UNPROVEN] else ""),
             ", ".join(f"{name} {count}" for name, count in by.most_common()),
         )
     return table
@@ -98,6 +100,8 @@ def _sum(report: Report) -> str:
         parts.append(f"{survived} survived")
     if overkill := len(report.of(Fate.OVERKILL)):
         parts.append(f"{overkill} took others with them")
+    if unproven := len(report.of(Fate.UNPROVEN)):
+        parts.append(f"{unproven} unproven")
     if report.unused:
         parts.append(f"{report.unused} changed nothing that counts")
     left = report.possible - tried - report.unused
