@@ -18,8 +18,9 @@ from gateway.workbench.mutate.baselines import Baseline, Wanted
 from gateway.workbench.mutate.bodies import dissect
 from gateway.workbench.mutate.edits import edits
 from gateway.workbench.mutate.fates import Fate, Verdict
+from gateway.workbench.mutate.grants import Expired, expired
 from gateway.workbench.mutate.mutants import Change, Edit
-from gateway.workbench.mutate.standing import Asked, Expired, asked, expired
+from gateway.workbench.mutate.standing import Asked, asked
 from gateway.workbench.unusable import Unusable
 
 _EXPIRIES = 50
