@@ -35,7 +35,7 @@ def explained(config: Path, body: str, *more: str | Path, claims: str = ME) -> t
 def test_an_export_that_leaves_untouched_ends_with_0(config: Path) -> None:
     code, out, err = explained(config, "mine.ndjson")
     assert (code, err) == (0, "")
-    assert "voice: released; 1 of 1 records would leave" in out
+    assert "voice: released; 1 of 1 record would leave" in out
     assert "account:A1" in out and "self_access" in out
 
 
