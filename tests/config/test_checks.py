@@ -86,7 +86,10 @@ def test_paths_that_no_file_system_has_are_faults(faults: Faults) -> None:
 
 def test_a_policy_folder_must_be_a_usable_bundle(faults: Faults, folder: Path) -> None:
     text = MINIMAL + "policy: {bundle: policies}\n"
-    assert faults(text) == [f"gateway.yaml:14:18: policy.bundle: {folder}/policies: not a folder"]
+    assert faults(text) == [
+        f"gateway.yaml:14:18: policy.bundle: {folder}/policies: not a folder and not a"
+        " .tar.gz: there is nothing"
+    ]
     (folder / "policies").mkdir()
     assert "policy.bundle" in faults(text)[0]
     (folder / "policies" / ".manifest").write_text('{"roots": ["privacy"]}')
