@@ -395,6 +395,37 @@ async def test_a_candidate_that_met_a_busy_machine_is_looked_at_again(
         assert engine.facts().rejections == {Stage.LOAD: 1}
 
 
+async def test_a_source_that_looks_seldom_is_not_disturbed_by_a_second_look_at_what_was_rejected(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it had to begin again each time, what comes after a rejected candidate never came."""
+    monkeypatch.setattr(activation, "_AGAIN", 0.0)
+    source = Scripted(shelf.guard("one"))
+    real, begun, looks = source.next, 0, 0
+
+    async def next_() -> Bundle:
+        nonlocal begun
+        begun += 1
+        return await real()
+
+    load, bad = EmbeddedEngine.start, shelf.rego("bad", "package privacy\n\nx := y\n")
+
+    async def start(engine: EmbeddedEngine) -> None:
+        nonlocal looks
+        looks += 1
+        await load(engine)
+
+    monkeypatch.setattr(source, "next", next_)
+    monkeypatch.setattr(EmbeddedEngine, "start", start)
+    async with running(source) as engine:
+        await source.candidates.put(bad)
+        await until(lambda: looks >= 5)
+        assert begun == 3  # the start, the rejected one, and the one that is waited for
+        await source.candidates.put(shelf.guard("two"))
+        await until(lambda: source.active[-1] == "two")
+        assert engine.facts().rejections == {Stage.LOAD: 1}
+
+
 # --- the start ----------------------------------------------------------------------------------
 
 
