@@ -11,7 +11,7 @@ from gateway.policy.proof import Unproven, prove
 from tests.policy.test_probes import PLAN, decision, every, guarding
 
 
-async def test_a_policy_that_guards_is_proven_with_the_revision_that_answered() -> None:
+async def test_a_policy_that_guards_is_proven_by_every_probe() -> None:
     asked = 0
 
     async def ask(question: Question) -> Decision:
@@ -19,7 +19,7 @@ async def test_a_policy_that_guards_is_proven_with_the_revision_that_answered() 
         asked += 1
         return guarding(question)
 
-    assert await prove(PLAN, ask) == {"r1"}
+    await prove(PLAN, ask)
     assert asked == len(every())
 
 
@@ -60,7 +60,7 @@ async def test_a_busy_engine_is_asked_again_a_few_times() -> None:
             raise Unavailable(Code.POLICY_TIMEOUT, "policy.deadline passed")
         return guarding(question)
 
-    assert await prove(PLAN, ask) == {"r1"}
+    await prove(PLAN, ask)
     failures = 7
     with pytest.raises(Unproven):
         await prove(PLAN, ask)
