@@ -66,7 +66,7 @@ class ProvenOpa:
         self._told = ""
         self._outages = 0
         self._failed_at = float("-inf")
-        self._first = next(probes(plan, secrets.token_hex(8), datetime.now(UTC))).question
+        self._first = next(probes(plan, secrets.token_hex(16), datetime.now(UTC))).question
 
     async def start(self) -> None:
         """Starting it doesn't need OPA to be there: it becomes ready when OPA is, and is proven."""

@@ -35,7 +35,7 @@ class Unproven(Exception):
 
 async def prove(plan: Plan, ask: Ask) -> None:
     """Ask every probe. Raises Unproven at the first flaw."""
-    every = probes(plan, secrets.token_hex(8), datetime.now(UTC))
+    every = probes(plan, secrets.token_hex(16), datetime.now(UTC))
     proof = _Proof(ask)
     while together := list(islice(every, _TOGETHER)):
         plays = [asyncio.create_task(proof.play(probe)) for probe in together]

@@ -23,13 +23,14 @@ from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.engine import Stage
+from gateway.policy.planted import Look
 from gateway.policy.probes import Plan, Target
 from gateway.policy.settings import PolicySettings
 from tests.policy.support import AMPLE, FOREIGN, ME, POLICIES, question, write_bundle
 
 PLAN = Plan(
     (Target("orders", ("exports", "orders"), ("account",)),),
-    {"https://id.example.org": ("account",)},
+    {"https://id.example.org": {"account": Look()}},
 )
 QUESTION = encode_question(question(ME))
 

@@ -30,7 +30,8 @@ async def test_the_first_flaw_ends_it_and_says_which_probe_and_what_was_answered
     with pytest.raises(Unproven) as fault:
         await prove(PLAN, ask)
     assert str(fault.value) == (
-        "endpoint self-proof: the caller's own record: must pass, but the answer is block (a, b)"
+        "endpoint self-proof: the caller's own record: must pass, but the answer is block (a, b);"
+        " what the policy asks of every caller can be named in policy.proof"
     )
     assert fault.value.conclusive
 
