@@ -37,9 +37,9 @@ from gateway.policy.planted import FORMS, Cast, Holdings, Look
 PROOF = "self-proof"
 """The endpoint of the question that must pass; no configured one has to have this name."""
 
-MOST = 2_000
-"""Probes of one proof, unless a stranger alone and beside an own record already are more: about a
-second of the embedded engine."""
+MOST = 1_000
+"""Probes of one proof, unless what is asked in any case is more already: at most a second of the
+embedded engine, at a start and at each change."""
 
 
 @dataclass(frozen=True, slots=True)
