@@ -35,7 +35,7 @@ from gateway.policy.contract import Question
 from gateway.policy.planted import FORMS, Cast, Holdings, Look
 
 PROOF = "self-proof"
-"""The endpoint of the question that must pass; no configured one has to have this name."""
+"""The endpoint of the question that must pass; no configured one may have this name."""
 
 MOST = 1_000
 """Probes of one proof, unless what is asked in any case is more already: at most a second of the
