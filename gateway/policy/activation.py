@@ -31,8 +31,9 @@ from gateway.policy.settings import EngineKind, PolicySettings
 _PAUSE = 1.0
 """Seconds between two candidates, at the least: a flood of bundles must not starve the exports."""
 
-_AGAIN = 60.0
-"""Seconds until a rejected candidate is looked at again: the machine may just have been busy."""
+_AGAIN, _SELDOM = 60.0, 3600.0
+"""Seconds until a rejected candidate is looked at again, since the machine may just have been busy;
+each time twice as long, since a policy that runs away makes it so."""
 
 _DRAINED = 0.02
 """Seconds between two looks whether an engine has answered everything it was asked."""
@@ -52,6 +53,7 @@ class Activation:
         self._restarts = self._activations = 0
         self._rejections: Counter[Stage] = Counter()
         self._rejected: Bundle | None = None
+        self._looks = 0
         self._reason = ""
         self._activated_at: float | None = None
 
@@ -155,10 +157,11 @@ class Activation:
         """
         if self._coming is None:
             self._coming = asyncio.create_task(self._source.next())
-        again = _AGAIN if self._rejected else None
+        again = min(_AGAIN * 2.0 ** min(self._looks, 20), _SELDOM) if self._rejected else None
         if not (await asyncio.wait({self._coming}, timeout=again))[0]:
+            self._looks += 1
             return self._rejected
-        coming, self._coming = self._coming, None
+        coming, self._coming, self._looks = self._coming, None, 0
         try:
             return coming.result()
         except BundleError as fault:

@@ -427,6 +427,27 @@ async def test_a_source_that_looks_seldom_is_not_disturbed_by_a_second_look_at_w
         assert engine.facts().rejections == {Stage.LOAD: 1}
 
 
+async def test_what_is_rejected_again_and_again_is_looked_at_ever_more_seldom(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activation, "_AGAIN", 0.001)
+    monkeypatch.setattr(activation, "_SELDOM", 0.004)
+    waits: list[float | None] = []
+    real = asyncio.wait
+
+    async def wait(tasks: Any, *, timeout: float | None = None) -> Any:
+        waits.append(timeout)
+        return await real(tasks, timeout=timeout)
+
+    source = Scripted(shelf.guard("one"))
+    async with running(source):
+        monkeypatch.setattr(activation.asyncio, "wait", wait)
+        await source.candidates.put(shelf.rego("bad", "package privacy\n\nx := y\n"))
+        await until(lambda: len([each for each in waits if each]) >= 5)
+        monkeypatch.setattr(activation.asyncio, "wait", real)
+    assert [each for each in waits if each][:5] == [0.001, 0.002, 0.004, 0.004, 0.004]
+
+
 # --- the start ----------------------------------------------------------------------------------
 
 
