@@ -14,7 +14,13 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "response.py": "two values without behaviour",
     "app.py": "run whole by tests/e2e",
 }
-STANDALONE = ("test_layout.py", "test_rego.py", "test_library.py", "test_differential.py")
+STANDALONE = (
+    "test_layout.py",
+    "test_policy_guide.py",
+    "test_rego.py",
+    "test_library.py",
+    "test_differential.py",
+)
 FORBIDDEN_WORDS = ("user", "sanitize", "manager", "helper", "util")
 
 
