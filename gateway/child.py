@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 HEADER = struct.Struct("!IB")
 """The head of a frame: the length of what follows, and a byte."""
@@ -77,10 +78,10 @@ def _flags() -> list[str]:
     anybody's, only where this one would."""
     flags = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
     try:
-        here = os.getcwd()
+        here = Path.cwd()
     except OSError:  # it was deleted
         return [*flags, "-P"]
-    trusted = any(os.path.abspath(each) == here for each in sys.path)
+    trusted = any(Path(each).resolve() == here for each in sys.path)
     return flags if trusted else [*flags, "-P"]
 
 
