@@ -12,8 +12,8 @@ An append fails, with Unavailable(LOG_UNAVAILABLE), when the disk does, when the
 that was written, when the writer dies, or at the deadline. Then its exchange is refused, and the
 log must not say that it was released: a refusal is sent after the entry, which replaces it where it
 still waits, and follows it, with the same `decision_id`, where it is written. Entries that never
-became durable are counted, and the log says how many they were. Both are kept here until a report
-says that they are durable, and told again to the writer that takes the place of one that died.
+became durable are counted, and the log says how many they were. What it owes of both (`debts`) is
+told again to the writer that takes the place of one that died.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ import msgspec
 from gateway.child import Child
 from gateway.deadlines import Deadlines
 from gateway.decisionlog import messages
+from gateway.decisionlog.debts import Debts
 from gateway.decisionlog.entry import Evidence, withdrawn
 from gateway.decisionlog.key import Key
 from gateway.decisionlog.messages import Kind, Report, Setup
@@ -78,7 +79,9 @@ class DecisionLog:
     """The log of one gateway. `labels` (`id`, `version`) go into every entry.
 
     `tick` is the time in seconds between looks at an idle file, and between attempts to recover.
-    `writer` is the module, with arguments, that writes.
+    `patience` is how long another writer may still hold the file: one that was killed ends only
+    when the disk has answered, which takes seconds where that is busy. `writer` is the module, with
+    arguments, that writes.
     """
 
     def __init__(
@@ -88,9 +91,10 @@ class DecisionLog:
         labels: Mapping[str, str],
         *,
         tick: float = 1.0,
+        patience: float = 10.0,
         writer: tuple[str, ...] = (WRITER,),
     ) -> None:
-        self._setup = Setup(settings.file, key, dict(labels), tick)
+        self._setup = Setup(settings.file, key, dict(labels), tick, patience)
         self._deadline, self._places = settings.deadline, settings.queue
         self._in_time = Deadlines(settings.deadline)
         self._tick, self._command = tick, writer
@@ -105,8 +109,7 @@ class DecisionLog:
         self._sent: deque[_Append] = deque()
         self._outside: deque[_Append] = deque()
         self._numbers = 0
-        self._owed: deque[Evidence] = deque()  # refusals, in the order in which they were sent
-        self._unrecorded = self._unconfessed = self._untold = 0
+        self._debts = Debts()
         self._news, self._gone = asyncio.Event(), asyncio.Event()
 
     @property
@@ -134,7 +137,7 @@ class DecisionLog:
             return
         try:
             async with asyncio.timeout(self._deadline):
-                while self._sent or self._outside or self._owed:
+                while self._sent or self._outside or self._debts.refusals:
                     await self._something()
                 self._keeping = None
                 keeping.cancel()
@@ -162,7 +165,7 @@ class DecisionLog:
             bytes=last.reached.size if last.reached else 0,
             syncs=self._syncs + last.syncs,
             last_sync_seconds=last.last_sync,
-            unrecorded=self._unrecorded,
+            unrecorded=self._debts.unrecorded,
             fault=self._trouble(),
         )
 
@@ -233,21 +236,17 @@ class DecisionLog:
 
     def _refuse(self, append: _Append, code: Code, note: str) -> None:
         refusal = withdrawn(append.evidence, code, 503, note)
-        self._owed.append(refusal)
-        self._send(messages.refusal_frame(append.number, refusal))
+        self._send(self._debts.refuse(append.number, refusal))
 
     def _miss(self, entries: int = 1) -> None:
         """Count entries that never became durable, and have the writer know."""
-        self._unrecorded += entries
-        self._unconfessed += entries
-        self._untold += entries
+        self._debts.miss(entries)
         self._tell()
 
     def _tell(self) -> None:
-        """To a writer that listens: one that hangs would be told of each of a million refusals."""
-        if self._writer and self._untold and not self._hangs():
-            self._send(messages.unrecorded_frame(self._untold))
-            self._untold = 0
+        """Not to one that hangs: it would be told of each of a million refusals."""
+        if self._opened and self._opened.done() and not self._hangs():
+            self._send(self._debts.told())
 
     def _send(self, frame: bytes) -> None:
         if self._writer:
@@ -273,30 +272,14 @@ class DecisionLog:
         except msgspec.DecodeError:
             self._lost()
             return
-        refusals = report.refusals - self._last.refusals
-        confessed = report.confessed - self._last.confessed
-        if report.settled > self._numbers or not (
-            0 <= refusals <= len(self._owed) and 0 <= confessed <= self._unconfessed
-        ):
-            self._lost()
-            return
-        self._last = report
         for warning in report.warnings:
             _LOG.warning("%s", warning)
-        for _ in range(refusals):
-            self._owed.popleft()
-        self._unconfessed -= confessed
-        if report.syncs:
-            self._failures = 0
         if self._opened and not self._opened.done():
             self._begin(self._opened, report)
-        elif self._keeping:
-            self._say(report.fault)
-        self._settle(report)
-        while self._outside and len(self._sent) < self._places:
-            self._place(self._outside.popleft())
-        self._tell()
-        self._news.set()
+        elif report.settled > self._numbers or not self._debts.settle(report):
+            self._lost()  # what can't be true: what it wrote can't be relied on either
+        else:
+            self._go_on(report)
 
     def _begin(self, opened: asyncio.Future[str], report: Report) -> None:
         """The first report of a writer: tell it what the one before may not have written."""
@@ -304,9 +287,20 @@ class DecisionLog:
         if report.fault:
             self._end_writer()
             return
-        for refusal in self._owed:
-            # A number that no entry has: it replaces none.
-            self._send(messages.refusal_frame(0, refusal))
+        self._last = report
+        self._send(self._debts.tell_again())
+
+    def _go_on(self, report: Report) -> None:
+        self._last = report
+        if report.syncs:
+            self._failures = 0
+        if self._keeping:
+            self._say(report.fault)
+        self._settle(report)
+        while self._outside and len(self._sent) < self._places:
+            self._place(self._outside.popleft())
+        self._tell()
+        self._news.set()
 
     def _settle(self, report: Report) -> None:
         missing = 0
@@ -340,7 +334,7 @@ class DecisionLog:
         """A writer that has the log open, or why there is none."""
         opened: asyncio.Future[str] = self._loop.create_future()
         self._opened = opened
-        self._numbers, self._untold = 0, self._unconfessed
+        self._numbers = 0
         self._syncs += self._last.syncs
         self._last = Report(reached=self._last.reached)
         setup = replace(self._setup, reached=self._last.reached)

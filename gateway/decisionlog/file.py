@@ -28,9 +28,6 @@ _LOG = logging.getLogger(__name__)
 
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _BLOCK = 65_536
-_DYING = 10.0
-"""Seconds in which a writer that was killed may still be on its way out, with its lock: it ends
-only when the disk has answered, which takes seconds where that is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class LogFile:
     is not what it must be; after either, only `recover` (or another gateway) may go on.
     """
 
-    def __init__(self, path: Path, key: Key, disk: Disk, *, patience: float = _DYING) -> None:
+    def __init__(self, path: Path, key: Key, disk: Disk, *, patience: float = 0.0) -> None:
         """`patience` are seconds to wait for somebody else's lock."""
         self._path, self._key, self._disk, self._patience = path, key, disk, patience
         self._anchor_path = anchor_path(path)

@@ -42,13 +42,15 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """`tick`: seconds between looks at an idle file, and between attempts to recover. `reached` is
-    how far an earlier writer of the same gateway came."""
+    """`tick`: seconds between looks at an idle file, and between attempts to recover; `patience`:
+    seconds to wait for another writer's lock. `reached` is how far an earlier writer of the same
+    gateway came."""
 
     path: Path
     key: Key = field(repr=False)
     labels: dict[str, str]
     tick: float
+    patience: float = 0.0
     reached: Anchor | None = None
 
 

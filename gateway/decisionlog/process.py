@@ -90,7 +90,7 @@ def serve(sock: socket.socket, disk: Disk) -> None:
         if first is None or first[0] is not Kind.SETUP:
             raise EOFError
         setup = messages.read_setup(first[1])
-        file = LogFile(setup.path, setup.key, disk)
+        file = LogFile(setup.path, setup.key, disk, patience=setup.patience)
         try:
             file.open(setup.reached)
         except (OSError, Unavailable) as error:

@@ -117,10 +117,17 @@ def settings(folder: Path, **changes: Any) -> DecisionLogSettings:
 
 
 def decision_log(
-    folder: Path, *, faulty: "FaultyDisk | None" = None, tick: float = 0.01, **changes: Any
+    folder: Path,
+    *,
+    faulty: "FaultyDisk | None" = None,
+    tick: float = 0.01,
+    patience: float = 10.0,
+    **changes: Any,
 ) -> DecisionLog:
     writer = faulty.writer if faulty else (WRITER,)
-    return DecisionLog(settings(folder, **changes), KEY, LABELS, tick=tick, writer=writer)
+    return DecisionLog(
+        settings(folder, **changes), KEY, LABELS, tick=tick, patience=patience, writer=writer
+    )
 
 
 def write_log(path: Path, entries: int, first: int = 1) -> None:

@@ -381,7 +381,7 @@ async def test_a_log_that_cannot_be_opened_stops_the_start(tmp_path: Path) -> No
     assert "ENOENT" in await refused(log.start())
     assert not log.ready()
     async with running(tmp_path) as first:
-        assert "another gateway" in await refused(decision_log(tmp_path).start())
+        assert "another gateway" in await refused(decision_log(tmp_path, patience=0.0).start())
         await first.append(released("e1"))
 
 
@@ -579,10 +579,10 @@ def put_back(path: Path) -> None:
     ("happens", "note"), [(deleted, "ENOENT"), (put_back, "cut off"), (truncated, "cut off")]
 )
 async def test_a_new_writer_goes_on_with_the_same_log_or_not_at_all(
-    tmp_path: Path, happens: Callable[[Path], None], note: str
+    tmp_path: Path, faulty: FaultyDisk, happens: Callable[[Path], None], note: str
 ) -> None:
     path = tmp_path / "decisions.jsonl"
-    async with running(tmp_path) as log:
+    async with running(tmp_path, faulty=faulty) as log:
         await log.append(released("e1"))
         for each in (path, anchor_path(path)):
             each.with_suffix(".old").write_bytes(each.read_bytes())
@@ -593,6 +593,8 @@ async def test_a_new_writer_goes_on_with_the_same_log_or_not_at_all(
         os.kill(log.pid, signal.SIGKILL)
         await until(lambda: note in log.facts().fault)
         assert note in await refused(log.append(released("lost")))
+        await until(lambda: faulty.starts >= 4)  # one attempt must not prepare the next
+        assert note in log.facts().fault
         for each, content in zip((path, anchor_path(path)), kept, strict=True):
             each.write_bytes(content)
         await until(log.ready)

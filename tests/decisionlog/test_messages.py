@@ -71,7 +71,7 @@ def test_reports_and_counts_arrive_as_they_were_sent() -> None:
 
 
 def test_the_setup_brings_the_key_and_shows_it_nowhere(tmp_path: Any) -> None:
-    setup = Setup(tmp_path, KEY, {"id": "g"}, 1.0, anchor.first(KEY))
+    setup = Setup(tmp_path, KEY, {"id": "g"}, 1.0, 10.0, anchor.first(KEY))
     kind, payload = opened(messages.setup_frame(setup))
     assert kind is Kind.SETUP
     assert messages.read_setup(payload) == setup
