@@ -5,6 +5,7 @@
     pseudonyms  identifier → keyed hash; equality is kept, nothing else
     plain       what may be written as it is
     question    `Question` → the same in pseudonyms, so that it can be asked again
+    spellings   whether a policy's text spells a value of a person
     entry       `Evidence` of one exchange → one JSON object in OPA's decision-log terms
     chain       entry → line: `seq`, `prev` and `hash` tie each line to the one before
     anchor      a keyed statement of how far the log reached, kept beside it
