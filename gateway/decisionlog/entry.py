@@ -21,7 +21,7 @@ import msgspec
 from gateway.decisionlog.plain import method, text, timestamp
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.question import MAX_LISTED, Seen, Written, write
-from gateway.decisionlog.spellings import spellings, spells
+from gateway.decisionlog.spellings import NOTHING, Spelt, spellings, spells
 from gateway.errors import Code
 from gateway.model import (
     Attribution,
@@ -227,7 +227,7 @@ class Renderer:
         self, evidence: Evidence, decision: Decision, subjects: list[_Subject]
     ) -> dict[str, Any]:
         question = evidence.question
-        spelt = spellings(question, evidence.inspection) if question else frozenset[str]()
+        spelt = spellings(question, evidence.inspection) if question else NOTHING
         return {
             "effect": decision.effect,
             "permitted": [each.subject for each in subjects if each.permitted],
@@ -238,7 +238,7 @@ class Renderer:
             "reasons": [self._quoted(text, _WORD, spelt) for text in decision.reasons],
         }
 
-    def _quoted(self, text: str, shape: re.Pattern[str], spelt: frozenset[str]) -> str:
+    def _quoted(self, text: str, shape: re.Pattern[str], spelt: Spelt) -> str:
         """A policy's text as it is, if it reads as a name and spells no value of the exchange; else
         its pseudonym: a policy may put whatever it was asked about into its answer.
         """

@@ -14,13 +14,22 @@ from typing import Any
 from gateway.model import Inspection
 from gateway.policy.contract import Question
 
-_NOT_A_NAME = re.compile(r"[^a-z0-9\n]+")
+Spelt = bytes
+"""The values of an exchange, each folded, between newlines: searched, and never shown."""
+
+NOTHING: Spelt = b""
+
+_FOLD = bytes(
+    each if chr(each) in "abcdefghijklmnopqrstuvwxyz0123456789\n" else 95 for each in range(256)
+)
+"""Everything else is an underscore."""
+
 _WORD = re.compile(r"[a-z][a-z_:. /-]*")
 _SHORT = 3
 
 
-def spellings(question: Question, inspection: Inspection | None = None) -> frozenset[str]:
-    """The values of an exchange, folded as `spells` folds a text.
+def spellings(question: Question, inspection: Inspection | None = None) -> Spelt:
+    """The values of an exchange, in which `spells` looks for a text.
 
     Identifiers and path parameters whatever they are; of claims and query parameters, which may as
     well be a role or a page, those that are longer than a few letters and no plain lower-case word.
@@ -36,18 +45,25 @@ def spellings(question: Question, inspection: Inspection | None = None) -> froze
     # long integers, and none of these fits into a name.
     texts = [str(each) for each in values if isinstance(each, str) or each.bit_length() < 256]
     texts += filter(_personal, _leaves([*question.query.values(), caller.claims]))
-    folded = _NOT_A_NAME.sub("_", "\n".join(texts).lower())
-    return frozenset(each.strip("_") for each in folded.split("\n")) - {""}
+    return b"\n%s\n" % _folded("\n".join(text.replace("\n", " ") for text in texts))
 
 
-def spells(text: str, spelt: frozenset[str]) -> bool:
+def spells(text: str, spelt: Spelt) -> bool:
     """Whether some words of a text, in a row, are one of the values `spelt`."""
-    words = _NOT_A_NAME.sub("_", text.lower()).strip("_").split("_")
+    words = _folded(text).split(b"_")
     return any(
-        "_".join(words[begin:end]) in spelt
+        b"\n%s\n" % b"_".join(words[begin:end]) in spelt
         for begin in range(len(words))
         for end in range(begin + 1, len(words) + 1)
     )
+
+
+def _folded(text: str) -> bytes:
+    """Lines of lower-case letters and digits, with one underscore between them."""
+    folded = text.lower().encode("ascii", "replace").translate(_FOLD)
+    while b"__" in folded:
+        folded = folded.replace(b"__", b"_")
+    return folded.replace(b"_\n", b"\n").replace(b"\n_", b"\n").strip(b"_")
 
 
 def _personal(text: str) -> bool:

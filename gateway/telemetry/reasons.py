@@ -4,7 +4,7 @@ A reason that spells an identifier of its exchange is never shown, and only so m
 become labels; the rest is `other`.
 """
 
-from gateway.decisionlog.spellings import spells
+from gateway.decisionlog.spellings import Spelt, spells
 
 OTHER, NONE = "other", "none"
 _LABELS = 64
@@ -18,7 +18,7 @@ class ReasonLabels:
         self._known: set[str] = set()
         self._most = most
 
-    def label(self, reason: str, spelt: frozenset[str]) -> str:
+    def label(self, reason: str, spelt: Spelt) -> str:
         """`reason`, or `other`. `spelt` is from `spellings`."""
         if spells(reason, spelt):
             return OTHER
