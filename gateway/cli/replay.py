@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, assert_never
@@ -161,12 +161,11 @@ def _print(found: Replay, log: Path) -> None:
         console.print(Text(f"not replayed: {count:,}  {reason.meaning}"), soft_wrap=True)
     if plan.missing:
         console.print(f"not in the log: {plan.missing:,}  refused while it could not be written")
-    for builtin, places in found.readers.items():
-        more = f" and {len(places) - _SHOWN_PLACES} more" if len(places) > _SHOWN_PLACES else ""
-        where = ", ".join(places[:_SHOWN_PLACES]) + more
+    if found.readers:
+        called = "; ".join(f"{name} ({_places(at)})" for name, at in found.readers.items())
         console.print(
-            Text(f"can't be followed: {builtin} ({where}) reads inside texts, and those of persons"
-                 " are pseudonyms here", style="yellow"),
+            Text(f"can't be followed: {called}: what reads inside texts sees pseudonyms here",
+                 style="yellow"),
             soft_wrap=True,
         )  # fmt: skip
     if plan.newly_leaving:
@@ -175,6 +174,11 @@ def _print(found: Replay, log: Path) -> None:
             soft_wrap=True,
         )
     console.print(Text(plan.summary, style="bold"), soft_wrap=True)
+
+
+def _places(places: Sequence[str]) -> str:
+    more = f" and {len(places) - _SHOWN_PLACES} more" if len(places) > _SHOWN_PLACES else ""
+    return ", ".join(places[:_SHOWN_PLACES]) + more
 
 
 def _about(found: Replay, log: Path) -> Iterator[Text]:

@@ -110,12 +110,11 @@ async def _played(
 ) -> "tuple[list[RegoTest], list[Judged]]":
     from gateway.workbench.desk import Desk, settings
     from gateway.workbench.judging import judge
-    from gateway.workbench.modules import folder_of
     from gateway.workbench.regotests import run_embedded, run_opa
 
     policy = settings(config.policy, bundle)
     run = run_opa if config.policy.engine is EngineKind.OPA else run_embedded
-    tests = await run(folder_of(policy))
+    tests = await run(policy)
     judged: list[Judged] = []
     if files:
         async with Desk(config, bundle) as desk:

@@ -43,12 +43,12 @@ def folder_of(policy: PolicySettings) -> Path:
     return location
 
 
-def with_tests(folder: Path) -> Modules:
-    """A bundle with its tests and its own data only, as `opa test` has it; an archive has no tests.
-
-    Raises Unusable.
+def with_tests(policy: PolicySettings) -> Modules:
+    """The bundle with its tests and its own data only, as `opa test` has it; an archive has no
+    tests. It is proven as it would be delivered. Raises Unusable.
     """
-    plain = of_bundle(PolicySettings(bundle=folder))
+    folder = folder_of(policy)
+    plain = of_bundle(PolicySettings(bundle=folder, delivery=policy.delivery))
     tests: dict[str, str] = {}
     for file in sorted(folder.rglob("*_test.rego")):
         name = file.relative_to(folder)

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.policy.settings import PolicySettings
 from gateway.workbench.account import Broken, Find, Found, Spot, Tried, Try
 from gateway.workbench.bench import RegoBench
-from gateway.workbench.modules import with_tests
+from gateway.workbench.modules import folder_of, with_tests
 from gateway.workbench.unusable import Unusable
 
 DEADLINE = 10.0
@@ -51,9 +52,10 @@ class RegoTest(msgspec.Struct, frozen=True):
         return self.outcome in (Ending.PASS, Ending.SKIPPED)
 
 
-async def run_embedded(folder: Path) -> list[RegoTest]:
+async def run_embedded(policy: PolicySettings) -> list[RegoTest]:
     """Every test of a bundle, by regorus. Raises Unusable where the bundle can't be used."""
-    async with RegoBench(with_tests(folder)) as bench:
+    folder = folder_of(policy)
+    async with RegoBench(with_tests(policy)) as bench:
         match await bench.ask(Find()):
             case Found(tests):
                 return [await _tried(bench, query, spot) for query, spot in tests.items()]
@@ -114,9 +116,10 @@ class _Reported(msgspec.Struct):
     sub_results: dict[str, msgspec.Raw] = {}
 
 
-async def run_opa(folder: Path) -> list[RegoTest]:
+async def run_opa(policy: PolicySettings) -> list[RegoTest]:
     """Every test of a bundle, by the `opa` on PATH. Raises Unusable where there is none, or where
     it can't use the bundle."""
+    folder = folder_of(policy)
     binary = shutil.which("opa")
     if binary is None:
         raise Unusable("the configured engine is OPA, and there is no opa on PATH to run its tests")

@@ -46,7 +46,7 @@ def test_one_that_is_redacted_says_who_stays_and_why_and_ends_with_1(config: Pat
         "voice: redacted; 1 of 2 records would leave",
         "account:A9: no ground permits it",
         "self_access stops at privacy/grounds/self_access/self_access.rego:",
-        "not enabled: linked_account",
+        "not enabled: case_officer, consent, guardian, linked_account,",
         "subject_not_permitted",
         "privacy/decision/decision.rego:",
         "record 1 (from 0)",

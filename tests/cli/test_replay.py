@@ -11,10 +11,7 @@ from tests.workbench.replay.support import key_file, rendered, write, written_js
 from tests.workbench.replay.test_run import entries
 
 STRICTER = {"grounds": {"self_access": True}, "scopes": {"orders": ["export"]}}
-LINK = {
-    "caller": {"kind": "account", "value": "A1"},
-    "subject": {"kind": "account", "value": "A9"},
-}
+LINK = {"kind": "account", "value": "A9", "expires_at": None}
 
 
 @pytest.fixture
@@ -44,7 +41,10 @@ def test_a_plan_with_differences_shows_them_and_is_not_well(
     log: Path, key: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "140")
-    grounds = {"self_access": True, "linked_account": {"links": [LINK]}}
+    grounds = {
+        "self_access": True,
+        "linked_account": {"links": {"account": {"string": {"A1": [LINK]}}}},
+    }
     data = written_json(tmp_path / "data.json", {"grounds": grounds})
     result = typed("replay", log, "--bundle", bundle, "--data", data, "--key-file", key)
     assert result.exit_code == 1

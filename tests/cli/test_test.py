@@ -10,7 +10,8 @@ from gateway.workbench.cases import json_schema
 from tests.cli.conftest import typed
 from tests.config.conftest import MINIMAL
 from tests.conftest import REPOSITORY
-from tests.policy.support import write_bundle
+from tests.policy.bundles.support import opa_build, signed_by, signing_key
+from tests.policy.support import POLICIES, write_bundle
 from tests.workbench.conftest import DATA, ENDPOINTS
 
 GOOD = """\
@@ -51,6 +52,21 @@ def test_a_case_that_fails_shows_what_was_expected_and_found(config: Path) -> No
     assert result.exit_code == 1
     assert "fails" in result.stdout and "cases.yaml:4" in result.stdout
     assert "kept: expected 2" in result.stdout and "found    1" in result.stdout
+
+
+@pytest.mark.opa
+def test_a_bundle_is_tested_as_it_is_delivered_signed(
+    config: Path, tmp_path: Path, opa_binary: str
+) -> None:
+    key = signing_key(tmp_path, "ES256")
+    opa_build(opa_binary, POLICIES, tmp_path / "privacy.tar.gz", *signed_by(key), revision="1")
+    config.write_text(
+        MINIMAL + ENDPOINTS + f"policy: {{data: deployment.yaml, bundle: {tmp_path}/privacy.tar.gz,"
+        f" delivery: {{signing: {{key_file: {key.public}, key_id: prod, algorithm: ES256}}}}}}\n"
+    )
+    result = typed("test", "-c", config, config.parent / "cases.yaml")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "1 cases, all hold" in result.stdout
 
 
 def test_a_rego_test_that_fails_is_named_with_its_place(config: Path, tmp_path: Path) -> None:

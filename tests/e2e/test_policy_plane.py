@@ -34,7 +34,8 @@ they say otherwise):
     D23  //a/b and /a/b             tests/proxy/test_target: AMBIGUOUS
     D24  changing OPA's policies    test_opa: test_an_opa_with_the_authz_example_…
     D25  typos, shadow              tests/config/test_wording: unknown keys, closed sets
-    D26  both engines               test_decisions: test_both_engines_decide_the_same
+    D26  both engines               test_differential: over ten thousand questions, all grounds and
+                                    restrictions, on sound deployments and on hostile ones
 """
 
 import asyncio
@@ -206,19 +207,9 @@ async def test_what_is_revoked_is_refused_as_soon_as_the_revision_is_active(
     stack: AsyncExitStack, mounted: Mounted, tmp_path: Path, issuer: TestIssuer
 ) -> None:
     world = await begin(stack, mounted, tmp_path, issuer)
-    linked = {
-        "grounds": {
-            "self_access": True,
-            "linked_account": {
-                "links": [
-                    {
-                        "caller": {"kind": "account", "value": ME},
-                        "subject": {"kind": "account", "value": FOREIGN},
-                    }
-                ]
-            },
-        }
-    }
+    link = {"kind": "account", "value": FOREIGN, "expires_at": None}
+    links = {"account": {"string": {ME: [link]}}}
+    linked = {"grounds": {"self_access": True, "linked_account": {"links": links}}}
     world.service.answer(PATH, EXPORTS["json"].of(FOREIGN), "application/json")
     assert (await world.gateway.get(PATH)).status == 403
     mounted.publish("linked", linked)

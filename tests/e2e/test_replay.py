@@ -16,9 +16,15 @@ from tests.support.gateway import POLICIES, ExportService, configuration, runnin
 from tests.support.issuer import TestIssuer
 
 ME, FOREIGN, OLD = "canary-me-51c0", "canary-foreign-9d2e", "canary-old-77aa"
-LINK = {"caller": {"kind": "account", "value": ME}, "subject": {"kind": "account", "value": OLD}}
+
+
+def linked(*subjects: str) -> dict[str, Any]:
+    links = [{"kind": "account", "value": each, "expires_at": None} for each in subjects]
+    return {"links": {"account": {"string": {ME: links}}}}
+
+
 DEPLOYMENT: Mapping[str, Any] = {
-    "grounds": {"self_access": True, "linked_account": {"links": [LINK]}},
+    "grounds": {"self_access": True, "linked_account": linked(OLD)},
     "partial": {f"{name}-partial": "redact" for name in EXPORTS},
     "scopes": {"json": ["canary:export"]},
 }
@@ -99,10 +105,7 @@ def test_a_link_that_is_added_is_seen_although_the_log_names_nobody(
     folder: Path, tmp_path: Path
 ) -> None:
     """The word that no old policy knew: put back, since the candidate names it."""
-    link = {"caller": LINK["caller"], "subject": {"kind": "account", "value": FOREIGN}}
-    data = changed(
-        tmp_path, grounds={"self_access": True, "linked_account": {"links": [LINK, link]}}
-    )
+    data = changed(tmp_path, grounds={"self_access": True, "linked_account": linked(OLD, FOREIGN)})
     found = plan(folder, "--data", data, exit_code=1)
     assert (found["newly_releasing"], found["newly_blocking"]) == (4 * len(EXPORTS), 0)
     ids = {each for group in found["differences"] for each in group["examples"]}
@@ -123,10 +126,7 @@ def test_two_bundles_are_compared_on_recorded_questions(folder: Path, tmp_path: 
     rules = tmp_path / "rules"
     shutil.copytree(POLICIES, rules)
     module = rules / "privacy" / "decision" / "decision.rego"
-    text = module.read_text()
-    module.write_text(
-        text.replace("mask := []", 'mask := ["$.n"] if effect == "redact"\n\nelse := []')
-    )
+    module.write_text(module.read_text() + '\nmask contains "$.n" if effect == "redact"\n')
     data = folder / "deployment.json"
     found = plan(folder, "--bundle", rules, "--data", data, "--against", POLICIES, exit_code=1)
     assert {each["mask"]["added"][0] for each in found["differences"]} == {"$.n"}

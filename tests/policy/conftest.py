@@ -71,13 +71,15 @@ DEPLOYMENT: dict[str, Any] = {
     "grounds": {
         "self_access": True,
         "linked_account": {
-            "links": [
-                {
-                    "caller": {"kind": "account", "value": "A1"},
-                    "subject": {"kind": "account", "value": "B7"},
-                    "expires_at": "2026-06-01T13:00:00Z",
+            "links": {
+                "account": {
+                    "string": {
+                        "A1": [
+                            {"kind": "account", "value": "B7", "expires_at": "2026-06-01T13:00:00Z"}
+                        ]
+                    }
                 }
-            ]
+            }
         },
     },
     "partial": {"voice": "redact"},

@@ -47,17 +47,22 @@ def question(
     endpoint: str = "orders",
     claims: Mapping[str, Any] | None = None,
     scopes: tuple[str, ...] = (),
+    roles: tuple[str, ...] = (),
     actor: Actor | None = None,
+    issuer: str = "https://id.example.org",
+    received_at: datetime = datetime(2026, 6, 1, 12, tzinfo=UTC),
+    fields: tuple[str, ...] = ("id",),
     path: tuple[str, ...] = ("exports", "orders"),
     query: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Question:
     """A question about one record of each subject given; whole groups are taken as they are."""
     caller = Caller(
-        issuer="https://id.example.org",
+        issuer=issuer,
         id="A1",
         identifiers=tuple(Identifier(each.kind, each.value) for each in identifiers),
         actor=actor,
         scopes=scopes,
+        roles=roles,
         claims=claims or {},
     )
     seen = tuple(
@@ -67,7 +72,7 @@ def question(
     return Question(
         phase=phase,
         exchange_id="0123456789abcdef",
-        received_at=datetime(2026, 6, 1, 12, tzinfo=UTC),
+        received_at=received_at,
         endpoint=endpoint,
         labels={},
         method="GET",
@@ -75,7 +80,7 @@ def question(
         params={},
         query=query or {},
         caller=caller,
-        inspection=Inspection(Format.JSON, seen, ("id",), 100, 100, 100)
+        inspection=Inspection(Format.JSON, seen, fields, 100, 100, 100)
         if phase is Phase.RESPONSE
         else None,
     )

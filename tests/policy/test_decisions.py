@@ -106,8 +106,9 @@ async def test_a_linked_account_is_permitted_until_it_expires(
     assert set(decision.reasons) == {"self_access", "linked_account"}
     stranger = question(LINKED, identifiers=[FOREIGN])
     assert (await decide(shipped, stranger)).effect is Effect.BLOCK
-    link = DEPLOYMENT["grounds"]["linked_account"]["links"][0]
-    expired = {"links": [link | {"expires_at": "2026-06-01T12:00:00Z"}]}
+    (link,) = DEPLOYMENT["grounds"]["linked_account"]["links"]["account"]["string"]["A1"]
+    ended = link | {"expires_at": "2026-06-01T12:00:00Z"}
+    expired = {"links": {"account": {"string": {"A1": [ended]}}}}
     later = await engines.start(
         shipped_bundle(
             tmp_path / "b", {"grounds": {"self_access": True, "linked_account": expired}}

@@ -118,7 +118,12 @@ async def test_names_that_only_look_like_them_are_fine(tmp_path: Path) -> None:
         {"grounds": {}, "scope": {"orders": ["export"]}},
         {"grounds": {}, "scopes": {"orders": "export"}},
         {"grounds": {}, "partial": {"orders": "release"}},
-        {"grounds": {"linked_account": {"links": [{"caller": "A1", "subject": "B7"}]}}},
+        {"grounds": {"linked_account": {"links": {"account": {"string": {"A1": ["B7"]}}}}}},
+        {"grounds": {"linked_account": {"links": {"account": {"integer": {"1": []}}}}}},
+        {"grounds": {"representative": {"delegations": {}}, "guardian": {"wards": {}}}},
+        {"grounds": {}, "restrictions": {"never_disclose": True}},
+        {"grounds": {}, "restrictions": {"never_disclose": {"masks": ["ssn"]}}},
+        {"grounds": {}, "restrictions": {"special_categories": {"categories": []}}},
     ],
 )
 async def test_a_deployment_document_that_does_not_match_its_schema_is_refused(

@@ -1,6 +1,7 @@
 """The shipped Rego is formatted, strictly typed against the schemas, and wholly covered."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -36,8 +37,16 @@ def test_it_is_strictly_typed_against_the_schemas(opa_binary: str) -> None:
         ("lib/subjects/subjects.rego", "input.payload.subjects", "input.payload.subject"),
         ("lib/subjects/subjects.rego", "input.caller.identifiers", "input.caller.identities"),
         ("lib/subjects/subjects.rego", "identifier.value", "identifier.id"),
-        ("lib/deployment/deployment.rego", "_settings.grounds", "_settings.ground"),
-        ("grounds/linked_account/linked_account.rego", "link.caller", "link.from"),
+        ("lib/payload/payload.rego", "input.payload.records", "input.payload.record"),
+        ("lib/permission/permission.rego", "settings.grounds", "settings.ground"),
+        ("lib/deployment/deployment.rego", "settings.partial", "settings.parts"),
+        ("grounds/consent/consent.rego", "consent.consents", "consent.consent"),
+        ("grounds/representative/representative.rego", "actor.issuer", "actor.iss"),
+        (
+            "restrictions/special_category/special_category.rego",
+            "special_category.categories",
+            "special_category.category",
+        ),
         ("grounds/self_access/self_access.rego", "input.caller.actor", "input.caller.act"),
     ],
 )
@@ -75,7 +84,22 @@ def test_every_module_has_its_test_beside_it_and_its_metadata() -> None:
         assert f"\npackage {package}\n" in path.read_text(), path
 
 
-def test_every_ground_names_its_legal_basis(opa_binary: str) -> None:
+GROUNDS = {
+    "self_access",
+    "linked_account",
+    "representative",
+    "guardian",
+    "consent",
+    "case_officer",
+    "participant",
+}
+RESTRICTIONS = {"special_category", "third_person_fields", "never_disclose", "entitled_categories"}
+
+
+@pytest.mark.parametrize(("group", "names"), [("grounds", GROUNDS), ("restrictions", RESTRICTIONS)])
+def test_every_ground_and_restriction_names_its_legal_basis(
+    opa_binary: str, group: str, names: set[str]
+) -> None:
     done = run(opa_binary, "inspect", "--annotations", "--format", "json", ".")
     assert done.returncode == 0, done.stderr
     packages = {
@@ -83,10 +107,25 @@ def test_every_ground_names_its_legal_basis(opa_binary: str) -> None:
         for each in json.loads(done.stdout)["annotations"]
         if each["annotations"]["scope"] in ("package", "subpackages")
     }
-    grounds = {
-        path for path in packages if path[:2] == ("privacy", "grounds") and "_test" not in path[-1]
+    found = {
+        path[2]
+        for path in packages
+        if path[:2] == ("privacy", group) and not path[-1].endswith("_test")
     }
-    assert grounds == {("privacy", "grounds", name) for name in ("linked_account", "self_access")}
-    for path in grounds:
-        assert packages[path]["custom"]["legal_basis"].startswith("GDPR Art. ")
-        assert packages[path]["title"] and packages[path]["description"]
+    assert found == names
+    for name in names:
+        annotations = packages["privacy", group, name]
+        assert annotations["custom"]["legal_basis"].startswith(("GDPR Art. ", "CCPA "))
+        assert annotations["title"] and annotations["description"] and annotations["schemas"]
+
+
+def test_every_ground_and_restriction_has_its_data_in_the_schema_and_is_put_together() -> None:
+    schema = json.loads((POLICIES / "schemas" / "deployment.json").read_text())
+    for group, names, module in (
+        ("grounds", GROUNDS, "permission"),
+        ("restrictions", RESTRICTIONS, "restriction"),
+    ):
+        assert {path.name for path in (POLICIES / "privacy" / group).iterdir()} == names
+        assert schema["properties"][group]["properties"].keys() == names
+        text = (POLICIES / "privacy" / "lib" / module / f"{module}.rego").read_text()
+        assert set(re.findall(rf"data\.privacy\.{group}\.(\w+)\.", text)) == names

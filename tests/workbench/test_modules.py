@@ -34,7 +34,7 @@ def test_the_deployments_own_data_is_the_one_that_decides(tmp_path: Path) -> Non
 
 
 def test_tests_come_along_where_they_are_asked_for(tmp_path: Path) -> None:
-    loaded = with_tests(write_bundle(tmp_path / "bundle", MODULES))
+    loaded = with_tests(PolicySettings(bundle=write_bundle(tmp_path / "bundle", MODULES)))
     assert set(loaded.texts) == {"privacy/x.rego", "privacy/x_test.rego"}
 
 
@@ -56,8 +56,8 @@ def test_a_file_of_tests_that_cannot_be_read_is_unusable(tmp_path: Path) -> None
     for content, words in ((b"\xff", "not UTF-8"), (b"#" * (2**20 + 1), "more than")):
         test.write_bytes(content)
         with pytest.raises(Unusable, match=words):
-            with_tests(folder)
+            with_tests(PolicySettings(bundle=folder))
     test.unlink()
     os.mkfifo(test)
     with pytest.raises(Unusable, match="not a regular file"):
-        with_tests(folder)
+        with_tests(PolicySettings(bundle=folder))

@@ -27,7 +27,10 @@ from gateway.workbench.account import (
 from gateway.workbench.rego import serve
 from tests.policy.support import FOREIGN, ME, question
 
-LINK = {"caller": {"kind": "account", "value": "A1"}, "subject": {"kind": "account", "value": "A9"}}
+
+def linked(subject: str, expires_at: str | None = None) -> dict[str, Any]:
+    link = {"kind": "account", "value": subject, "expires_at": expires_at}
+    return {"links": {"account": {"string": {"A1": [link]}}}}
 
 
 def answered(modules: Mapping[str, str], data: Any, job: Job) -> Answer:
@@ -69,15 +72,15 @@ def test_a_ground_that_is_not_enabled_did_not_run() -> None:
 
 
 def test_the_statement_that_a_ground_stopped_at_is_the_one_that_did_not_hold() -> None:
-    expired = {**LINK, "expires_at": "2020-01-01T00:00:00Z"}
-    deployment = {"grounds": {"self_access": True, "linked_account": {"links": [expired]}}}
+    expired = linked("A9", "2020-01-01T00:00:00Z")
+    deployment = {"grounds": {"self_access": True, "linked_account": expired}}
     stops = {each.ground: each.spot for each in accounted(deployment, FOREIGN, stops=[0]).stops}
-    linked, own = stops["linked_account"], stops["self_access"]
-    assert linked is not None and linked.text == "_valid(link)"
+    link, own = stops["linked_account"], stops["self_access"]
+    assert link is not None and link.text == "data.privacy.lib.moments.open(link.expires_at)"
     assert own is not None and own.text.startswith("some subject in")
-    no_link = {"grounds": {"linked_account": {"links": [{**LINK, "subject": LINK["caller"]}]}}}
+    no_link = {"grounds": {"linked_account": linked("A1")}}
     (stop,) = accounted(no_link, FOREIGN, stops=[0]).stops
-    assert stop.spot is not None and stop.spot.text.startswith("link.subject in")
+    assert stop.spot is not None and stop.spot.text.startswith("subject in")
 
 
 def test_only_the_subjects_that_were_asked_for_are_accounted_for_one_by_one() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.policy import bundle
+from gateway.policy.settings import PolicySettings
 from gateway.workbench.regotests import Ending, RegoTest, run_embedded, run_opa
 from gateway.workbench.unusable import Unusable
 from tests.policy.support import write_bundle
@@ -49,7 +50,7 @@ EXPECTED = {
 
 
 async def test_each_test_has_its_ending_embedded(folder: Path) -> None:
-    tests = await run_embedded(folder)
+    tests = await run_embedded(PolicySettings(bundle=folder))
     assert endings(tests) == EXPECTED
     printed = {each.name.rpartition(".")[2]: each.printed for each in tests}
     assert "seen 1" in printed["test_prints_and_fails"][0]
@@ -62,7 +63,7 @@ async def test_each_test_has_the_same_ending_on_a_real_opa(
     folder: Path, opa_binary: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(Path(opa_binary).parent), prepend=":")
-    tests = await run_opa(folder)
+    tests = await run_opa(PolicySettings(bundle=folder))
     assert endings(tests) == EXPECTED
     assert [each.line for each in tests] == [3, 5, 7, 12, 14, 16]
     assert {each.file for each in tests} == {"privacy/x_test.rego"}
@@ -71,7 +72,7 @@ async def test_each_test_has_the_same_ending_on_a_real_opa(
 
 
 async def test_the_tests_that_ship_hold_embedded() -> None:
-    tests = await run_embedded(bundle.shipped())
+    tests = await run_embedded(PolicySettings(bundle=bundle.shipped()))
     assert len(tests) > 50
     assert [each for each in tests if each.outcome is not Ending.PASS] == []
 
@@ -81,7 +82,10 @@ async def test_both_engines_find_the_same_shipped_tests(
     opa_binary: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(Path(opa_binary).parent), prepend=":")
-    ours, theirs = await run_embedded(bundle.shipped()), await run_opa(bundle.shipped())
+    ours, theirs = (
+        await run_embedded(PolicySettings(bundle=bundle.shipped())),
+        await run_opa(PolicySettings(bundle=bundle.shipped())),
+    )
     assert sorted(each.name for each in ours) == sorted(each.name for each in theirs)
     assert {each.outcome for each in theirs} == {Ending.PASS}
 
@@ -92,14 +96,14 @@ async def test_a_test_with_several_cases_never_passes_unseen(tmp_path: Path) -> 
         "\tn == 1\n}\n"
     )
     modules = {"privacy/x.rego": "package privacy.x\n", "privacy/x_test.rego": cases}
-    (test,) = await run_embedded(write_bundle(tmp_path / "bundle", modules))
+    (test,) = await run_embedded(PolicySettings(bundle=write_bundle(tmp_path / "bundle", modules)))
     assert test.outcome is Ending.ERROR and "write a rule for each" in test.note
 
 
 async def test_a_builtin_that_fails_is_an_error_as_it_is_in_production(tmp_path: Path) -> None:
     failing = "package privacy.x_test\n\ntest_x if not 1 / 0 == 1\n"
     modules = {"privacy/x.rego": "package privacy.x\n", "privacy/x_test.rego": failing}
-    (test,) = await run_embedded(write_bundle(tmp_path / "bundle", modules))
+    (test,) = await run_embedded(PolicySettings(bundle=write_bundle(tmp_path / "bundle", modules)))
     assert (test.outcome, test.note) == (Ending.ERROR, "divide by zero")
 
 
@@ -110,7 +114,7 @@ async def test_a_test_that_does_not_parse_is_unusable_with_its_line(tmp_path: Pa
     }
     folder = write_bundle(tmp_path / "bundle", modules)
     with pytest.raises(Unusable, match=r"x_test\.rego:\d+: "):
-        await run_embedded(folder)
+        await run_embedded(PolicySettings(bundle=folder))
 
 
 @pytest.mark.opa
@@ -120,10 +124,10 @@ async def test_what_opa_cannot_use_is_its_first_line(
     monkeypatch.setenv("PATH", str(Path(opa_binary).parent), prepend=":")
     modules = {"privacy/x_test.rego": "package privacy.x_test\n\ntest_x if {\n"}
     with pytest.raises(Unusable, match="opa test") as caught:
-        await run_opa(write_bundle(tmp_path / "bundle", modules))
+        await run_opa(PolicySettings(bundle=write_bundle(tmp_path / "bundle", modules)))
     assert "\n" not in str(caught.value)
     with pytest.raises(Unusable, match="opa test"):
-        await run_opa(tmp_path / "nothing")
+        await run_opa(PolicySettings(bundle=tmp_path / "nothing"))
 
 
 async def test_without_an_opa_there_is_one_clear_line(
@@ -131,4 +135,4 @@ async def test_without_an_opa_there_is_one_clear_line(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unusable, match="there is no opa on PATH"):
-        await run_opa(folder)
+        await run_opa(PolicySettings(bundle=folder))

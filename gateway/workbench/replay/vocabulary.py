@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.policy.bundle import Bundle
+from gateway.policy.bundle import Bundle, load, shipped
 
 Constant = str | int | float
 
@@ -60,14 +60,35 @@ def words(bundle: Bundle) -> frozenset[Constant]:
 
 
 def readers(bundle: Bundle) -> Mapping[str, tuple[str, ...]]:
-    """Builtins that read inside texts → where they are called, as `file:line`."""
+    """Builtins that read inside texts → where they are called, as `file:line`.
+
+    Without the modules that ship: they read so in what the deployment's data says, and an
+    identifier only as a whole. But where there are masks, they look at the names of fields.
+    """
     found: dict[str, list[str]] = {}
+    known = dict(load(shipped()).modules)
+    if _masks(bundle.data):
+        known.pop(_PAYLOAD, None)
     for name, text in bundle.modules.items():
+        if known.get(name) == text:
+            continue
         for match in _TOKEN.finditer(text):
             if match.lastgroup == "call" and _INSIDE.fullmatch(match[0]):
                 place = f"{name}:{text.count(chr(10), 0, match.start()) + 1}"
                 found.setdefault(match[0], []).append(place)
     return {builtin: tuple(places) for builtin, places in sorted(found.items())}
+
+
+_PAYLOAD = "privacy/lib/payload/payload.rego"
+
+
+def _masks(data: Mapping[str, Any]) -> bool:
+    """Whether the deployment has a restriction that masks fields."""
+    match data:
+        case {"privacy": {"deployment": {"restrictions": dict() as restrictions}}}:
+            return bool(restrictions.keys() & {"third_person_fields", "never_disclose"})
+        case _:
+            return False
 
 
 _JSON_NUMBER = re.compile(r"(?:0|[1-9]\d{0,30})(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -95,17 +116,27 @@ def _decoded(token: str) -> Iterable[str]:
         return ()
 
 
+_NAMES = re.compile(r"""[^$.*'"\[\]\\]+""")
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
+
+
 def _leaves(document: Any) -> Iterator[Constant]:
-    """Every key, text and number of a data document."""
+    """Every key, text and number of a data document; the names in a mask (`$.contacts[*].phone`),
+    and the number that a register's key stands for (`{"number": {"42": ...}}`)."""
     stack = [document]
     while stack:
         match stack.pop():
             case bool() | None:
                 continue
-            case str() | int() | float() as leaf:
+            case str() as text:
+                yield text
+                if text.startswith("$"):
+                    yield from _NAMES.findall(text)
+            case int() | float() as leaf:
                 yield leaf
             case dict() as members:
                 yield from members
+                yield from (int(key) for key in members if _INTEGER.fullmatch(key))
                 stack.extend(members.values())
             case list() as members:
                 stack.extend(members)

@@ -36,24 +36,26 @@ from tests.workbench.replay.support import NAMES, block, evidence, exchange
 OLD, NUMBER = SubjectRef("account", "B7"), SubjectRef("account", 42)
 
 
-def linked(caller: SubjectRef, subject: SubjectRef, **more: str) -> dict[str, Any]:
-    ends = {"caller": caller, "subject": subject}
-    return {
-        **{name: {"kind": each.kind, "value": each.value} for name, each in ends.items()},
-        **more,
-    }
+def linked(subject: SubjectRef, expires_at: str | None = None) -> dict[str, Any]:
+    return {"kind": subject.kind, "value": subject.value, "expires_at": expires_at}
 
 
 DEPLOYMENT = {
     "grounds": {
         "self_access": True,
         "linked_account": {
-            "links": [
-                linked(ME, OLD),
-                linked(ME, NUMBER, expires_at="2026-06-01T13:00:00Z"),
-                linked(ME, FOREIGN, expires_at="2026-06-01T11:00:00Z"),
-                linked(NUMBER, ME),
-            ]
+            "links": {
+                "account": {
+                    "string": {
+                        ME.value: [
+                            linked(OLD),
+                            linked(NUMBER, "2026-06-01T13:00:00Z"),
+                            linked(FOREIGN, "2026-06-01T11:00:00Z"),
+                        ]
+                    },
+                    "number": {"42": [linked(ME)]},
+                }
+            }
         },
     },
     "partial": {"voice": "redact"},

@@ -53,11 +53,9 @@ async def test_the_policy_that_decided_changes_nothing(log: Path) -> None:
 
 
 async def test_a_policy_that_permits_more_is_found_out(log: Path) -> None:
-    link = {
-        "caller": {"kind": "account", "value": "A1"},
-        "subject": {"kind": "account", "value": "A9"},
-    }
-    grounds = {"self_access": True, "linked_account": {"links": [link]}}
+    link = {"kind": "account", "value": "A9", "expires_at": None}
+    links = {"account": {"string": {"A1": [link]}}}
+    grounds = {"self_access": True, "linked_account": {"links": links}}
     plan = (await against(log, {"grounds": grounds})).plan
     assert plan.exchanges(Direction.RELEASES) == 2
     assert plan.newly_leaving == 2 * 2  # both records of the body that was blocked

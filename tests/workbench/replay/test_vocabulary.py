@@ -80,3 +80,24 @@ def test_the_words_of_the_shipped_rules_and_data_are_found(tmp_path: Path) -> No
     loaded = load(shipped_bundle(tmp_path / "b", {"grounds": {}, "scopes": {"orders": ["export"]}}))
     assert {"self_access", "redact", "export", "orders"} <= words(loaded)
     assert load(POLICIES).modules
+
+
+def test_the_names_in_a_mask_and_the_numbers_of_a_register_are_words() -> None:
+    data = {
+        "masks": ["$.contacts[*].phone", "$['tax id']"],
+        "links": {"account": {"number": {"42": [], "-7": [], "042": []}}},
+    }
+    found = words(bundle("", data))
+    assert {"contacts", "phone", "tax id", "42", 42, -7} <= found
+    assert 42 in {each for each in found if type(each) is int}
+
+
+def test_the_library_that_ships_reads_inside_the_names_of_fields_only_where_it_masks(
+    tmp_path: Path,
+) -> None:
+    masks = {"never_disclose": {"masks": ["$.ssn"]}}
+    plain = load(shipped_bundle(tmp_path / "plain", {"grounds": {}}))
+    masking = load(shipped_bundle(tmp_path / "masks", {"grounds": {}, "restrictions": masks}))
+    assert readers(plain) == {}
+    places = {place for each in readers(masking).values() for place in each}
+    assert places and all(place.startswith("privacy/lib/payload/payload.rego:") for place in places)

@@ -9,12 +9,16 @@
 package privacy.lib.deployment
 
 # METADATA
-# title: Enabled grounds
-# description: Grounds set to true, or to an object with their own data.
-enabled contains name if {
-	some name, setting in _settings.grounds
-	type_name(setting) in {"boolean", "object"}
-	setting != false
+# title: Settings
+# description: |
+#   The whole document, where its sections are known and are objects. A mistyped key must not loosen
+#   anything: an unknown one could be a misspelt `scopes` or `restrictions`.
+settings := found if {
+	found := data.privacy.deployment
+	every name, section in found {
+		name in {"grounds", "partial", "restrictions", "scopes"}
+		is_object(section)
+	}
 }
 
 # METADATA
@@ -23,19 +27,4 @@ enabled contains name if {
 # scope: document
 default partial := "block"
 
-partial := "redact" if _settings.partial[input.endpoint.name] == "redact"
-
-# METADATA
-# title: Required scopes
-# description: The scopes that a caller of this endpoint must hold; undefined where the data is malformed.
-scopes := required if {
-	required := object.get(_settings, ["scopes", input.endpoint.name], [])
-	is_array(required)
-}
-
-# A mistyped key must not loosen anything: an unknown key could be a misspelt `scopes`.
-_settings := settings if {
-	settings := data.privacy.deployment
-	object.subset({"grounds", "partial", "scopes"}, object.keys(settings))
-	is_object(object.get(settings, "scopes", {}))
-}
+partial := "redact" if settings.partial[input.endpoint.name] == "redact"

@@ -5,21 +5,34 @@
 #   is a folder beside the others and a rule of `grants`; a ground that is not enabled is not run.
 # schemas:
 #   - input: schema.question
+#   - data.privacy.deployment: schema.deployment
 package privacy.lib.permission
 
 # METADATA
 # title: Grants
-# scope: document
 # description: Each enabled ground, and the subjects it permits.
-grants["self_access"] := granted if {
-	"self_access" in data.privacy.lib.deployment.enabled
-	granted := data.privacy.grounds.self_access.permits
+# scope: document
+grants[ground] := granted if {
+	some ground, setting in data.privacy.lib.deployment.settings.grounds
+	granted := _permits(ground, setting)
 }
 
-grants["linked_account"] := granted if {
-	"linked_account" in data.privacy.lib.deployment.enabled
-	granted := data.privacy.grounds.linked_account.permits
-}
+# One that is not enabled is not run: its rule is for its name and its setting only.
+_permits("self_access", true) := data.privacy.grounds.self_access.permits
+
+_permits("self_access", setting) := data.privacy.grounds.self_access.permits if is_object(setting)
+
+_permits("linked_account", setting) := data.privacy.grounds.linked_account.permits if is_object(setting)
+
+_permits("representative", setting) := data.privacy.grounds.representative.permits if is_object(setting)
+
+_permits("guardian", setting) := data.privacy.grounds.guardian.permits if is_object(setting)
+
+_permits("consent", setting) := data.privacy.grounds.consent.permits if is_object(setting)
+
+_permits("case_officer", setting) := data.privacy.grounds.case_officer.permits if is_object(setting)
+
+_permits("participant", setting) := data.privacy.grounds.participant.permits if is_object(setting)
 
 # METADATA
 # title: Permitted
@@ -27,21 +40,16 @@ grants["linked_account"] := granted if {
 permitted := union({granted | some granted in grants}) & data.privacy.lib.subjects.asked
 
 # METADATA
-# title: Foreign
-# description: The subjects asked about that no enabled ground permits.
-foreign := data.privacy.lib.subjects.asked - permitted
-
-# METADATA
 # title: Whole
 # description: |
-#   Nothing has to stay behind: every subject is permitted, and no record is without an owner. In
-#   the request phase there is nothing yet, and an export without records is whole, too.
+#   Nobody stands in the way: every subject is permitted, and no record is without an owner. In the
+#   request phase there is nothing yet, and an export without records is whole, too.
 # scope: document
 whole if input.phase == "request"
 
 whole if {
 	input.phase == "response"
-	count(foreign) == 0
+	count(permitted) == count(data.privacy.lib.subjects.asked)
 	input.payload.unattributed.records == 0
 }
 
@@ -51,9 +59,11 @@ whole if {
 # scope: document
 reasons contains ground if {
 	some ground, granted in grants
-	count(granted & data.privacy.lib.subjects.asked) > 0
+	count(granted & permitted) > 0
 }
 
-reasons contains "subject_not_permitted" if count(foreign) > 0
+reasons contains "bulk_disclosure" if count(grants.case_officer & permitted) > 0
+
+reasons contains "subject_not_permitted" if count(permitted) < count(data.privacy.lib.subjects.asked)
 
 reasons contains "unattributed_records" if input.payload.unattributed.records > 0

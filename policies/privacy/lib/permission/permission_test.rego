@@ -8,7 +8,7 @@ old := {"kind": "account", "value": "B7"}
 
 foreign := {"kind": "account", "value": "A9"}
 
-linked := {"linked_account": {"links": [{"caller": mine, "subject": old}]}}
+linked := {"linked_account": {"links": {"account": {"string": {"A1": [object.union(old, {"expires_at": null})]}}}}}
 
 both := {"grounds": object.union(linked, {"self_access": true})}
 
@@ -65,6 +65,26 @@ test_a_stranger_makes_it_partial if {
 test_a_record_without_an_owner_makes_it_partial if {
 	not permission.whole with input as question([mine], 1)
 		with data.privacy.deployment as both
+}
+
+test_every_ground_is_run_once_it_has_data if {
+	grounds := {
+		"self_access": true,
+		"linked_account": {},
+		"representative": {},
+		"guardian": {},
+		"consent": {},
+		"case_officer": {},
+		"participant": {},
+	}
+	object.keys(permission.grants) == object.keys(grounds) with input as question([mine], 0)
+		with data.privacy.deployment as {"grounds": grounds}
+}
+
+test_what_a_case_permits_is_flagged if {
+	permission.reasons == {"case_officer", "bulk_disclosure"} with input as question([foreign], 0)
+		with data.privacy.deployment as {"grounds": {"case_officer": {}}}
+		with data.privacy.grounds.case_officer.permits as {foreign}
 }
 
 test_reasons_name_the_grounds_that_permitted if {

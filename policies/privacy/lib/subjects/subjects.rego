@@ -20,3 +20,13 @@ asked contains {"kind": subject.kind, "value": subject.value} if {
 mine contains {"kind": identifier.kind, "value": identifier.value} if {
 	some identifier in input.caller.identifiers
 }
+
+# METADATA
+# title: Addresses
+# description: |
+#   Where a register in the deployment's data holds what it knows under an identifier of the caller:
+#   register[kind][type][text], where type is `string` or `number`. An address says the type, so that
+#   it is as exact as the reference itself.
+addresses contains [identifier.kind, type_name(identifier.value), sprintf("%v", [identifier.value])] if {
+	some identifier in input.caller.identifiers
+}

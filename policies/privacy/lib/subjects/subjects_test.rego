@@ -37,3 +37,20 @@ test_neighbouring_large_integers_are_two_subjects if {
 		{"kind": "account", "value": 9007199254740993, "basis": "claim"},
 	]
 }
+
+test_an_address_says_the_type_of_the_value if {
+	subjects.addresses == {["account", "number", "42"], ["account", "string", "42"]} with input.caller.identifiers as [
+		{"kind": "account", "value": 42, "basis": "claim"},
+		{"kind": "account", "value": "42", "basis": "claim"},
+	]
+}
+
+test_large_integers_have_addresses_of_their_own if {
+	subjects.addresses == {
+		["account", "number", "9007199254740992"],
+		["account", "number", "9007199254740993"],
+	} with input.caller.identifiers as [
+		{"kind": "account", "value": 9007199254740992, "basis": "claim"},
+		{"kind": "account", "value": 9007199254740993, "basis": "claim"},
+	]
+}
