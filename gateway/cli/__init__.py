@@ -13,15 +13,18 @@ options.py   what several of them take
 demo.py      demo
 
 Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo
-that failed, a plan with differences), 2 the input can't be used (options, configuration, files).
+that failed, a plan with differences), 2 the input can't be used (options, configuration, files),
+130 it was interrupted.
 """
 
+import sys
 from typing import Annotated
 
 import typer
 
 from gateway import __version__
 from gateway.cli.check import check
+from gateway.cli.console import answered
 from gateway.cli.demo import demo
 from gateway.cli.explain import explain
 from gateway.cli.infer import infer
@@ -55,7 +58,7 @@ commands.command()(demo)
 
 def main() -> None:
     """The console script."""
-    commands(prog_name="privacy-gateway")
+    sys.exit(answered(commands, "privacy-gateway"))
 
 
 def _say_version(wanted: bool) -> None:

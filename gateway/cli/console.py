@@ -1,15 +1,16 @@
 """What all commands share: options, exit codes, and one clear line for wrong input."""
 
 import os
+import sys
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from gateway.config import Config, ConfigFaults, load
-
-if TYPE_CHECKING:
-    from gateway.workbench.unusable import Unusable
+from gateway.workbench.unusable import Unusable
+from gateway.workbench.wording import counted, plain
 
 WRONG, UNUSABLE = 1, 2
 """Exit codes: it is not well; the input can't be used."""
@@ -25,6 +26,32 @@ ConfigOption = Annotated[
 ]
 
 
+def answered(commands: typer.Typer, name: str) -> int:
+    """Run what was typed. Returns the exit code; options that can't be used are one line, too, and
+    so is an output that can't be written. Ctrl-C is 130, as for any command of a shell."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that isn't UTF-8 is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = commands(prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+    except typer.Abort:
+        return WRONG
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else name
+        if said := error.format_message().replace("Value error, ", ""):  # else it was the help
+            typer.echo(plain(f"{command}: {said} See {command} --help"), err=True)
+        return UNUSABLE
+    except OSError as error:
+        # What is still in the buffer would fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        where = error.filename or "standard output"
+        typer.echo(plain(f"{where}: {error.strerror or error}"), err=True)
+        return UNUSABLE
+    return code if isinstance(code, int) else 0
+
+
 def loaded(path: Path, *, thorough: bool = False) -> Config:
     """The configuration, or every fault of it on standard error and exit code 2. `thorough` has
     the policy's Rego compiled, too."""
@@ -37,23 +64,22 @@ def loaded(path: Path, *, thorough: bool = False) -> Config:
 def faulty(path: Path, faults: ConfigFaults) -> NoReturn:
     """Every fault of a file on standard error, with its line, and exit code 2."""
     for fault in faults.faults:
-        typer.echo(fault, err=True)
+        typer.echo(plain(str(fault)), err=True)
         if fault.place.excerpt:
             typer.echo(fault.place.excerpt, err=True)
-    count = len(faults.faults)
-    typer.echo(f"{path}: {count} fault{'s' if count > 1 else ''}", err=True)
+    typer.echo(plain(f"{path}: {counted(len(faults.faults), 'fault')}"), err=True)
     raise typer.Exit(UNUSABLE)
 
 
 def give_up(reason: str) -> NoReturn:
     """One line on standard error, and exit code 2."""
-    typer.echo(reason, err=True)
+    typer.echo(plain(reason), err=True)
     raise typer.Exit(UNUSABLE)
 
 
-def unusable(error: "Unusable") -> NoReturn:
+def unusable(error: Unusable) -> NoReturn:
     """One line on standard error, the offending line below it if there is one, and exit code 2."""
-    typer.echo(error, err=True)
+    typer.echo(plain(str(error)), err=True)
     if error.excerpt:
         typer.echo(error.excerpt, err=True)
     raise typer.Exit(UNUSABLE)

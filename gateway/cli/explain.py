@@ -10,8 +10,18 @@ import msgspec
 import typer
 
 from gateway.cli.console import WRONG, ConfigOption, loaded, unusable
-from gateway.cli.options import moment, pairs
+from gateway.cli.options import (
+    AtOption,
+    BundleOption,
+    ClaimsOption,
+    EndpointOption,
+    JsonOption,
+    ParamOption,
+    moment,
+    pairs,
+)
 from gateway.config import Config
+from gateway.workbench.unusable import Unusable
 
 if TYPE_CHECKING:
     from gateway.workbench.desk import Trial
@@ -20,18 +30,8 @@ if TYPE_CHECKING:
 
 def explain(
     config: ConfigOption,
-    endpoint: Annotated[
-        str, typer.Option("--endpoint", "-e", metavar="NAME", help="Where the body was asked for.")
-    ],
-    claims: Annotated[
-        str,
-        typer.Option(
-            "--claims",
-            metavar="FILE|JSON",
-            help='Who asks: the claims of a token, as in `{"sub": "A1"}`. `iss`, `aud`, `iat` and'
-            " `exp` may be left out. The signature is the only thing that isn't checked.",
-        ),
-    ],
+    endpoint: EndpointOption,
+    claims: ClaimsOption,
     body: Annotated[
         Path | None,
         typer.Option("--body", metavar="FILE", help="The body; `-` is standard input."),
@@ -42,11 +42,17 @@ def explain(
     ] = None,
     token_env: Annotated[
         str | None,
-        typer.Option("--token-env", metavar="VARIABLE", help="Bearer token for --url, from it."),
+        typer.Option(
+            "--token-env",
+            metavar="VARIABLE",
+            help="Bearer token for --url: the variable that holds it.",
+        ),
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option("--token-file", metavar="FILE", help="Bearer token for --url, in its line 1."),
+        typer.Option(
+            "--token-file", metavar="FILE", help="Bearer token for --url: the first line of a file."
+        ),
     ] = None,
     content_type: Annotated[
         str | None,
@@ -58,37 +64,26 @@ def explain(
     ] = None,
     coding: Annotated[
         str | None,
-        typer.Option("--coding", metavar="CODING", help="Its Content-Encoding, such as gzip."),
+        typer.Option(
+            "--coding", metavar="CODING", help="The Content-Encoding of --body, such as gzip."
+        ),
     ] = None,
     method: Annotated[
         str | None,
         typer.Option("--method", metavar="METHOD", help="Left out: the endpoint's first one."),
     ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option("--param", metavar="NAME=VALUE", help="A path parameter; left out, `-`."),
-    ] = None,
+    param: ParamOption = None,
     query: Annotated[
         list[str] | None,
         typer.Option("--query", metavar="NAME=VALUE", help="A query parameter; may be repeated."),
     ] = None,
-    bundle: Annotated[
-        Path | None,
-        typer.Option("--bundle", metavar="BUNDLE", help="Another policy than the configured one."),
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at", metavar="TIME", help="When: RFC 3339, as 2026-06-01T12:00:00Z. Left out: now."
-        ),
-    ] = None,
+    bundle: BundleOption = None,
+    at: AtOption = None,
     subjects: Annotated[
         int,
         typer.Option("--subjects", metavar="N", min=1, max=1000, help="How many are listed."),
     ] = 20,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="JSON with stable keys, for other tools.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Explain what would become of a body, without a running gateway, and why.
 
@@ -105,12 +100,13 @@ def explain(
     from gateway.workbench.fetching import bearer, fetched
     from gateway.workbench.samples import opened, sample
     from gateway.workbench.tokens import given_claims
-    from gateway.workbench.unusable import Unusable
 
     try:
         with ExitStack() as stack:
             if (body is None) is (url is None):
                 raise Unusable("say either --body FILE or --url URL")
+            if claims == str(body) == "-":
+                raise Unusable("--claims and --body can't both be standard input")
             # Before anything is fetched: a wrong option should not cost a request.
             read = given_claims(claims)
             at_moment = moment(at)

@@ -6,20 +6,22 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.console import WRONG, give_up
+from gateway.cli.console import WRONG, unusable
+from gateway.cli.options import JsonOption
 from gateway.model import Format
+from gateway.workbench.unusable import Unusable
 
 
 def infer(
     body: Annotated[
         list[Path],
-        typer.Argument(metavar="BODY...", help="Sample bodies of one endpoint, gzip or not."),
+        typer.Argument(metavar="BODY", help="Sample bodies of one endpoint, gzip or not."),
     ],
     form: Annotated[
         Format | None,
         typer.Option("--format", help="The format, where the first bytes don't tell it."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Propose an endpoint's `body:` block: where the owners' identifiers seem to be, and how sure.
 
@@ -28,15 +30,13 @@ def infer(
     owner that is nearly as likely, or none that is likely at all. 2 for samples that the gateway
     would refuse.
     """
-    from gateway.workbench.infer.looks import plain
     from gateway.workbench.infer.proposal import as_document
     from gateway.workbench.infer.proposal import infer as proposed
-    from gateway.workbench.unusable import Unusable
 
     try:
         proposal = proposed(body, form)
     except Unusable as error:
-        give_up(plain(str(error)))
+        unusable(error)
     if as_json:
         typer.echo(json.dumps(as_document(proposal), indent=2))
     else:

@@ -6,8 +6,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from gateway.workbench.infer.looks import plain
 from gateway.workbench.infer.proposal import Finding, Proposal, as_yaml
+from gateway.workbench.wording import counted, plain
 
 _SHOWN = 4
 
@@ -23,8 +23,8 @@ def show(proposal: Proposal) -> None:
     trial = proposal.trial
     if not trial.refusal:
         typer.echo(
-            f"tried on the samples: records {trial.records}, their subjects {trial.subjects},"
-            f" without an owner {trial.unattributed}"
+            f"tried on the samples: {counted(trial.records, 'record')} of"
+            f" {counted(trial.subjects, 'subject')}, {trial.unattributed:,} without an owner"
         )
     for number, body in enumerate(proposal.bodies, start=1):
         typer.echo(f"\n# {_heading(proposal, number)}\n{as_yaml(body)}", nl=False)

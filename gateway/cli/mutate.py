@@ -10,7 +10,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gateway.cli.console import WRONG, ConfigOption, loaded, unusable
-from gateway.cli.options import moment, pairs
+from gateway.cli.options import (
+    AtOption,
+    BundleOption,
+    ClaimsOption,
+    EndpointOption,
+    JsonOption,
+    ParamOption,
+    moment,
+    pairs,
+)
+from gateway.workbench.unusable import Unusable
 
 if TYPE_CHECKING:
     from gateway.workbench.mutate.baselines import Wanted
@@ -19,46 +29,24 @@ if TYPE_CHECKING:
 
 def mutate(
     config: ConfigOption,
-    endpoint: Annotated[
-        str, typer.Option("--endpoint", "-e", metavar="NAME", help="Where the bodies come from.")
-    ],
-    claims: Annotated[
-        str,
-        typer.Option(
-            "--claims",
-            metavar="FILE|JSON",
-            help='Who asks: the claims of a token, as in `{"sub": "A1"}`.',
-        ),
-    ],
+    endpoint: EndpointOption,
+    claims: ClaimsOption,
     body: Annotated[
         list[Path],
         typer.Option(
             "--body", metavar="FILE", help="A body that this caller gets; may be repeated."
         ),
     ],
-    bundle: Annotated[
-        Path | None,
-        typer.Option("--bundle", metavar="BUNDLE", help="Another policy than the configured one."),
-    ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option("--param", metavar="NAME=VALUE", help="A path parameter; left out, `-`."),
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at", metavar="TIME", help="When: RFC 3339, as 2026-06-01T12:00:00Z. Left out: now."
-        ),
-    ] = None,
+    bundle: BundleOption = None,
+    param: ParamOption = None,
+    at: AtOption = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="Mutants to try.")
     ] = 200,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Another choice where there are more.")
     ] = 0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="JSON with stable keys, for other tools.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Change one thing at a time in real bodies, and demand that the policy notices.
 
@@ -74,7 +62,6 @@ def mutate(
     settings = loaded(config)
     from gateway.workbench.mutate.baselines import Wanted
     from gateway.workbench.tokens import given_claims
-    from gateway.workbench.unusable import Unusable
 
     try:
         wanted = Wanted(

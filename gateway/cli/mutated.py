@@ -8,10 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from gateway.workbench.infer.looks import plain
 from gateway.workbench.mutate.fates import Fate
 from gateway.workbench.mutate.mutants import Kind, Where
 from gateway.workbench.mutate.mutation import Outcome, Report
+from gateway.workbench.wording import counted, plain
 
 _SHOWN = 20
 
@@ -93,7 +93,7 @@ def _uncompared(report: Report) -> Table:
 
 def _sum(report: Report) -> str:
     killed, tried = len(report.of(Fate.KILLED)), len(report.outcomes)
-    parts = [f"{killed} of {tried} mutants killed"]
+    parts = [f"{killed} of {counted(tried, 'mutant')} killed"]
     if survived := len(report.of(Fate.SURVIVED)):
         parts.append(f"{survived} survived")
     if overkill := len(report.of(Fate.OVERKILL)):

@@ -1,13 +1,47 @@
-"""Options of several commands: what their texts mean."""
+"""Options of several commands, and what their texts mean."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.workbench.unusable import Unusable
+
+EndpointOption = Annotated[
+    str, typer.Option("--endpoint", "-e", metavar="NAME", help="Where the body was asked for.")
+]
+ClaimsOption = Annotated[
+    str,
+    typer.Option(
+        "--claims",
+        metavar="FILE|JSON",
+        help='Who asks: the claims of a token, as in `{"sub": "A1"}`. `iss`, `aud`, `iat` and'
+        " `exp` may be left out. The signature is the only thing that isn't checked.",
+    ),
+]
+BundleOption = Annotated[
+    Path | None,
+    typer.Option("--bundle", metavar="BUNDLE", help="Another policy than the configured one."),
+]
+ParamOption = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUE", help="A path parameter; left out, it is `-`."),
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="TIME", help="When: RFC 3339, as 2026-06-01T12:00:00Z. Left out: now."
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON with stable keys, for other tools.")
+]
 
 
 def pairs(given: Sequence[str] | None, option: str) -> dict[str, tuple[str, ...]]:
     """`["a=1", "a=2"]` → `{"a": ("1", "2")}`. Raises Unusable."""
-    from gateway.workbench.unusable import Unusable
-
     found: dict[str, tuple[str, ...]] = {}
     for each in given or ():
         name, equals, value = each.partition("=")
@@ -21,8 +55,6 @@ def pairs(given: Sequence[str] | None, option: str) -> dict[str, tuple[str, ...]
 
 def moment(text: str | None) -> datetime | None:
     """A time with its zone. Raises Unusable."""
-    from gateway.workbench.unusable import Unusable
-
     if text is None:
         return None
     try:

@@ -12,8 +12,11 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway.cli.console import WRONG, faulty, give_up, loaded, unusable
+from gateway.cli.options import BundleOption, JsonOption
 from gateway.config import Config, ConfigFaults
 from gateway.policy.settings import EngineKind
+from gateway.workbench.unusable import Unusable
+from gateway.workbench.wording import counted, plain
 
 if TYPE_CHECKING:
     from gateway.workbench.cases import Cases
@@ -24,18 +27,13 @@ if TYPE_CHECKING:
 def test(
     cases: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[CASES.yaml]...", help="Files of cases."),
+        typer.Argument(metavar="CASES.yaml", help="Files of cases."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration.")
     ] = None,
-    bundle: Annotated[
-        Path | None,
-        typer.Option("--bundle", metavar="BUNDLE", help="Another policy than the configured one."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="JSON with stable keys, for other tools.")
-    ] = False,
+    bundle: BundleOption = None,
+    as_json: JsonOption = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of a file of cases instead.")
     ] = False,
@@ -70,7 +68,6 @@ def test(
     test or the input can't be used (options, configuration, cases, files, policy).
     """
     from gateway.workbench.cases import json_schema, load
-    from gateway.workbench.unusable import Unusable
 
     if schema:
         typer.echo(json.dumps(json_schema(), indent=2))
@@ -89,8 +86,9 @@ def test(
         tests, judged = asyncio.run(_played(settings, bundle, files))
     except Unusable as error:
         unusable(error)
-    if not tests and not judged:
-        give_up("found no test and no case: nothing proves nothing")
+    if not judged and all(each.outcome == "skipped" for each in tests):
+        found = f"{counted(len(tests), 'test')}, all skipped," if tests else "no test"
+        give_up(f"found {found} and no case: nothing proves nothing")
     holds = all(each.holds for each in tests) and all(each.holds for each in judged)
     if as_json:
         report = {
@@ -136,13 +134,18 @@ def _show(tests: "Sequence[RegoTest]", judged: "Sequence[Judged]") -> None:
     for case in judged:
         style, word = ("green", "holds") if case.holds else ("red", "fails")
         _line(console, word, style, case.name, f"{case.file}:{case.line}")
+        if not case.holds:
+            console.print(Text(f"    it ended: {plain(case.outcome)}"))
         for each in case.differences:
-            console.print(Text(f"      {each.key}: expected {_shown(each.expected)}"))
-            console.print(Text(f"      {' ' * len(each.key)}  found    {_shown(each.actual)}"))
-    if tests:
-        console.print(_summary("tests", tests))
+            said = f"expected {_shown(each.expected)}, found {_shown(each.actual)}"
+            console.print(Text(f"{case.file}:{each.line}: {each.key}: {said}"))
+            console.print(Text(each.excerpt))
+    if not tests:
+        console.print(Text("no Rego test in the bundle", style="yellow"))
+    else:
+        console.print(_summary("test", tests))
     if judged:
-        console.print(_summary("cases", judged))
+        console.print(_summary("case", judged))
 
 
 def _line(console: Console, word: str, style: str, name: str, where: str) -> None:
@@ -152,9 +155,10 @@ def _line(console: Console, word: str, style: str, name: str, where: str) -> Non
 def _summary(what: str, results: "Sequence[RegoTest] | Sequence[Judged]") -> Text:
     failed = sum(not each.holds for each in results)
     skipped = sum(getattr(each, "outcome", "") == "skipped" for each in results)
-    parts = [f"{len(results)} {what}", f"{failed} failed" if failed else "all hold"]
+    ran = counted(len(results) - skipped, what)
+    parts = [ran, f"{failed:,} failed" if failed else "all hold"]
     if skipped:
-        parts.append(f"{skipped} skipped")
+        parts.append(f"{skipped:,} skipped (todo_)")
     return Text(", ".join(parts), style="red" if failed else "green")
 
 

@@ -36,15 +36,19 @@ from gateway.config.wording import did_you_mean, found, reworded
 from gateway.errors import Code
 from gateway.identity.settings import Text, Texts
 from gateway.model import Effect, SubjectRef
+from gateway.workbench.unusable import pointed
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
-Listed = int | tuple[SubjectRef, ...] | tuple[int, ...]
-"""Records: how many, or whose, or which (by their places in the body, from 0)."""
+UNATTRIBUTED = "unattributed"
+"""The word for records without an owner, where subjects are listed."""
+
+Listed = int | tuple[SubjectRef | None, ...] | tuple[int, ...]
+"""Records: how many, or whose (None: nobody's), or which (by their places in the body, from 0)."""
 
 _LISTED = (
-    "expected a number of records, a list of subjects such as account:A1 or {account: 42},"
-    " or a list of places counted from 0"
+    "expected a number of records, a list of subjects such as account:A1, {account: 42} or"
+    f" {UNATTRIBUTED}, or a list of places counted from 0"
 )
 
 
@@ -61,8 +65,10 @@ def _listed(value: Any) -> Any:
     raise ValueError(_LISTED)
 
 
-def _subject(value: Any) -> SubjectRef:
+def _subject(value: Any) -> SubjectRef | None:
     match value:
+        case "unattributed":
+            return None
         case str() if all(value.partition(":")):
             kind, _, name = value.partition(":")
             return SubjectRef(kind, name)
@@ -81,6 +87,7 @@ _LISTED_SCHEMA = {
             "items": {
                 "anyOf": [
                     {"type": "string", "pattern": "^[^:]+:.+$", "examples": ["account:A1"]},
+                    {"const": UNATTRIBUTED},
                     {
                         "type": "object",
                         "minProperties": 1,
@@ -127,9 +134,10 @@ class Expect:
 
     `effect` is the policy's: allow, redact or block. `refused` is the code of a refusal, before or
     after the policy was asked (`blocked_by_policy`, `body_malformed`, `token_expired`, …). `kept`
-    and `dropped` are records that would leave and that would not: how many, or all whose they are,
-    or all places. `members` are the names in the archive that would leave. `masked` are the
-    fields whose values stay behind, `reasons` the policy's reasons: all of them, in any order.
+    and `dropped` are records that would leave and that would not: how many, or all whose they are
+    (`unattributed` where they are nobody's), or all places. `members` are the names in the archive
+    that would leave. `masked` are the fields whose values stay behind, `reasons` the policy's
+    reasons: all of them, in any order.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -149,8 +157,8 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One caller, one body. `caller` are the claims of a token, or a JSON file that holds them;
-    `body` is a file, `json` and `text` are bodies written here. Files start at this file's folder.
+    """One caller, one body. `caller` are the claims of a token; `body` is a file, looked for from
+    this file's folder; `json` and `text` are bodies written here.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -207,8 +215,11 @@ class Cases:
     document: Document
 
     def place(self, index: int, *path: str) -> Place:
-        """Where a case stands, or a key of it."""
-        return self.document.place(("cases", index, *path))
+        """Where a case stands, or a key of it, with its line."""
+        found = self.document.place(("cases", index, *path), on_key=True)
+        if found.line is None or found.column is None:
+            return found
+        return pointed(found.source, "\n".join(self.document.lines), found.line, found.column)
 
 
 def load(file: Path, endpoints: Sequence[str]) -> Cases:

@@ -28,7 +28,7 @@ from gateway.endpoints import Endpoint, Endpoints, Route, split_template
 from gateway.enforcement import Release
 from gateway.errors import BadUpstream, Code, Unauthenticated
 from gateway.exchange import Rooms, guard
-from gateway.model import Admitted, Caller, Counts, Decision, Inspection, Request
+from gateway.model import Admitted, Caller, Counts, Decision, Group, Inspection, Request
 from gateway.policy.bundle import BundleError
 from gateway.policy.contract import Question
 from gateway.policy.decisions import PolicyDecisions
@@ -108,6 +108,10 @@ class Verdict:
         if code is None:
             return None
         return Refused(code, self.evidence.http_status, self.evidence.note)
+
+    def leaves(self, group: Group) -> bool:
+        """Whether the records of a group would leave."""
+        return self.release is not None and bool(self.decision and self.decision.releases(group))
 
     def released(self) -> bytes | None:
         """The body that would leave, whole and still coded."""

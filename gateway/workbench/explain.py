@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gateway.errors import Refusal
-from gateway.model import Format, Group, SubjectRef
+from gateway.model import Format, SubjectRef
 from gateway.policy.contract import encode_question
 from gateway.policy.settings import EngineKind
 from gateway.spool import Stored
@@ -126,7 +126,7 @@ def _asked(question: bytes) -> list[SubjectRef]:
     return [SubjectRef(each["kind"], each["value"]) for each in subjects]
 
 
-def _refs(part: Part) -> frozenset[SubjectRef]:
+def permitted_by(part: Part) -> frozenset[SubjectRef]:
     """Whom a ground permits."""
     value = msgspec.json.decode(part.values.get("permits", "[]"))
     return frozenset(
@@ -137,7 +137,7 @@ def _refs(part: Part) -> frozenset[SubjectRef]:
 
 
 def _permitted(account: Account) -> frozenset[SubjectRef]:
-    return frozenset().union(*map(_refs, account.grounds))
+    return frozenset().union(*map(permitted_by, account.grounds))
 
 
 def _disagreement(verdict: Verdict, account: Account) -> str:
@@ -156,7 +156,7 @@ def _subjects(verdict: Verdict, account: Account | None, limit: int) -> list[Sub
     inspection = verdict.inspection
     if inspection is None:
         return []
-    grounds = [(part, _refs(part)) for part in account.grounds] if account else []
+    grounds = [(part, permitted_by(part)) for part in account.grounds] if account else []
     permitted = frozenset().union(*(refs for _, refs in grounds))
     order = sorted(inspection.subjects, key=lambda each: each in permitted)
     asked = _asked(encode_question(verdict.question)) if account and verdict.question else []
@@ -168,7 +168,7 @@ def _subjects(verdict: Verdict, account: Account | None, limit: int) -> list[Sub
             kind=subject.kind,
             value=subject.value,
             records=sum(group.records for group in groups),
-            released=sum(group.records for group in groups if _leaves(verdict, group)),
+            released=sum(group.records for group in groups if verdict.leaves(group)),
             attribution=sorted({group.attribution for group in groups}),
             categories=sorted({group.category for group in groups} - {""}),
             permitted=subject in permitted,
@@ -188,17 +188,12 @@ def _subjects(verdict: Verdict, account: Account | None, limit: int) -> list[Sub
     ]
 
 
-def _leaves(verdict: Verdict, group: Group) -> bool:
-    decision = verdict.decision
-    return verdict.release is not None and decision is not None and decision.releases(group)
-
-
 def _unattributed(verdict: Verdict) -> Unattributed:
     inspection = verdict.inspection
     groups = [each for each in (inspection.groups if inspection else ()) if not each.owners]
     return Unattributed(
         records=sum(group.records for group in groups),
-        released=sum(group.records for group in groups if _leaves(verdict, group)),
+        released=sum(group.records for group in groups if verdict.leaves(group)),
         categories=sorted({group.category for group in groups} - {""}),
     )
 
@@ -222,7 +217,7 @@ def _grounds(account: Account | None) -> list[Ground]:
             title=part.title,
             legal_basis=part.legal_basis,
             enabled=part.ran,
-            permits=len(_refs(part)),
+            permits=len(permitted_by(part)),
             rule=part.spots.get("permits"),
         )
         for part in (account.grounds if account else ())
@@ -236,9 +231,7 @@ def _restrictions(account: Account | None) -> list[Restriction]:
             title=part.title,
             legal_basis=part.legal_basis,
             enabled=part.ran,
-            usable=part.values.get(_USABLE) == "true"
-            if part.ran and _USABLE in part.spots
-            else None,
+            usable=_usable(part),
             rules=_acting(part),
         )
         for part in (account.restrictions if account else ())
@@ -263,8 +256,8 @@ def _acting(part: Part) -> list[Effective]:
 def _records(verdict: Verdict) -> Records:
     counts = verdict.counts
     groups = verdict.inspection.groups if verdict.inspection else ()
-    left = [place for each in groups if _leaves(verdict, each) for place in each.first]
-    stayed = [place for each in groups if not _leaves(verdict, each) for place in each.first]
+    left = [place for each in groups if verdict.leaves(each) for place in each.first]
+    stayed = [place for each in groups if not verdict.leaves(each) for place in each.first]
     return Records(
         seen=counts.seen,
         released=counts.released,

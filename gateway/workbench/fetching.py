@@ -10,11 +10,12 @@ import aiohttp
 from yarl import URL
 
 from gateway.spool import InMemory
-from gateway.workbench.samples import Sample
+from gateway.workbench.samples import Sample, whole
 from gateway.workbench.unusable import Unusable
 
 DEADLINE = 60.0
 LARGEST = 256 * 2**20
+_MOST_TOKEN = 2**20
 
 
 def bearer(environ_value: str | None, file: Path | None) -> str | None:
@@ -25,9 +26,7 @@ def bearer(environ_value: str | None, file: Path | None) -> str | None:
     token = environ_value
     if file is not None:
         try:
-            token = file.read_text(encoding="ascii").partition("\n")[0]
-        except OSError as error:
-            raise Unusable(f"{file}: can't be read: {error.strerror}") from None
+            token = whole(file, _MOST_TOKEN).decode("ascii").partition("\n")[0]
         except UnicodeDecodeError:
             raise Unusable(f"{file}: not a token: it isn't ASCII") from None
     if token is not None and (not token or not token.isascii() or not token.isprintable()):

@@ -3,24 +3,31 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import msgspec
 
+from gateway.config.faults import Place
 from gateway.model import Format, Group, SubjectRef
 from gateway.spool import InMemory, Stored
-from gateway.workbench.cases import Case, Cases, Expect, Listed
+from gateway.workbench.cases import UNATTRIBUTED, Case, Cases, Expect, Listed
 from gateway.workbench.desk import Desk, Trial, Verdict
 from gateway.workbench.explain import member_names
 from gateway.workbench.samples import opened, sample
 from gateway.workbench.unusable import Unusable
 
+_Thing = TypeVar("_Thing", bound=SubjectRef | str | int | None)
+
 
 class Difference(msgspec.Struct, frozen=True):
-    """One expectation that does not hold, in words."""
+    """One expectation that does not hold, in words; `line` is its line of the file, `excerpt` that
+    line with a caret."""
 
     key: str
     expected: str
     actual: str
+    line: int | None = None
+    excerpt: str = ""
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -63,7 +70,10 @@ async def _judged(desk: Desk, cases: Cases, index: int, case: Case) -> Judged:
                 at=case.at or content.at,
             )
             verdict = await desk.judge(trial)
-            differences = list(_differences(case.expect, verdict))
+            differences = [
+                _located(each, cases.place(index, "expect", each.key))
+                for each in _differences(case.expect, verdict)
+            ]
     except Unusable as error:
         raise Unusable(f"{case.name}: {error}", cases.place(index)) from None
     line = cases.place(index).line
@@ -94,6 +104,10 @@ def ended(verdict: Verdict) -> str:
     return f"{refusal.code}{note}"
 
 
+def _located(difference: Difference, place: Place) -> Difference:
+    return msgspec.structs.replace(difference, line=place.line, excerpt=place.excerpt)
+
+
 def _differences(expect: Expect, verdict: Verdict) -> Iterator[Difference]:
     decision = verdict.decision
     if expect.effect is not None:
@@ -103,19 +117,17 @@ def _differences(expect: Expect, verdict: Verdict) -> Iterator[Difference]:
         code = verdict.refusal.code.value if verdict.refusal else f"not refused: {ended(verdict)}"
         yield from _unless("refused", expect.refused.value, code)
     groups = verdict.inspection.groups if verdict.inspection else ()
-    left = [group for group in groups if _leaves(verdict, group)]
-    stayed = [group for group in groups if not _leaves(verdict, group)]
+    left = [group for group in groups if verdict.leaves(group)]
+    stayed = [group for group in groups if not verdict.leaves(group)]
     counts = verdict.counts
     yield from _records("kept", expect.kept, left, counts.released)
     yield from _records("dropped", expect.dropped, stayed, counts.redacted + counts.blocked)
     if expect.members is not None:
-        names = _members(verdict)
-        yield from _unless("members", _set(expect.members), _set(names))
+        yield from _unless_same("members", expect.members, _members(verdict))
     if expect.masked is not None:
-        yield from _unless("masked", _set(expect.masked), _set(decision.mask if decision else ()))
+        yield from _unless_same("masked", expect.masked, decision.mask if decision else ())
     if expect.reasons is not None:
-        reasons = decision.reasons if decision else ()
-        yield from _unless("reasons", _set(expect.reasons), _set(reasons))
+        yield from _unless_same("reasons", expect.reasons, decision.reasons if decision else ())
 
 
 def _records(
@@ -132,21 +144,23 @@ def _records(
                     f"{key}: so many records of one owner are told by number only; say how many,"
                     " or whose"
                 )
-            places = sorted(place for group in groups for place in group.first)
-            yield from _unless(key, _set(map(str, expected)), _set(map(str, places)))
+            yield from _unless_same(key, expected, [at for group in groups for at in group.first])
         case tuple():
-            subjects = {owner for group in groups for owner in group.owners}
-            names = [spell(each) for each in expected if isinstance(each, SubjectRef)]
-            if any(not group.owners for group in groups):
-                yield from _unless(key, _set(names), _set([*map(spell, subjects), "unattributed"]))
-            else:
-                yield from _unless(key, _set(names), _set(map(spell, subjects)))
+            owners = [owner for group in groups for owner in group.owners or (None,)]
+            yield from _unless_same(key, expected, owners)
 
 
-def spell(subject: SubjectRef) -> str:
+def spell(value: SubjectRef | str | int | None) -> str:
     """`account:A1`; a number is another value than its digits, and is marked."""
-    number = " (a number)" if isinstance(subject.value, int) else ""
-    return f"{subject.kind}:{subject.value}{number}"
+    match value:
+        case None:
+            return UNATTRIBUTED
+        case SubjectRef(kind, int(number)):
+            return f"{kind}:{number} (a number)"
+        case SubjectRef(kind, text):
+            return f"{kind}:{text}"
+        case _:
+            return str(value)
 
 
 def _members(verdict: Verdict) -> list[str]:
@@ -155,13 +169,19 @@ def _members(verdict: Verdict) -> list[str]:
     return member_names(verdict.release.body.stored) if verdict.release else []
 
 
-def _leaves(verdict: Verdict, group: Group) -> bool:
-    decision = verdict.decision
-    return verdict.release is not None and decision is not None and decision.releases(group)
+def _unless_same(
+    key: str, expected: Iterable[_Thing], actual: Iterable[_Thing]
+) -> Iterator[Difference]:
+    """Compares the things, and not how they are spelled."""
+    wanted, found = set(expected), set(actual)
+    if wanted != found:
+        yield Difference(key, _listed(wanted), _listed(found))
 
 
-def _set(names: Iterable[str]) -> str:
-    return ", ".join(sorted(set(names))) or "nothing"
+def _listed(things: set[_Thing]) -> str:
+    numbers = sorted(each for each in things if isinstance(each, int))
+    others = sorted(spell(each) for each in things if not isinstance(each, int))
+    return ", ".join((*map(str, numbers), *others)) or "nothing"
 
 
 def _unless(key: str, expected: str, actual: str) -> Iterator[Difference]:

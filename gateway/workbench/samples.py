@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.errors import BadUpstream, Unavailable
+from gateway.inspection.settings import Limits
+from gateway.inspection.source import Body, read
 from gateway.model import Format
 from gateway.spool import InMemory, OnDisk, Stored
 from gateway.workbench.unusable import Unusable
@@ -15,6 +18,7 @@ from gateway.workbench.unusable import Unusable
 _IN_MEMORY = 16 * 2**20
 """Bytes of a file that is held in memory; a bigger one is read where it lies."""
 _MOST_PIPED = 256 * 2**20
+_GZIP = b"\x1f\x8b"
 
 _DECLARED = {
     Format.JSON: "application/json",
@@ -81,15 +85,38 @@ def opened(file: Path) -> Iterator[Stored]:
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise Unusable(f"{file}: not a regular file")
+            is_folder = stat.S_ISDIR(status.st_mode)
+            raise Unusable(
+                f"{file}: {'a folder, not a file' if is_folder else 'not a regular file'}"
+            )
         on_disk = OnDisk(fd, status.st_size)
-        yield on_disk if on_disk.size > _IN_MEMORY else InMemory(_whole(on_disk))
+        yield on_disk if on_disk.size > _IN_MEMORY else InMemory(_bytes(file, on_disk))
     finally:
         os.close(fd)
 
 
-def _whole(stored: Stored) -> bytes:
-    data = b""
-    while chunk := stored.pread(stored.size - len(data), len(data)):
-        data += chunk
-    return data
+def whole(file: Path, most: int) -> bytes:
+    """All bytes of a file, or of standard input. Raises Unusable, also where it has more than
+    `most`."""
+    with opened(file) as stored:
+        if stored.size > most:
+            raise Unusable(f"{file}: more than {most >> 20} MiB")
+        return _bytes(file, stored)
+
+
+def plain_bytes(name: str, data: bytes, most: int) -> bytes:
+    """A body without its gzip, where it has one, inflated as the gateway would. Raises Unusable."""
+    if not data.startswith(_GZIP):
+        return data
+    limits = Limits(body=len(data), decoded=most)
+    try:
+        return b"".join(Body(InMemory(data), ("gzip",), limits).chunks())
+    except BadUpstream as refusal:
+        raise Unusable(f"{name}: {refusal.note}") from None
+
+
+def _bytes(file: Path, stored: Stored) -> bytes:
+    try:
+        return b"".join(read(stored))
+    except Unavailable:
+        raise Unusable(f"{file}: changed while it was read") from None

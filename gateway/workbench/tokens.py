@@ -25,7 +25,7 @@ from gateway.identity.jwks import KeySet, parse_key_set
 from gateway.identity.settings import Algorithm, IdentitySettings, IssuerSettings
 from gateway.model import Caller
 from gateway.workbench.bodyfault import json_fault
-from gateway.workbench.samples import opened
+from gateway.workbench.samples import whole
 from gateway.workbench.unusable import Unusable, pointed
 
 _ALGORITHM = Algorithm.ES256
@@ -54,14 +54,11 @@ def given_claims(given: str) -> Mapping[str, Any]:
     """The claims that a command line names: a JSON object, or the file that holds one."""
     if given.lstrip().startswith("{"):
         return read_claims(given, "claims")
-    with opened(Path(given)) as stored:
-        data = stored.pread(_MOST + 1, 0)
-    if len(data) > _MOST:
-        raise Unusable(f"{given}: more than {_MOST >> 20} MiB of claims")
+    source = "standard input" if given == "-" else given
     try:
-        return read_claims(data.decode("utf-8-sig"), given)
+        return read_claims(whole(Path(given), _MOST).decode("utf-8-sig"), source)
     except UnicodeDecodeError as error:
-        raise Unusable(f"{given}: not UTF-8 at byte {error.start}") from None
+        raise Unusable(f"{source}: not UTF-8 at byte {error.start}") from None
 
 
 def caller(claims: Mapping[str, Any], identity: IdentitySettings, at: datetime) -> Caller:

@@ -1,6 +1,7 @@
 """What a tool can't work with."""
 
 from gateway.config.faults import Place
+from gateway.workbench.wording import plain
 
 
 class Unusable(Exception):
@@ -22,9 +23,7 @@ class Unusable(Exception):
 def pointed(source: str, text: str, line: int, column: int) -> Place:
     """The place of a fault in a text that was read from `source`; line and column from 1."""
     lines = text.splitlines()
-    shown = lines[line - 1] if 0 < line <= len(lines) else ""
-    if not shown.isprintable():
-        shown = "".join(each if each.isprintable() else "\ufffd" for each in shown)
+    shown = plain(lines[line - 1]) if 0 < line <= len(lines) else ""
     # A window of a long line: minified JSON is one.
     begin = max(0, column - 1 - _BEFORE)
     window = shown[begin : begin + _WIDTH]

@@ -117,6 +117,8 @@ WRONG = {
     "token file": (["--url", "http://127.0.0.1:9/", "--token-file", "none"], ME, "can't be read"),
     "nobody there": (["--url", "http://127.0.0.1:9/"], ME, "no complete answer"),
     "bundle": (["--body", "mine.ndjson", "--bundle", "mine.ndjson"], ME, "mine.ndjson: not a"),
+    "bundle name": (["--body", "mine.ndjson", "--bundle", "x" * 5000], ME, "name too long"),
+    "two from stdin": (["--body", "-"], "-", "can't both be standard input"),
 }
 
 

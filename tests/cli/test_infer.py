@@ -27,7 +27,7 @@ def test_a_clear_sample_gets_a_block_and_exit_code_0(
     assert result.exit_code == 0 and result.stderr == ""
     assert "# sure: paste it into the endpoint" in result.stdout
     assert '    customer: "$.customer.id"' in result.stdout
-    assert "tried on the samples: records 6, their subjects 2, without an owner 0" in result.stdout
+    assert "tried on the samples: 6 records of 2 subjects, 0 without an owner" in result.stdout
     assert "+3.0 customer: a word for an owner" in result.stdout
     assert "C-1001" not in result.stdout
 

@@ -46,5 +46,5 @@ def test_what_a_trial_refused_is_not_summed_up(
 ) -> None:
     show(proposed(tmp_path, {"rows": [{"text": "hello there"}]}))
     shown = capsys.readouterr().out
-    assert "records 1, their subjects 0, without an owner 1" in shown
+    assert "1 record of 0 subjects, 1 without an owner" in shown
     assert "# NOT SURE" in shown

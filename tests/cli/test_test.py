@@ -41,7 +41,7 @@ def test_the_shipped_tests_and_good_cases_hold(config: Path) -> None:
     result = typed("test", "-c", config, config.parent / "cases.yaml")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "tests, all hold" in result.stdout
-    assert "1 cases, all hold" in result.stdout
+    assert "1 case, all hold" in result.stdout
     assert "a stranger's record stays behind" in result.stdout
 
 
@@ -51,7 +51,12 @@ def test_a_case_that_fails_shows_what_was_expected_and_found(config: Path) -> No
     result = typed("test", "-c", config, cases)
     assert result.exit_code == 1
     assert "fails" in result.stdout and "cases.yaml:4" in result.stdout
-    assert "kept: expected 2" in result.stdout and "found    1" in result.stdout
+    lines = result.stdout.splitlines()
+    at = next(n for n, line in enumerate(lines) if "kept: expected 2, found 1" in line)
+    assert lines[at].startswith(f"{cases}:6: ")
+    assert lines[at + 1].endswith("expect: {effect: redact, kept: 2}")
+    assert lines[at + 1][lines[at + 2].index("^") :].startswith("kept")
+    assert "it ended: redact" in lines[at - 1]
 
 
 @pytest.mark.opa
@@ -133,6 +138,30 @@ def test_nothing_to_test_proves_nothing(config: Path, tmp_path: Path) -> None:
     result = typed("test", "-c", config, "--bundle", bundle)
     assert result.exit_code == 2
     assert result.stderr == "found no test and no case: nothing proves nothing\n"
+
+
+SKIPPED = {"privacy/x_test.rego": "package privacy.x_test\n\ntodo_test_x if false\n"}
+
+
+def test_tests_that_are_all_skipped_prove_nothing_either(config: Path, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", {**TESTS, **SKIPPED})
+    result = typed("test", "-c", config, "--bundle", bundle)
+    assert result.exit_code == 2
+    assert result.stderr == "found 1 test, all skipped, and no case: nothing proves nothing\n"
+    some = SKIPPED["privacy/x_test.rego"] + "\ntest_y if true\n"
+    bundle = write_bundle(tmp_path / "other", {**TESTS, "privacy/x_test.rego": some})
+    result = typed("test", "-c", config, "--bundle", bundle)
+    assert (result.exit_code, result.stdout) == (0, "1 test, all hold, 1 skipped (todo_)\n")
+
+
+def test_cases_alone_are_said_to_be_alone(config: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(REPOSITORY / "policies", bundle)
+    for file in bundle.rglob("*_test.rego"):
+        file.unlink()
+    result = typed("test", "-c", config, "--bundle", bundle, config.parent / "cases.yaml")
+    assert result.exit_code == 0
+    assert "no Rego test in the bundle\n1 case, all hold" in result.stdout
 
 
 BROKEN_TEST = {"privacy/x_test.rego": "package privacy.x_test\n\ntest_x if {\n"}

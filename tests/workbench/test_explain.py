@@ -8,13 +8,21 @@ from typing import Any
 import pytest
 
 from gateway.config import Config
-from gateway.model import Format
+from gateway.model import Effect, Format
+from gateway.policy.contract import encode_question
+from gateway.policy.decisions import PolicyDecisions
+from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.workbench import modules
+from gateway.workbench.account import Account, Ask
+from gateway.workbench.bench import RegoBench
 from gateway.workbench.desk import Desk, Trial
-from gateway.workbench.explain import explain, member_names
+from gateway.workbench.explain import explain, member_names, permitted_by
 from gateway.workbench.samples import sample
 from gateway.workbench.unusable import Unusable
-from tests.policy.support import write_bundle
+from tests.policy.deployments import GROUNDS
+from tests.policy.support import AMPLE, shipped_bundle, write_bundle
+from tests.policy.test_differential import GRID, SOUND
 from tests.support.opa import running_opa
 from tests.support.zips import M, archive
 
@@ -241,3 +249,39 @@ async def test_an_opa_that_is_not_there_is_unusable(config: Config) -> None:
     async with Desk(replace(config, policy=policy)) as desk:
         with pytest.raises(Unusable, match="OPA can't be asked"):
             await explain(desk, voice("A1"), "body")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("deployment", SOUND, ids=map(str, range(len(SOUND))))
+async def test_the_account_never_contradicts_the_decision(
+    deployment: dict[str, Any], tmp_path: Path
+) -> None:
+    """Over the whole library: whom the decision permits has a ground, of those that are enabled,
+    and whom it doesn't has a statement of each of them that didn't hold."""
+    policy = PolicySettings(bundle=shipped_bundle(tmp_path / "bundle", deployment), deadline=AMPLE)
+    decisions = PolicyDecisions(engine := EmbeddedEngine(policy))
+    await engine.start()
+    try:
+        async with RegoBench(modules.of_bundle(policy)) as bench:
+            for asked in GRID:
+                decision = await decisions.decide(asked)
+                everyone = [*range(len(asked.subjects))]
+                account = await bench.ask(Ask(encode_question(asked), everyone))
+                assert isinstance(account, Account)
+                permits = {
+                    part.name: permitted_by(part) & asked.subjects for part in account.grounds
+                }
+                assert {each.name for each in account.grounds if each.ran} == {
+                    *deployment["grounds"]
+                }
+                assert {name for name in permits if permits[name]} == {*GROUNDS} & {
+                    *decision.reasons
+                }
+                if decision.effect is not Effect.BLOCK:
+                    assert decision.permitted == frozenset().union(*permits.values())
+                for stop in account.stops:
+                    stopped = stop.spot is not None
+                    assert stopped is not bool(permits[stop.ground]), stop
+                    assert stop.spot is None or f"/{stop.ground}/" in stop.spot.file
+    finally:
+        await engine.stop()

@@ -105,6 +105,36 @@ async def test_records_without_an_owner_are_not_hidden_behind_those_with_one(
         "endpoint: voice\n    json: [{id: A1}, {id: A9}, {}]",
     )
     assert case.differences[0].actual == "account:A9, unattributed"
+    assert case.differences[0].line == 6 and case.differences[0].excerpt.endswith("^")
+
+
+@pytest.mark.parametrize(
+    ("body", "expect"),
+    [
+        ("[{id: A1}, {id: A9}, {}]", "{dropped: [account:A9, unattributed]}"),
+        ("[{id: A1}, {}]", "{kept: [account:A1], dropped: [unattributed]}"),
+    ],
+)
+async def test_records_without_an_owner_can_be_expected(
+    desk: Desk, tmp_path: Path, body: str, expect: str
+) -> None:
+    case = await judged(desk, tmp_path, expect, f"endpoint: voice\n    json: {body}")
+    assert case.holds, case.differences
+
+
+@pytest.mark.parametrize(
+    "expect",
+    [
+        "{reasons: ['self_access, subject_not_permitted']}",
+        "{dropped: ['account:A9 (a number)']}",
+        "{masked: [nothing]}",
+        "{kept: ['account:A1', 'account:nothing']}",
+    ],
+)
+async def test_things_are_compared_and_not_how_they_are_spelled(
+    desk: Desk, tmp_path: Path, expect: str
+) -> None:
+    assert not (await judged(desk, tmp_path, expect)).holds
 
 
 async def test_the_members_of_an_archive_can_be_expected(desk: Desk, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A body as an upstream would send it."""
 
+import gzip
 import io
 import os
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 from gateway.model import Format
 from gateway.spool import InMemory, OnDisk
-from gateway.workbench.samples import opened, sample
+from gateway.workbench.samples import opened, plain_bytes, sample, whole
 from gateway.workbench.unusable import Unusable
 
 
@@ -54,10 +55,31 @@ def test_what_is_no_readable_file_is_unusable_in_one_line(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "pipe")
     for path, words in (
         (tmp_path / "nothing", "No such file"),
-        (tmp_path, "not a regular file"),
+        (tmp_path, "a folder, not a file"),
         (tmp_path / "pipe", "not a regular file"),
         (Path("a\0b"), "not a path"),
     ):
         with pytest.raises(Unusable, match=words) as caught, opened(path):
             pass
         assert "\n" not in str(caught.value)
+
+
+def test_a_whole_file_has_a_limit(tmp_path: Path) -> None:
+    file = tmp_path / "body"
+    file.write_bytes(b"abc")
+    assert whole(file, 3) == b"abc"
+    with pytest.raises(Unusable, match="more than 0 MiB"):
+        whole(file, 2)
+
+
+def test_gzip_is_inflated_as_the_gateway_does_or_refused() -> None:
+    coded = gzip.compress(b"abc") + gzip.compress(b"def")
+    assert plain_bytes("x", coded, 6) == b"abcdef"
+    assert plain_bytes("x", b"abc", 6) == b"abc"
+    for broken, words in (
+        (coded[:-1], "before its trailer"),
+        (b"\x1f\x8b\x08\x00" + b"x" * 20, "not valid gzip"),
+        (gzip.compress(b"x" * 2000), "more decoded bytes"),
+    ):
+        with pytest.raises(Unusable, match=words):
+            plain_bytes("x", broken, 1000)

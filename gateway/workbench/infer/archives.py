@@ -15,12 +15,13 @@ from typing import Any
 from gateway.errors import BadUpstream
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
-from gateway.workbench.infer.looks import plain, shortened
+from gateway.workbench.infer.looks import shortened
 from gateway.workbench.infer.patterns import Likeness, Named, patterns
 from gateway.workbench.infer.specimens import Specimen, contents, member, prove, refused
 from gateway.workbench.infer.tables import Table, read_table
 from gateway.workbench.infer.vouching import Folder, Voucher, folder, vouchers
 from gateway.workbench.unusable import Unusable
+from gateway.workbench.wording import plain
 
 _HEAD = 4096
 _READ = 200

@@ -227,15 +227,24 @@ def about_another(one: Candidate, other: Candidate) -> bool:
 
     Two identifiers of one kind are two persons, or a body that contradicts itself. Of two kinds
     they are one person where their paths say so (`user_id`, `user.email`), where one is a person's
-    attribute beside an identifier (`customer_id`, `email`), or where each value of the one always
-    comes with the same value of the other, in more than one record.
+    attribute beside an identifier (`customer_id`, `email`) and nobody shares it, or where each
+    value of the one always comes with the same value of the other, in more than one record.
     """
     if one.kind == other.kind:
         return True
     whose, whose_other = person(one.field.steps), person(other.field.steps)
-    if whose == whose_other or {whose, whose_other} & ATTRIBUTES:
+    if whose == whose_other:
         return False
+    if {whose, whose_other} & ATTRIBUTES:
+        return contradicting(one, other)
     return not _paired(one.field, other.field)
+
+
+def contradicting(one: Candidate, other: Candidate) -> bool:
+    """Whether records of one owner by the first candidate have several by the other."""
+    values = zip(one.field.values, other.field.values, strict=True)
+    pairs = {(repr(a), repr(b)) for a, b in values if a and b}
+    return len({a for a, _ in pairs}) < len(pairs)
 
 
 def _paired(one: Field, other: Field) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, assert_never
 
+from gateway.workbench.wording import plain
+
 
 class Look(Enum):
     """What one value could be, by its text alone."""
@@ -105,8 +107,3 @@ def shortened(value: Any) -> str:
     tail = text[-(keep // 2) :] if keep >= 2 else ""
     short = f"{text[:keep] or '?'}…{tail}" if len(text) > 2 else "…"
     return plain(short)
-
-
-def plain(text: str) -> str:
-    """A text from a file, with nothing in it that could steer a terminal (CWE-150)."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

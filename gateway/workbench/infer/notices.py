@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gateway.inspection.locators import Wildcard, find
+from gateway.inspection.locators import Steps, Wildcard, find
 from gateway.model import Format
 from gateway.workbench.infer.evidence import Candidate
 from gateway.workbench.infer.looks import Look, is_identifying, look
@@ -90,26 +90,39 @@ def _is_patient(place: Place) -> bool:
 
 
 def _about_envelope(place: Place, read: Sequence[Contents]) -> Iterator[str]:
-    """Scalars around the records stay in every answer, whoever's records are left in it."""
-    found: dict[str, None] = {}
+    """Scalars around the records stay in every answer, whoever's records are left in it. Whatever
+    else stands there is nobody's."""
+    personal: dict[str, None] = {}
+    stray: dict[str, None] = {}
     for each in read:
-        found |= dict.fromkeys(_personal(each.value, place))
-    if found:
-        yield f"in the envelope, where it stays in every answer: {_listed(list(found))}"
+        for steps, value in _around(each.value, place):
+            if isinstance(value, dict | list):
+                stray |= {written(steps): None} if value else {}
+            elif type(value) in (str, int) and _is_personal(steps, value):
+                personal[written(steps)] = None
+    if personal:
+        yield f"in the envelope, where it stays in every answer: {_listed(list(personal))}"
+    if stray:
+        yield (
+            f"beside the records, each counts as one record without an owner: {_listed([*stray])};"
+            " an export that holds more than one kind of records can't be told apart"
+        )
 
 
-def _personal(document: Any, place: Place) -> Iterator[str]:
-    for length in range(len(place.steps)):
+def _around(document: Any, place: Place) -> Iterator[tuple[Steps, Any]]:
+    """What stands on the way to the records, and isn't on it."""
+    for length, on in enumerate(place.steps):
         above = place.steps[:length]
         if any(isinstance(step, Wildcard) for step in above):
             return
         for parent in find(document, above):
             for name, value in parent.items() if isinstance(parent, dict) else ():
-                steps = (*above, name)
-                if type(value) not in (str, int):
-                    continue
-                if role(steps)[0] in (Role.OWNER, Role.THIRD) or look(value) in _TELLING:
-                    yield written(steps)
+                if on not in (name, Wildcard.MEMBERS):
+                    yield (*above, name), value
+
+
+def _is_personal(steps: Steps, value: Any) -> bool:
+    return role(steps)[0] in (Role.OWNER, Role.THIRD) or look(value) in _TELLING
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from gateway.workbench.infer.archives import Archives, read_archives
 from gateway.workbench.infer.evidence import Candidate
 from gateway.workbench.infer.looks import Look
 from gateway.workbench.infer.specimens import Specimen, prove, read
-from gateway.workbench.infer.tables import Table, Trial, read_table, spec_of
+from gateway.workbench.infer.tables import Table, Trial, read_table, spec_of, without_owner
 from gateway.workbench.unusable import Unusable
 
 Body = Mapping[str, Any]
@@ -99,9 +99,7 @@ def _of_archives(samples: Sequence[Specimen], found: Archives) -> Proposal:
     if trial.refusal:
         warnings.append(f"the gateway refuses the samples, read so: {trial.refusal}")
     elif trial.unattributed:
-        warnings.append(
-            f"{trial.unattributed} of {trial.records} records have no owner: they are withheld"
-        )
+        warnings.append(without_owner(trial))
     return _checked(
         Proposal(
             body=body,

@@ -5,7 +5,6 @@ refuse is no sample: a proposal for it could never work.
 """
 
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.model import Format
+from gateway.workbench.samples import plain_bytes, whole
 from gateway.workbench.unusable import Unusable
 
 _MAX_FILE = 256 << 20
@@ -31,7 +31,6 @@ _QUOTES = ('"', "'")
 _LINES = frozenset({".ndjson", ".jsonl", ".jsonlines"})
 _TABLES = frozenset({".csv", ".tsv"})
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _LIMITS = Limits(body=_MAX_FILE, decoded=4 * _MAX_FILE, subjects=1_000_000)
 
@@ -61,18 +60,10 @@ class Contents:
 
 def read(path: Path, wanted: Format | None) -> Specimen:
     """Raises Unusable."""
-    try:
-        if path.stat().st_size > _MAX_FILE:
-            raise Unusable(f"{path}: over {_MAX_FILE >> 20} MiB; a sample may be much smaller")
-        data = path.read_bytes()
-    except OSError as error:
-        raise Unusable(f"{path}: {error.strerror}") from None
-    except ValueError:
-        raise Unusable(f"{path!r}: not the name of a file") from None
-    coded = data.startswith(_GZIP)
-    name = path.name
-    if coded:
-        data, name = _gunzipped(str(path), data), name.removesuffix(".gz")
+    received = whole(path, _MAX_FILE)
+    data = plain_bytes(str(path), received, _LIMITS.decoded)
+    coded = data is not received
+    name = path.name.removesuffix(".gz") if coded else path.name
     form = wanted or _told(name, data)
     if form is None:
         raise Unusable(
@@ -83,23 +74,6 @@ def read(path: Path, wanted: Format | None) -> Specimen:
     if coded and form is Format.ZIP:
         raise Unusable(f"{path}: the gateway refuses an archive under a content coding")
     return Specimen(str(path), data, form, coded)
-
-
-def _gunzipped(name: str, data: bytes) -> bytes:
-    pieces, left, pending = [], 4 * _MAX_FILE, data
-    try:
-        while pending:
-            decoder = zlib.decompressobj(wbits=31)
-            pieces.append(decoder.decompress(pending, left + 1))
-            left -= len(pieces[-1])
-            if left < 0:
-                raise Unusable(f"{name}: inflates to over {4 * _MAX_FILE >> 20} MiB")
-            if not decoder.eof:
-                raise Unusable(f"{name}: gzip that ends before its trailer")
-            pending = decoder.unused_data
-    except zlib.error:
-        raise Unusable(f"{name}: not valid gzip") from None
-    return b"".join(pieces)
 
 
 def member(name: str, data: bytes) -> Specimen:

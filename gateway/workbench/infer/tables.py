@@ -17,6 +17,7 @@ from gateway.workbench.infer.evidence import (
     Candidate,
     about_another,
     candidates,
+    contradicting,
 )
 from gateway.workbench.infer.fields import fields
 from gateway.workbench.infer.notices import about_place, about_samples
@@ -24,6 +25,7 @@ from gateway.workbench.infer.shapes import Place, places
 from gateway.workbench.infer.specimens import Contents, Specimen, contents, prove
 from gateway.workbench.infer.words import Role
 from gateway.workbench.unusable import Unusable
+from gateway.workbench.wording import counted
 
 _PLACES, _EACH, _SHOWN, _RIVALS = 12, 4, 8, 3
 _LEAST = -0.5
@@ -38,6 +40,13 @@ class Trial:
     unattributed: int = 0
     subjects: int = 0
     refusal: str = ""
+
+
+def without_owner(trial: Trial) -> str:
+    """What is said of records that nobody owns."""
+    return (
+        f"without an owner: {trial.unattributed:,} of {counted(trial.records, 'record')}; withheld"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +204,8 @@ def _without_owner(
 
 
 def _rivals(chosen: Reading, usable: Sequence[Reading]) -> Iterator[Reading]:
-    """Ways nearly as likely, to records of other persons, or to the same ones otherwise."""
+    """Ways nearly as likely, or as sure, to records of other persons, or to the same ones
+    otherwise."""
     best, seen = chosen.candidate, {str(chosen.settings)}
     unsure = chosen.belief < SURE
     count = 0
@@ -205,6 +215,8 @@ def _rivals(chosen: Reading, usable: Sequence[Reading]) -> Iterator[Reading]:
             continue
         near = chosen.points - reading.points < MARGIN
         other = reading.place == chosen.place and about_another(best, candidate)
+        if other and candidate.belief >= SURE and contradicting(best, candidate):
+            near = True  # both are likely, and they can't both be right
         if near and (other or unsure) and count < _RIVALS:
             count += 1
             seen.add(str(reading.settings))
@@ -216,7 +228,7 @@ def _about_trial(chosen: Reading, refused: Sequence[Reading]) -> Iterator[str]:
     if chosen.candidate is None:
         yield "no field seems to name an owner: all of it is unattributed, and withheld"
     elif trial.unattributed:
-        yield f"{trial.unattributed} of {trial.records} records have no owner: they are withheld"
+        yield without_owner(trial)
     if trial.subjects > Limits().subjects:
         yield f"{trial.subjects} subjects in the samples: limits.subjects has to be raised"
     if chosen.candidate and not trial.records:

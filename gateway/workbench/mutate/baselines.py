@@ -1,6 +1,5 @@
 """Bodies before anything is changed: what is to be tested, and that there is something to leak."""
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,11 +13,10 @@ from gateway.policy.contract import Question
 from gateway.workbench.desk import Desk, Trial
 from gateway.workbench.mutate.bodies import Unit, dissect
 from gateway.workbench.mutate.edits import Fixture
-from gateway.workbench.samples import opened, sample
+from gateway.workbench.samples import plain_bytes, sample, whole
 from gateway.workbench.unusable import Unusable
 
 _MOST = 256 << 20
-_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class Baseline:
 async def baseline(desk: Desk, wanted: Wanted, file: Path) -> Baseline:
     """Play a body as it is. Raises Unusable where nothing of it leaves."""
     spec = desk.endpoint(wanted.endpoint).body
-    data = _read(file)
+    data = plain_bytes(str(file), whole(file, _MOST), _MOST)
     verdict = await desk.judge(wanted.trial(spec, data))
     refusal, decision = verdict.refusal, verdict.decision
     if refusal is not None:
@@ -81,21 +79,3 @@ async def baseline(desk: Desk, wanted: Wanted, file: Path) -> Baseline:
         verdict.inspection,
         decision,
     )
-
-
-def _read(file: Path) -> bytes:
-    """A file's bytes, inflated. Raises Unusable."""
-    with opened(file) as stored:
-        if stored.size > _MOST:
-            raise Unusable(f"{file}: over {_MOST >> 20} MiB; a fixture may be much smaller")
-        data = stored.pread(stored.size, 0)
-    if not data.startswith(_GZIP):
-        return data
-    try:
-        decoder = zlib.decompressobj(wbits=31)
-        plain = decoder.decompress(data, _MOST + 1)
-    except zlib.error:
-        raise Unusable(f"{file}: not valid gzip") from None
-    if len(plain) > _MOST or not decoder.eof or decoder.unused_data:
-        raise Unusable(f"{file}: not one whole gzip of at most {_MOST >> 20} MiB")
-    return plain

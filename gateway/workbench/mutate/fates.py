@@ -8,6 +8,7 @@ from enum import StrEnum
 from gateway.errors import Code
 from gateway.model import Decision, Effect, Inspection
 from gateway.workbench.mutate.bodies import Unit
+from gateway.workbench.wording import counted
 
 
 class Fate(StrEnum):
@@ -41,11 +42,13 @@ def of_units(expected: Sequence[Unit], left: Sequence[Unit]) -> Verdict:
     wanted = Counter(unit.identity for unit in expected)
     found = Counter(unit.identity for unit in left)
     if more := found - wanted:
-        return Verdict(Fate.SURVIVED, f"{_many(more.total(), 'unit')} left that must stay behind")
+        return Verdict(Fate.SURVIVED, f"{counted(more.total(), 'unit')} left that must stay behind")
     if less := wanted - found:
         if not left:
             return Verdict(Fate.KILLED, "withheld")
-        return Verdict(Fate.OVERKILL, f"{_many(less.total(), 'unit')} withheld that nobody changed")
+        return Verdict(
+            Fate.OVERKILL, f"{counted(less.total(), 'unit')} withheld that nobody changed"
+        )
     return Verdict(Fate.KILLED, "withheld")
 
 
@@ -69,7 +72,7 @@ def of_decisions(
         permitted = released
     if more := _released(inspection, after) - permitted:
         records = sum(inspection.groups[index].records for index in more)
-        return Verdict(Fate.SURVIVED, f"{_many(records, 'record')} left that must stay behind")
+        return Verdict(Fate.SURVIVED, f"{counted(records, 'record')} left that must stay behind")
     blocked = after is None or after.effect is Effect.BLOCK
     return Verdict(Fate.KILLED, "blocked" if blocked else "withheld")
 
@@ -81,7 +84,3 @@ def _released(inspection: Inspection, decision: Decision | None) -> frozenset[in
     return frozenset(
         index for index, group in enumerate(inspection.groups) if decision.releases(group)
     )
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count != 1 else ''}"

@@ -27,6 +27,11 @@ def test_a_folder_and_an_archive_of_the_same_files_are_the_same_bundle(tmp_path:
     assert (one.origin, other.origin) == (str(archive), str(tmp_path / "b"))
 
 
+def test_a_name_that_no_file_can_have_is_a_fault_like_any(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="name too long"):
+        read_path(tmp_path / ("x" * 300), None, delivery())
+
+
 def test_an_overlay_lies_over_either(tmp_path: Path) -> None:
     overlay = tmp_path / "deployment.yaml"
     overlay.write_text("grounds: {}\n")

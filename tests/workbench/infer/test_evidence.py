@@ -100,6 +100,17 @@ def test_values_that_always_come_together_tell_of_one_person() -> None:
     assert not about_another(one, other)
 
 
+def test_an_attribute_that_several_persons_share_may_be_somebody_elses() -> None:
+    """Else an export would be released by a mailbox that belongs to two customers."""
+    shared = [{"customer_id": f"C-{n % 3}00", "email": f"m{n % 2}@x.org"} for n in range(6)]
+    best, other = ranked(*shared)[:2]
+    assert best.field.locator == "$.email"
+    assert about_another(best, other)
+    own = [{"customer_id": f"C-{n % 3}00", "email": f"m{n % 3}@x.org"} for n in range(6)]
+    best, other = ranked(*own)[:2]
+    assert not about_another(best, other)
+
+
 def test_samples_are_shown_shortened() -> None:
     best = ranked({"customer": "customer-number-1"}, {"customer": "customer-number-2"})[0]
     assert best.samples == ("cust…-1", "cust…-2")

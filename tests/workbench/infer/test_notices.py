@@ -47,6 +47,10 @@ def records(**changing: Any) -> list[dict[str, Any]]:
             "in the envelope, where it stays in every answer: $.email",
         ),
         (
+            {"refunds": records(), "seen": [], "rows": records(x=lambda n: n), "to": {"a": 1}},
+            "each counts as one record without an owner: $.rows, $.to;",
+        ),
+        (
             {"resourceType": "Patient", "id": "79a66c97-6131-3213-f3c9-4606946ab056"},
             "other resources name this patient Patient/<id>",
         ),

@@ -44,7 +44,7 @@ def test_the_format_is_told_by_the_bytes_and_the_name(
         (b"just a text", "neither JSON, NDJSON, CSV nor ZIP"),
         (b"\x89PNG\0", "neither JSON, NDJSON, CSV nor ZIP"),
         (b"", "neither JSON, NDJSON, CSV nor ZIP"),
-        (gzip.compress(b'{"a": 1}')[:-3], "gzip that ends before its trailer"),
+        (gzip.compress(b'{"a": 1}')[:-3], "gzip ends before its trailer"),
         (b"\x1f\x8bnothing", "not valid gzip"),
         (gzip.compress(archive(M("a", b"1"))), "an archive under a content coding"),
     ],
@@ -58,7 +58,7 @@ def test_what_is_no_sample_is_one_line(tmp_path: Path, data: bytes, said: str) -
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_unusable(tmp_path: Path) -> None:
-    for path, said in ((tmp_path / "no", "No such file"), (tmp_path, "directory")):
+    for path, said in ((tmp_path / "no", "No such file"), (tmp_path, "a folder")):
         with pytest.raises(Unusable, match=said):
             read(path, None)
 

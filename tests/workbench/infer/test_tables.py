@@ -104,8 +104,23 @@ def test_an_owner_that_only_some_records_have_leaves_the_others_without() -> Non
     records: list[dict[str, str]] = [{"customer_id": f"C-{n % 2}00"} for n in range(8)]
     found = table([*records, {"text": "x y"}])
     assert found.chosen.trial.unattributed == 1
-    assert any("1 of 9 records have no owner" in warning for warning in found.warnings)
+    assert any("without an owner: 1 of 9 records" in warning for warning in found.warnings)
 
 
 def test_empty_samples_say_so() -> None:
     assert any("no field" in warning for warning in table({"orders": []}).warnings)
+
+
+def test_two_owners_that_are_both_likely_and_contradict_each_other_are_rivals() -> None:
+    """An IBAN looks more like an identifier than a customer's number, which proves nothing where
+    two customers share it."""
+    ibans = ["DE45499999600000005100", "DE18499999600000005101"]
+
+    def rows(customers: int) -> bytes:
+        records = [{"customer_id": f"C-{n % customers}00", "iban": ibans[n % 2]} for n in range(12)]
+        return json.dumps({"rows": records}).encode()
+
+    shared = read_table([Specimen("x", rows(3), Format.JSON)])
+    assert not shared.sure
+    assert [rival.settings["subject"] for rival in shared.rivals] == [{"customer": "$.customer_id"}]
+    assert read_table([Specimen("x", rows(2), Format.JSON)]).sure

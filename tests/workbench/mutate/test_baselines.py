@@ -45,8 +45,8 @@ async def test_gzip_is_read_through(desk: Desk, config: Config, tmp_path: Path) 
         (b"", "voice", "no record of it leaves"),
         (b'{"id": 1, "id": 2}\n', "voice", "body_ambiguous"),
         (exported("A9"), "archive", "blocked_by_policy"),
-        (gzip.compress(lines("A1"))[:-2], "voice", "not one whole gzip"),
-        (b"\x1f\x8b\x08" + b"x" * 9, "voice", "not valid gzip"),
+        (gzip.compress(lines("A1"))[:-2], "voice", "gzip ends before its trailer"),
+        (b"\x1f\x8b\x08\0" + b"x" * 20, "voice", "not valid gzip"),
         (lines("A1"), "vioce", "did you mean `voice`?"),
     ],
 )
