@@ -146,7 +146,8 @@ class Gateway:
         self.inspector = Dispatch(config.inspection, self.spool)
         await self.inspector.start()
         stack.push_async_callback(self.inspector.stop)
-        self.engine = _engine(config.policy, _plan(config))
+        self._plan = plan(config.endpoints, config.identity.issuers, config.policy)
+        self.engine = _engine(config.policy, self._plan)
         await self.engine.start()
         stack.push_async_callback(self.engine.stop)
         self.identity = Authenticator(config.identity)
@@ -214,11 +215,9 @@ class Gateway:
 
     async def _keep_proving(self) -> None:
         """Play the planted exchanges until they go as they must, then again every five minutes."""
-        issuer = self._config.identity.issuers[0]
-        kind = next(iter(issuer.identifiers))
         quiet = replace(self.rooms, observer=_Nobody())
         while True:
-            fault = await prove(quiet, kind, issuer.issuer)
+            fault = await prove(quiet, self._plan)
             if self.draining:
                 return  # its exchanges were cut off, which says nothing about the policy
             if fault != self._proof:
@@ -307,11 +306,6 @@ class _Nobody:
     """The self-proof stays out of the metrics: they are about real exports."""
 
     def exchange(self, evidence: object) -> None: ...
-
-
-def _plan(config: Config) -> Plan:
-    issuers = {each.issuer: tuple(each.identifiers) for each in config.identity.issuers}
-    return plan(config.endpoints, issuers, config.policy.request_phase)
 
 
 def _engine(settings: PolicySettings, probes: Plan) -> Engine:

@@ -24,6 +24,8 @@ _PARAMETERS = {"strict-builtin-errors": "true", "provenance": "true"}
 _HEALTH_DEADLINE = 2.0
 _MODULES_DEADLINE = 10.0
 _MAX_ANSWER = 8 << 20
+_MAX_MODULES = 64 << 20
+"""Bytes of OPA's modules: it shows their syntax trees, some twenty times the size of their text."""
 _CONNECTIONS = 64
 
 UNVERSIONED = "unversioned"
@@ -83,8 +85,7 @@ class OpaEngine:
         try:
             async with asyncio.timeout(_MODULES_DEADLINE):
                 async with self._client._session.get(f"{self._client.root_url}/policies") as answer:
-                    body: bytes = await answer.json()
-                    return body
+                    return await _whole(answer, _MAX_MODULES)
         except TimeoutError:
             raise Unavailable(Code.POLICY_TIMEOUT, "reading OPA's modules") from None
         except _NotAnAnswer as problem:
@@ -152,13 +153,17 @@ class _Response(aiohttp.ClientResponse):
     """A response whose `json()` is its bytes: bounded, and not decoded by a lax decoder."""
 
     async def json(self, **_: Any) -> bytes:
-        body = bytearray()
-        async for chunk in self.content.iter_any():
-            body += chunk
-            if len(body) > _MAX_ANSWER:
-                self.close()
-                raise _NotAnAnswer("OPA's answer is too large")
-        return bytes(body)
+        return await _whole(self, _MAX_ANSWER)
+
+
+async def _whole(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            response.close()
+            raise _NotAnAnswer("OPA's answer is too large")
+    return bytes(body)
 
 
 async def _only_answers(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.policy.bundles.contents import SIGNATURES, counts
 from gateway.policy.bundles.faults import BundleError
-from gateway.policy.bundles.files import Stamp, read
+from gateway.policy.bundles.files import Stamp, read, stamp
 
 _MAX_FILES = 1_000
 _ATTEMPTS = 5
@@ -30,7 +30,8 @@ class Look:
 def look(folder: Path, *, whole: bool = False) -> Look:
     """The look of a folder: of the files that count, or of all (`whole`). Raises BundleError."""
     if not _is_folder(folder):
-        raise BundleError(folder, "not a folder")
+        nothing = "" if stamp(folder) else ": there is nothing"
+        raise BundleError(folder, f"not a folder and not a .tar.gz{nothing}")
     root = _resolved(folder)
     stamps: dict[str, Stamp] = {}
     for path in _paths(root, (lambda _: True) if whole else _matters):
