@@ -198,16 +198,23 @@ def _see_off(patience: float) -> None:
 # --- the child's side ---------------------------------------------------------------------------
 
 
+def end_with(parent: int) -> None:
+    """End when the parent does: one that is killed outright must not leave a runaway child behind.
+
+    It may be dead already. A process that is forked has to say so for itself.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
 @contextlib.contextmanager
 def living(name: str, parent: int, *, nice: int = 0) -> Iterator[None]:
     """The whole life of a child; the process ends with the block, whatever happens in it.
 
     What goes wrong is one line on standard error, by type and place: a text may quote a body.
     """
-    # A parent killed outright must not leave a runaway child behind; it may be dead already.
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
+    end_with(parent)
     harden()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     os.nice(nice)

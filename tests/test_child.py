@@ -178,3 +178,23 @@ def test_a_hardened_process_dumps_no_core() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True
     )
     assert done.stdout == "0\n"
+
+
+def test_a_forked_process_ends_with_its_parent_too() -> None:
+    code = (
+        "import os, signal\n"
+        "from gateway.child import end_with\n"
+        "parent = os.getpid()\n"
+        "reading, writing = os.pipe()\n"
+        "if os.fork() == 0:\n"
+        "    end_with(parent)\n"
+        "    os.write(writing, b'x')\n"
+        "    signal.pause()\n"
+        "os.read(reading, 1)\n"
+        "os.kill(parent, signal.SIGKILL)\n"
+    )
+    # Returns when both are gone: the forked one holds the other end of standard output, too.
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, cwd=REPOSITORY, check=False, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL
