@@ -17,6 +17,8 @@ def show(proposal: Proposal) -> None:
     console = Console(highlight=False)
     for finding in proposal.findings:
         if finding.candidates:
+            where = f"{finding.where}: {finding.records}" if finding.where else finding.records
+            console.print(Text(plain(f"records at {where}")), soft_wrap=True)
             console.print(_table(finding))
     for warning in proposal.warnings:
         console.print(f"[yellow]![/yellow] {escape(plain(warning))}", soft_wrap=True)
@@ -39,9 +41,7 @@ def _heading(proposal: Proposal, number: int) -> str:
 
 
 def _table(finding: Finding) -> Table:
-    where = f"{finding.where}: {finding.records}" if finding.where else finding.records
-    table = Table("", "locator", "kind", "sure", "evidence", "values", title_justify="left")
-    table.title = Text(plain(f"records at {where}"))
+    table = Table("", "locator", "kind", "sure", "evidence", "values")
     table.columns[1].overflow = "fold"
     for each in finding.candidates[:_SHOWN]:
         table.add_row(

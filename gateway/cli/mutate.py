@@ -51,13 +51,13 @@ def mutate(
     """Change one thing at a time in real bodies, and demand that the policy notices.
 
     The bodies are of this caller: each must leave, whole or in part. Then one owner, one entry of
-    a manifest, one member's name, one identifier, one actor or one end of a grant is another, and
-    exactly what was changed must stay behind (or all of it). Also lists the fields that nothing
-    compares or masks.
+    a manifest, one member's name, one identifier, role or claim, one actor or one end of a grant
+    is another, and exactly what was changed must stay behind (or all of it). Also lists the fields
+    that nothing compares or masks, and what of the caller nothing rests on.
 
     The output holds what the bodies hold: it is for your eyes. Exit code 0 where every mutant was
-    killed, 1 where one survived or took others with it, 2 where the input can't be used, or where
-    nothing leaves in the first place.
+    killed, 1 where one survived, took others with it, or could not be told (the policy failed), 2
+    where the input can't be used, or where nothing leaves in the first place.
     """
     settings = loaded(config)
     from gateway.workbench.mutate.baselines import Wanted
@@ -116,12 +116,14 @@ def _document(report: "Report") -> dict[str, Any]:
         "well": report.well,
         "possible": report.possible,
         "tried": len(report.outcomes),
-        "unused": report.unused,
+        "unused": len(report.idle),
+        "rests_not_on": report.rests_not_on,
         "kinds": {
             kind.value: {fate.value: len(report.of(fate, kind)) for fate in Fate} for kind in Kind
         },
         "survived": [_told(each) for each in report.of(Fate.SURVIVED)],
         "overkill": [_told(each) for each in report.of(Fate.OVERKILL)],
+        "unproven": [_told(each) for each in report.of(Fate.UNPROVEN)],
         "never_compared": [
             {
                 "members": each.part or None,

@@ -14,6 +14,7 @@ from gateway.workbench.mutate.mutation import Outcome, Report
 from gateway.workbench.wording import counted, plain
 
 _SHOWN = 20
+_UNCOMPARED = "never compared, never masked: a mistake here goes unnoticed"
 
 
 def show(report: Report) -> None:
@@ -23,19 +24,25 @@ def show(report: Report) -> None:
     for fate, title in (
         (Fate.SURVIVED, "survived: it was changed, and it left"),
         (Fate.OVERKILL, "overkill: others stayed behind, too"),
+        (Fate.UNPROVEN, "unproven: something failed, which says nothing about the change"),
     ):
         found = report.of(fate)
         if found:
-            console.print(_outcomes(f"{title} ({len(found)})", found))
+            console.print(Text(f"{title} ({len(found)})"), soft_wrap=True)
+            console.print(_outcomes(found))
     if report.uncompared:
+        console.print(_UNCOMPARED, soft_wrap=True)
         console.print(_uncompared(report))
+    if report.rests_not_on:
+        names = ", ".join(map(plain, report.rests_not_on))
+        console.print(Text(f"nothing rests on {names}"), soft_wrap=True)
     for note in report.notes:
         console.print(f"[yellow]![/yellow] {escape(plain(note))}", soft_wrap=True)
     typer.echo(_sum(report))
 
 
 def _kinds(report: Report) -> Table:
-    table = Table("changed", "tried", "killed", "survived", "overkill", "killed by")
+    table = Table("changed", "tried", "killed", "survived", "overkill", "unproven", "killed by")
     for kind in Kind:
         counts = {fate: len(report.of(fate, kind)) for fate in Fate}
         if not sum(counts.values()):
@@ -47,13 +54,14 @@ def _kinds(report: Report) -> Table:
             str(counts[Fate.KILLED]),
             Text(str(counts[Fate.SURVIVED]), "bold red" if counts[Fate.SURVIVED] else ""),
             Text(str(counts[Fate.OVERKILL]), "yellow" if counts[Fate.OVERKILL] else ""),
+            Text(str(counts[Fate.UNPROVEN]), "yellow" if counts[Fate.UNPROVEN] else ""),
             ", ".join(f"{name} {count}" for name, count in by.most_common()),
         )
     return table
 
 
-def _outcomes(title: str, found: tuple[Outcome, ...]) -> Table:
-    table = Table("what", "where", "field", "old → new", "why", title=title, title_justify="left")
+def _outcomes(found: tuple[Outcome, ...]) -> Table:
+    table = Table("what", "where", "field", "old → new", "why")
     for each in found[:_SHOWN]:
         change = each.change
         table.add_row(
@@ -76,8 +84,7 @@ def _place(where: Where) -> str:
 
 
 def _uncompared(report: Report) -> Table:
-    table = Table("members", "field", "records", "hint", title_justify="left")
-    table.title = "never compared, never masked: a mistake here goes unnoticed"
+    table = Table("members", "field", "records", "hint")
     hinted = sorted(report.uncompared, key=lambda each: (not each.hint, each.part, each.locator))
     for each in hinted[:_SHOWN]:
         table.add_row(
@@ -98,9 +105,11 @@ def _sum(report: Report) -> str:
         parts.append(f"{survived} survived")
     if overkill := len(report.of(Fate.OVERKILL)):
         parts.append(f"{overkill} took others with them")
-    if report.unused:
-        parts.append(f"{report.unused} changed nothing that counts")
-    left = report.possible - tried - report.unused
+    if unproven := len(report.of(Fate.UNPROVEN)):
+        parts.append(f"{unproven} unproven")
+    if report.idle:
+        parts.append(f"{len(report.idle)} changed nothing that counts")
+    left = report.possible - tried - len(report.idle)
     if left:
         parts.append(f"{left} more are possible: --limit")
     return "; ".join(parts)

@@ -16,7 +16,8 @@ def outcome(kind: Kind, fate: Fate, by: str, record: int = 0) -> Outcome:
 
 def report(*outcomes: Outcome) -> Report:
     fields = (Uncompared("", "$.note", 3), Uncompared("", "$.email", 3, "compare it?"))
-    return Report((), outcomes, 40, 2, fields, ("a note",))
+    nowhere = Change(Kind.CLAIM, Where("voice.zip", "caller.claims.purpose"), "x", '"a"', '"b"')
+    return Report((), outcomes, 40, (nowhere, nowhere), fields, ("a note",))
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,8 @@ def test_kinds_survivors_and_the_sum_are_shown(capsys: pytest.CaptureFixture[str
     assert "overkill: others stayed behind, too (1)" in shown
     assert "voice.zip: manifest.json, record 7" in shown
     assert "! a note" in shown
+    assert "\nnothing rests on caller.claims.purpose\n" in shown
+    assert "\nnever compared, never masked: a mistake here goes unnoticed\n" in shown
     assert shown.splitlines()[-1] == (
         "1 of 3 mutants killed; 1 survived; 1 took others with them; 2 changed nothing that"
         " counts; 35 more are possible: --limit"

@@ -6,7 +6,8 @@ bodies.py      a whole body: the units that leave or stay by themselves, and who
 mutants.py     what a mutant is; a fair choice among too many
 baselines.py   bodies before anything is changed
 edits.py       everything that can be changed in a body
-standing.py    everything that can be changed in who asks, and until when they may
+standing.py    everything that can be changed in who asks
+grants.py      everything that can be changed in the deployment's data: until when they may
 fates.py       what became of a mutant: killed, survived, or more withheld than changed
 trying.py      mutants are made, played and judged
 uncompared.py  the fields that no locator, mask or rule ever looks at

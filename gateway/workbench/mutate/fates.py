@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.errors import Code
+from gateway.errors import BadUpstream, Code, Forbidden
 from gateway.model import Decision, Effect, Inspection
 from gateway.workbench.mutate.bodies import Unit
 from gateway.workbench.wording import counted
@@ -13,11 +13,13 @@ from gateway.workbench.wording import counted
 
 class Fate(StrEnum):
     """`killed`: exactly what was changed stayed behind, or all of it. `survived`: it left.
-    `overkill`: so did others stay behind, for no reason that lies in them."""
+    `overkill`: so did others stay behind, for no reason that lies in them. `unproven`: nothing
+    left, but because the policy or the machine failed, which says nothing about the change."""
 
     KILLED = "killed"
     SURVIVED = "survived"
     OVERKILL = "overkill"
+    UNPROVEN = "unproven"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,17 @@ class Verdict:
     by: str
 
 
-def of_refusal(code: Code) -> Verdict:
+_TELLING = (
+    Forbidden.codes | BadUpstream.codes | {Code.POLICY_UNDEFINED, Code.DECISION_INVALID}
+) - {Code.INSPECTION_FAILED}
+"""Refusals that have their cause in the body, or in what the policy says about it."""
+
+
+def of_refusal(code: Code, note: str = "") -> Verdict:
     """Nothing leaves."""
-    return Verdict(Fate.KILLED, code.value)
+    if code in _TELLING:
+        return Verdict(Fate.KILLED, code.value)
+    return Verdict(Fate.UNPROVEN, f"{code.value} ({note})" if note else code.value)
 
 
 def of_units(expected: Sequence[Unit], left: Sequence[Unit]) -> Verdict:
@@ -70,9 +80,13 @@ def of_decisions(
         return None
     if other_reasons and after is not None and set(after.reasons) != set(before.reasons):
         permitted = released
-    if more := _released(inspection, after) - permitted:
+    left = _released(inspection, after)
+    if more := left - permitted:
         records = sum(inspection.groups[index].records for index in more)
         return Verdict(Fate.SURVIVED, f"{counted(records, 'record')} left that must stay behind")
+    masks = set((control or before).mask)
+    if left and after is not None and (bare := masks - set(after.mask)):
+        return Verdict(Fate.SURVIVED, f"{counted(len(bare), 'field')} left that must be masked")
     blocked = after is None or after.effect is Effect.BLOCK
     return Verdict(Fate.KILLED, "blocked" if blocked else "withheld")
 

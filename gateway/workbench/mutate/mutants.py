@@ -19,6 +19,7 @@ class Kind(StrEnum):
     MEMBER = "member"
     ACTOR = "actor"
     CALLER = "caller"
+    CLAIM = "claim"
     EXPIRY = "expiry"
 
 

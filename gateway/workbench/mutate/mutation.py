@@ -2,7 +2,8 @@
 
     baselines  each body must leave, whole or in part, or there is nothing to protect
     edits      one owner, manifest entry or member's name is changed; the exchange is played whole
-    standing   one identifier, actor or end of a grant is changed; the policy is asked again
+    standing   one identifier, role, claim or actor is changed; the policy is asked again
+    grants     one end of a grant is changed in the deployment's data; the policy is asked again
 
 Deterministic: the same files, options and seed make the same mutants.
 """
@@ -38,12 +39,12 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Report:
     """All that was found. `possible` are the mutants there would have been without a limit,
-    `unused` those on whose change nothing rested, so that there was nothing to test."""
+    `idle` are changes on which nothing rested, so that there was nothing to test."""
 
     baselines: tuple[Baseline, ...]
     outcomes: tuple[Outcome, ...]
     possible: int
-    unused: int
+    idle: tuple[Change, ...]
     uncompared: tuple[Uncompared, ...]
     notes: tuple[str, ...]
 
@@ -54,6 +55,12 @@ class Report:
             for each in self.outcomes
             if each.verdict.fate is fate and kind in (None, each.change.kind)
         )
+
+    @property
+    def rests_not_on(self) -> tuple[str, ...]:
+        """Parts of the caller and of the deployment's data of which no change made a difference."""
+        counted = {each.change.where.locator for each in self.outcomes}
+        return tuple(sorted({each.where.locator for each in self.idle} - counted))
 
     @property
     def well(self) -> bool:
@@ -72,10 +79,13 @@ async def mutate(wanted: Wanted, progress: Progress = lambda _done, _all: None) 
         tries = Tries(desk, wanted, baselines, _deployment(policy))
         chosen, possible = fair(tries.all(), lambda each: each.change, wanted.limit, wanted.seed)
         outcomes: list[Outcome] = []
+        idle: list[Change] = []
         for number, each in enumerate(chosen):
             progress(number, len(chosen))
             verdict = await tries.fate(each)
-            if verdict is not None:
+            if verdict is None:
+                idle.append(each.change)
+            else:
                 outcomes.append(Outcome(each.change, verdict))
         progress(len(chosen), len(chosen))
     if not outcomes:
@@ -86,7 +96,7 @@ async def mutate(wanted: Wanted, progress: Progress = lambda _done, _all: None) 
         tuple(baselines),
         tuple(outcomes),
         possible,
-        len(chosen) - len(outcomes),
+        tuple(idle),
         uncompared([each.fixture.body for each in baselines], looked_at),
         tuple(_notes(baselines, policy)),
     )

@@ -1,25 +1,24 @@
-"""Everything that can be changed in who asks, and until when they may.
+"""Everything that can be changed in who asks.
 
 What is asked for stays the same, so that only the question changes. What must then stay behind
-follows from a control: a wrong identifier is worth no more than none, and a grant that has expired
-no more than one that was never given. Where the control loses nothing, the thing isn't what the
-release rests on, and there is nothing to test.
+follows from a control: a wrong identifier is worth no more than one that means nothing, a wrong
+role no more than none, a claim that has expired no more than one that isn't there. Where the
+control loses nothing, the thing isn't what the release rests on, and there is nothing to test.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from gateway.model import Actor, Caller
+from gateway.model import Actor, Caller, Identifier
 from gateway.policy.contract import Question
+from gateway.workbench.mutate.grants import past
 from gateway.workbench.mutate.mutants import Change, Kind, Where
 from gateway.workbench.mutate.values import foreign, lookalikes, types
 
 _STRANGER = "mutant"
-_WORDS = ("expir", "until", "valid_to", "validto", "not_after", "notafter", "end_at", "revoked")
-_BEFORE = timedelta(days=1)
+_NOBODY = Identifier("mutant", "mutant")
+"""An identifier that means nothing: without any, a caller may not even ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,38 +35,92 @@ class Asked:
 
 
 def asked(question: Question, file: str) -> Iterator[Asked]:
-    """Changes of the caller: of each identifier, of the actor, of claims that expire."""
-    yield from _of_identifiers(question, file)
-    yield from _of_actor(question, file)
-    yield from _of_claims(question, file)
-
-
-def _with(question: Question, caller: Caller) -> Question:
-    return replace(question, caller=caller)
-
-
-def _of_identifiers(question: Question, file: str) -> Iterator[Asked]:
+    """Changes of the caller: of each identifier, role, scope and claim, of claims that expire, and
+    of the actor."""
     caller = question.caller
+    asked_about = frozenset(owner.value for owner in question.subjects)
+    for part in _parts(caller):
+        control = replace(question, caller=part.having(None))
+        end = past(part.locator, part.value, question.received_at)
+        if end is not None and part.kind is Kind.CLAIM:
+            variants = [(Kind.EXPIRY, "in the past", end)]
+        else:
+            variants = [
+                (part.kind, each.how, each.value)
+                for each in (
+                    foreign(part.value, known=asked_about),
+                    *types(part.value),
+                    *lookalikes(part.value),
+                )
+                if each.value is not None and (part.typed or type(each.value) is str)
+            ]
+        for kind, how, new in variants:
+            where = Where(file, part.locator)
+            change = Change(kind, where, how, json.dumps(part.value), json.dumps(new))
+            yield Asked(change, replace(question, caller=part.having(new)), control)
+    yield from _of_actor(question, file)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One thing that is known of a caller. `having` makes a caller with another value in its place,
+    or, for None, with none. `typed` where its type is part of the value."""
+
+    kind: Kind
+    locator: str
+    value: str | int
+    having: Callable[[str | int | None], Caller]
+    typed: bool = True
+
+
+def _parts(caller: Caller) -> Iterator[_Part]:
+    for index, identifier in enumerate(caller.identifiers):
+        yield _identifier(caller, index, identifier)
+    for role in caller.roles:
+        yield _role(caller, role)
+    for scope in caller.scopes:
+        yield _scope(caller, scope)
+    for name, value in caller.claims.items():
+        if type(value) in (str, int):
+            yield _claim(caller, name, value)
+
+
+def _identifier(caller: Caller, index: int, identifier: Identifier) -> _Part:
     known = caller.identifiers
-    for index, identifier in enumerate(known):
-        rest = (*known[:index], *known[index + 1 :])
-        control = _with(question, replace(caller, identifiers=rest))
-        where = Where(file, f"caller.identifiers.{identifier.kind}")
-        asked_about = frozenset(owner.value for owner in question.subjects)
-        variants = (
-            foreign(identifier.value, known=asked_about),
-            *types(identifier.value),
-            *lookalikes(identifier.value),
-        )
-        for variant in variants:
-            if variant.value is None:
-                continue
-            changed = replace(identifier, value=variant.value)
-            identifiers = (*known[:index], changed, *known[index + 1 :])
-            change = Change(
-                Kind.CALLER, where, variant.how, json.dumps(identifier.value), variant.text
-            )
-            yield Asked(change, _with(question, replace(caller, identifiers=identifiers)), control)
+
+    def having(new: str | int | None) -> Caller:
+        other = _NOBODY if new is None else replace(identifier, value=new)
+        return replace(caller, identifiers=(*known[:index], other, *known[index + 1 :]))
+
+    return _Part(Kind.CALLER, f"caller.identifiers.{identifier.kind}", identifier.value, having)
+
+
+def _role(caller: Caller, role: str) -> _Part:
+    def having(new: str | int | None) -> Caller:
+        return replace(caller, roles=_exchanged(caller.roles, role, new))
+
+    return _Part(Kind.CLAIM, f"caller.roles.{role}", role, having, typed=False)
+
+
+def _scope(caller: Caller, scope: str) -> _Part:
+    def having(new: str | int | None) -> Caller:
+        return replace(caller, scopes=_exchanged(caller.scopes, scope, new))
+
+    return _Part(Kind.CLAIM, f"caller.scopes.{scope}", scope, having, typed=False)
+
+
+def _exchanged(words: tuple[str, ...], old: str, new: str | int | None) -> tuple[str, ...]:
+    rest = tuple(each for each in words if each != old)
+    return rest if new is None else (*rest, str(new))
+
+
+def _claim(caller: Caller, name: str, value: str | int) -> _Part:
+    less = {key: each for key, each in caller.claims.items() if key != name}
+
+    def having(new: str | int | None) -> Caller:
+        return replace(caller, claims=less if new is None else {**less, name: new})
+
+    return _Part(Kind.CLAIM, f"caller.claims.{name}", value, having)
 
 
 def _of_actor(question: Question, file: str) -> Iterator[Asked]:
@@ -76,7 +129,7 @@ def _of_actor(question: Question, file: str) -> Iterator[Asked]:
     def changed(how: str, actor: Actor | None, reasons: bool = False) -> Asked:
         old = caller.actor.id if caller.actor else "none"
         change = Change(Kind.ACTOR, where, how, old, actor.id if actor else "none")
-        return Asked(change, _with(question, replace(caller, actor=actor)), None, reasons)
+        return Asked(change, replace(question, caller=replace(caller, actor=actor)), None, reasons)
 
     if caller.actor is None:
         yield changed("somebody acts for the caller", Actor(_STRANGER, caller.issuer))
@@ -88,116 +141,3 @@ def _of_actor(question: Question, file: str) -> Iterator[Asked]:
         yield changed(f"another actor: {variant.how}", replace(actor, id=str(variant.value)))
     yield changed("an actor of another issuer", replace(actor, issuer="https://mutant.invalid"))
     yield changed("no actor", None, reasons=True)
-
-
-def _of_claims(question: Question, file: str) -> Iterator[Asked]:
-    caller, at = question.caller, question.received_at
-    for name, value in caller.claims.items():
-        past = _past(name, value, at)
-        if past is not None:
-            less = {key: each for key, each in caller.claims.items() if key != name}
-            change = Change(
-                Kind.EXPIRY,
-                Where(file, f"caller.claims.{name}"),
-                "in the past",
-                json.dumps(value),
-                json.dumps(past),
-            )
-            yield Asked(
-                change,
-                _with(question, replace(caller, claims={**less, name: past})),
-                _with(question, replace(caller, claims=less)),
-            )
-
-
-# --- the deployment's data ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """The deployment's data with one grant that has expired; in `control` it was never given."""
-
-    change: Change
-    data: Mapping[str, Any]
-    control: Mapping[str, Any]
-
-
-def expired(data: Mapping[str, Any], at: datetime) -> Iterator[Expired]:
-    """Each moment to come in the data, made one that is past; each end that is open, made one."""
-    for path, value in _leaves(data, ()):
-        past = _past(str(path[-1]), value, at)
-        if past is not None:
-            named = _is_end(str(path[-1]))
-            change = Change(
-                Kind.EXPIRY,
-                Where("", "data." + ".".join(map(str, path))),
-                "in the past",
-                json.dumps(value),
-                json.dumps(past),
-            )
-            # `{"subject": …, "expires_at": …}` is the grant; in `{"actor": "2030-…"}` the key is.
-            grant = path[:-1] if named else path
-            yield Expired(change, _set(data, path, past), _removed(data, grant))
-
-
-def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    match value:
-        case dict():
-            for key, each in value.items():
-                yield from _leaves(each, (*path, key))
-        case list():
-            for index, each in enumerate(value):
-                yield from _leaves(each, (*path, index))
-        case _ if path:
-            yield path, value
-        case _:
-            return
-
-
-def _is_end(name: str) -> bool:
-    return any(word in name.lower() for word in _WORDS)
-
-
-def _past(name: str, value: Any, at: datetime) -> str | int | None:
-    """The value as one that is past, where it is a moment to come (RFC 3339, or seconds), or an
-    end that is open."""
-    if value is None and _is_end(name):
-        return (at - _BEFORE).astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if type(value) is int and _is_end(name) and value > at.timestamp():
-        return int((at - _BEFORE).timestamp())
-    if not isinstance(value, str) or len(value) < len("2026-01-01T00:00:00Z"):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None or moment <= at:
-        return None
-    return (at - _BEFORE).astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _set(data: Any, path: tuple[str | int, ...], value: Any) -> Any:
-    """A copy of the data with another value at the path."""
-    if not path:
-        return value
-    step, *rest = path
-    if isinstance(data, list):
-        return [
-            _set(each, tuple(rest), value) if index == step else each
-            for index, each in enumerate(data)
-        ]
-    return {
-        key: _set(each, tuple(rest), value) if key == step else each for key, each in data.items()
-    }
-
-
-def _removed(data: Any, path: tuple[str | int, ...]) -> Any:
-    """A copy of the data without what stands at the path."""
-    step, *rest = path
-    items = enumerate(data) if isinstance(data, list) else data.items()
-    left = [
-        (key, _removed(each, tuple(rest)) if key == step else each)
-        for key, each in items
-        if rest or key != step
-    ]
-    return [each for _, each in left] if isinstance(data, list) else dict(left)

@@ -18,8 +18,9 @@ from gateway.workbench.mutate.baselines import Baseline, Wanted
 from gateway.workbench.mutate.bodies import dissect
 from gateway.workbench.mutate.edits import edits
 from gateway.workbench.mutate.fates import Fate, Verdict
+from gateway.workbench.mutate.grants import Expired, expired
 from gateway.workbench.mutate.mutants import Change, Edit
-from gateway.workbench.mutate.standing import Asked, Expired, asked, expired
+from gateway.workbench.mutate.standing import Asked, asked
 from gateway.workbench.unusable import Unusable
 
 _EXPIRIES = 50
@@ -63,20 +64,23 @@ class Tries:
 
     async def fate(self, mutant: Mutant) -> Verdict | None:
         """None where nothing rests on what was changed."""
-        match mutant.made:
-            case Edit() as edit:
-                return await self._of_edit(mutant.baselines[0], edit)
-            case Asked() as each:
-                return await self._of_asked(mutant.baselines[0], each)
-            case Expired() as end:
-                return await self._of_expired(mutant.baselines, end)
-            case _:
-                assert_never(mutant.made)
+        try:
+            match mutant.made:
+                case Edit() as edit:
+                    return await self._of_edit(mutant.baselines[0], edit)
+                case Asked() as each:
+                    return await self._of_asked(mutant.baselines[0], each)
+                case Expired() as end:
+                    return await self._of_expired(mutant.baselines, end)
+                case _:
+                    assert_never(mutant.made)
+        except _Unproven as failed:
+            return failed.verdict
 
     async def _of_edit(self, baseline: Baseline, edit: Edit) -> Verdict:
         verdict = await self._desk.judge(self._wanted.trial(self._spec, edit.make()))
         if verdict.refusal is not None:
-            return fates.of_refusal(verdict.refusal.code)
+            return fates.of_refusal(verdict.refusal.code, verdict.refusal.note)
         if verdict.decision:
             self.masks.update(verdict.decision.mask)
         left = dissect(verdict.released() or b"", self._spec).units()
@@ -95,9 +99,9 @@ class Tries:
     async def _of_expired(self, baselines: Sequence[Baseline], end: Expired) -> Verdict | None:
         """The worst of all baselines; one that doesn't rest on the grant has no say."""
         control = await self._decisions(baselines, end.control)
-        if control is None:
+        after = await self._decisions(baselines, end.data)
+        if control is None or after is None:
             return None
-        after = await self._decisions(baselines, end.data) or [None] * len(baselines)
         told = [
             verdict
             for baseline, less, past in zip(baselines, control, after, strict=True)
@@ -126,9 +130,20 @@ class Tries:
                 return None
 
 
+class _Unproven(Exception):
+    """The policy could not be asked."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.by)
+        self.verdict = verdict
+
+
 async def _decision(desk: Desk, question: Question) -> Decision | None:
-    """What the policy says; None where it says nothing that could be used."""
+    """What the policy says; None where it says nothing that could be used. Raises _Unproven."""
     try:
         return await desk.decide(question)
-    except Refusal:
+    except Refusal as refusal:
+        verdict = fates.of_refusal(refusal.code, refusal.note)
+        if verdict.fate is Fate.UNPROVEN:
+            raise _Unproven(verdict) from None
         return None

@@ -46,6 +46,18 @@ def test_a_refusal_kills_and_says_by_what() -> None:
     assert (verdict.fate, verdict.by) == (Fate.KILLED, "body_ambiguous")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        Code.POLICY_UNAVAILABLE, Code.POLICY_TIMEOUT, Code.OVERLOADED, Code.SPOOL_FULL,
+        Code.INTERNAL_ERROR, Code.INSPECTION_FAILED, Code.INSPECTION_TIMEOUT, Code.TOKEN_EXPIRED,
+    ],
+)  # fmt: skip
+def test_a_failure_of_something_else_kills_nothing(code: Code) -> None:
+    verdict = fates.of_refusal(code, "why")
+    assert (verdict.fate, verdict.by) == (Fate.UNPROVEN, f"{code} (why)")
+
+
 INSPECTION = Inspection(
     Format.NDJSON,
     (Group((A,), Attribution.DIRECT, "", 3), Group((B,), Attribution.DIRECT, "", 2)),
@@ -53,9 +65,13 @@ INSPECTION = Inspection(
 )  # fmt: skip
 
 
-def decision(*permitted: SubjectRef, reasons: tuple[str, ...] = ("self_access",)) -> Decision:
+def decision(
+    *permitted: SubjectRef,
+    reasons: tuple[str, ...] = ("self_access",),
+    mask: tuple[str, ...] = (),
+) -> Decision:
     effect = Effect.REDACT if permitted else Effect.BLOCK
-    return Decision(effect, frozenset(permitted), False, frozenset(), (), reasons, "r1")
+    return Decision(effect, frozenset(permitted), False, frozenset(), mask, reasons, "r1")
 
 
 def told(
@@ -70,6 +86,13 @@ def test_what_the_control_withholds_must_be_withheld() -> None:
     assert told(decision(A, B), decision(A, B), decision(A)) is Fate.SURVIVED
     assert told(decision(A), decision(A), None) is Fate.SURVIVED
     assert told(decision(A), None, None) is Fate.KILLED
+
+
+def test_what_is_masked_must_be_masked_in_what_still_leaves() -> None:
+    before, control = decision(A, B, mask=("$.a",)), decision(A, mask=("$.a", "$.b"))
+    assert told(before, decision(A, mask=("$.b", "$.a")), control) is Fate.KILLED
+    assert told(before, decision(A, mask=("$.a",)), control) is Fate.SURVIVED
+    assert told(before, decision(mask=()), control) is Fate.KILLED
 
 
 def test_where_the_control_loses_nothing_there_is_nothing_to_test() -> None:

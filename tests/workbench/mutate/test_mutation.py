@@ -116,6 +116,18 @@ permits contains {{"kind": "account", "value": "B7"}} if {{
     assert overkill[0].verdict.by == "1 unit withheld that nobody changed"
 
 
+async def test_a_policy_that_fails_is_not_taken_for_one_that_notices(
+    config: Config, tmp_path: Path
+) -> None:
+    fragile = "\t1 / (2 - count(input.payload.subjects)) > 0\n" + f"\t{EQUAL}"
+    bundle = spoiled(tmp_path, f"\t{EQUAL}", fragile)
+    report = await tried(config, tmp_path, "voice", lines("A1", "A1"), bundle=bundle)
+    assert not report.well and not report.of(Fate.SURVIVED)
+    unproven = report.of(Fate.UNPROVEN)
+    assert {each.change.kind for each in unproven} == {Kind.OWNER, Kind.LOOKALIKE}
+    assert unproven[0].verdict.by.startswith("policy_unavailable (the evaluation fails")
+
+
 async def test_the_story_of_2018(config: Config, tmp_path: Path) -> None:
     """Whoever ordered the archive owned all of it: so thought the export, and nobody compared the
     1,700 recordings in it with the one who asked. On Anna's own archive that policy looks right:
@@ -273,7 +285,7 @@ async def test_the_same_seed_tries_the_same_mutants(config: Config, tmp_path: Pa
     again = await tried(config, tmp_path, "voice", body, limit=12, seed=3)
     other = await tried(config, tmp_path, "voice", body, limit=12, seed=4)
     assert one.outcomes == again.outcomes != other.outcomes
-    assert len(one.outcomes) + one.unused == 12 < one.possible
+    assert len(one.outcomes) + len(one.idle) == 12 < one.possible
 
 
 async def test_progress_is_told_to_the_end(config: Config, tmp_path: Path) -> None:
