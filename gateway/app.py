@@ -36,7 +36,7 @@ from gateway.policy.bundle import Bundle, BundleError
 from gateway.policy.bundles.source import make_source
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import Engine, Stage
+from gateway.policy.engine import Engine
 from gateway.policy.opa import OpaEngine
 from gateway.policy.opa_proof import ProvenOpa
 from gateway.policy.probes import Plan
@@ -49,7 +49,7 @@ from gateway.proxy.settings import Address
 from gateway.proxy.upstream import UpstreamClient
 from gateway.selfproof import plan, prove
 from gateway.spool import Spool
-from gateway.telemetry import logs
+from gateway.telemetry import logs, readings
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.onboarding import Onboarding
@@ -146,7 +146,8 @@ class Gateway:
         self.inspector = Dispatch(config.inspection, self.spool)
         await self.inspector.start()
         stack.push_async_callback(self.inspector.stop)
-        self.engine = _engine(config.policy, _plan(config))
+        self._plan = plan(config.endpoints, config.identity.issuers, config.policy)
+        self.engine = _engine(config.policy, self._plan)
         await self.engine.start()
         stack.push_async_callback(self.engine.stop)
         self.identity = Authenticator(config.identity)
@@ -214,11 +215,9 @@ class Gateway:
 
     async def _keep_proving(self) -> None:
         """Play the planted exchanges until they go as they must, then again every five minutes."""
-        issuer = self._config.identity.issuers[0]
-        kind = next(iter(issuer.identifiers))
         quiet = replace(self.rooms, observer=_Nobody())
         while True:
-            fault = await prove(quiet, kind, issuer.issuer)
+            fault = await prove(quiet, self._plan)
             if self.draining:
                 return  # its exchanges were cut off, which says nothing about the policy
             if fault != self._proof:
@@ -227,63 +226,16 @@ class Gateway:
             await asyncio.sleep(_PROOF_PERIOD if self._proven else _PROOF_RETRY)
 
     def _readings(self) -> Iterable[Reading]:
-        log, engine, workers = self.log.facts(), self.engine.facts(), self.inspector.facts()
-        yield Reading("ready", "1 if the planted exchanges went as they must.", self._proven)
         proxy = self._data.facts()
-        yield Reading("in_flight_exchanges", "Exchanges not yet ended.", proxy.exchanges)
-        yield Reading("connections", "Open connections of callers.", proxy.connections)
-        yield Reading("spool_bytes", "Bytes of responses held on disk.", self.spool.bytes_used)
-        yield Reading("spool_limit_bytes", "The most the spool may hold.", self.spool.limit)
-        yield Reading("spool_files", "Responses held on disk.", self.spool.files_open)
-        yield Reading("log_entries", "Sequence number of the last durable entry.", log.entries)
-        yield Reading("log_bytes", "Size of the decision log.", log.bytes)
-        yield Reading("log_queue", "Entries waiting to be durable.", log.queue)
-        yield Reading("log_syncs", "Groups made durable since the start.", log.syncs)
-        yield Reading("log_sync_seconds", "Duration of the last sync.", log.last_sync_seconds)
-        yield Reading("log_failed", "1 while the log can't be written: page.", bool(log.fault))
-        yield Reading(
-            "log_unrecorded_entries",
-            "Refused exchanges that the log could not record since the start.",
-            log.unrecorded,
-        )
-        yield Reading("inspection_workers_ready", "Inspecting processes.", workers.ready)
-        yield Reading("inspection_worker_restarts", "Inspecting processes lost.", workers.restarts)
-        yield Reading("inspection_jobs", "Bodies waiting or being inspected.", workers.jobs)
-        yield Reading("policy_restarts", "Policy engines lost.", engine.restarts)
-        yield Reading("policy_questions_waiting", "Questions not yet answered.", engine.waiting)
-        yield Reading(
-            "policy_info",
-            "The active policy, as labels.",
-            1,
-            {"engine": engine.kind.value, "revision": engine.revision},
-        )
-        yield Reading("policy_activations", "Policies that went live.", engine.activations)
-        for stage in Stage:
-            yield Reading(
-                "policy_rejections",
-                "Policies that did not go live, by how far they came. The one before stays.",
-                engine.rejections.get(stage, 0),
-                {"stage": stage.value},
-            )
-        if engine.activated_at is not None:
-            yield Reading(
-                "policy_activated_timestamp_seconds",
-                "When the active policy went live.",
-                engine.activated_at,
-            )
-        if engine.age is not None:
-            yield Reading(
-                "policy_age_seconds", "Since its source confirmed the active policy.", engine.age
-            )
+        yield Reading("ready", "1 if the planted exchanges went as they must.", self._proven)
+        yield from readings.data_port(proxy.exchanges, proxy.connections)
+        yield from readings.spool(self.spool)
+        yield from readings.decision_log(self.log.facts())
+        yield from readings.inspection(self.inspector.facts())
+        yield from readings.policy(self.engine.facts())
         if self.shadow:
             yield from shadow_readings(self.shadow.facts())
-        for facts in self.identity.key_facts():
-            issuer = {"issuer": facts.issuer}
-            yield Reading("keys", "Usable keys of an issuer.", facts.keys, issuer)
-            yield Reading("keys_ignored", "Keys left out.", sum(facts.ignored.values()), issuer)
-            yield Reading("keys_live", "1 if an issuer's keys count.", facts.live, issuer)
-            if facts.age is not None:
-                yield Reading("keys_age_seconds", "Since the last good read.", facts.age, issuer)
+        yield from readings.keys(self.identity.key_facts())
 
 
 def _now() -> datetime:
@@ -307,11 +259,6 @@ class _Nobody:
     """The self-proof stays out of the metrics: they are about real exports."""
 
     def exchange(self, evidence: object) -> None: ...
-
-
-def _plan(config: Config) -> Plan:
-    issuers = {each.issuer: tuple(each.identifiers) for each in config.identity.issuers}
-    return plan(config.endpoints, issuers, config.policy.request_phase)
 
 
 def _engine(settings: PolicySettings, probes: Plan) -> Engine:

@@ -1,23 +1,35 @@
 """A child process of ours: hardened, quiet, and never longer alive than its parent.
 
-    spawn("gateway.workers", …) ─▶ python -m gateway.workers … FD ─▶ with living(…): …
+    Child("gateway.workers", …) ─▶ python -m gateway.workers … PARENT FD ─▶ with living(…): …
 
-Parent and child hold one end each of a socket pair; the child gets the number of its end as its
-last argument.
+Parent and child hold one end each of a socket pair; the child gets its parent's process id and the
+number of its end as its last arguments. What they say to each other are frames: a length (4 bytes),
+a byte that means what their owners agreed on, and so many bytes.
 """
 
+import asyncio
 import contextlib
 import ctypes
 import os
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
+HEADER = struct.Struct("!IB")
+"""The head of a frame: the length of what follows, and a byte."""
+
+_READ = 64 * 1024
+"""Bytes read at once; an allocation of more than 128 KiB would cost a system call of its own."""
 _MEMORY = 4 * 2**30
 """Address space of a child: a parser that wants more dies, and its exchange is refused."""
+_GOING = 0.5
+"""Seconds in which a killed child is seen off. One that the kernel holds (in the call to a disk
+that hangs) takes longer, and nobody waits for it."""
 
 
 def harden() -> None:
@@ -35,18 +47,21 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
+# --- the parent's side --------------------------------------------------------------------------
+
+
 def spawn(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start `python -m module arguments… FD`; returns it and our end, which doesn't block.
+    """Start `python -m module arguments… PARENT FD`; returns it and our end, which doesn't block.
 
     Raises OSError where the system has no room for another process.
     """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    flags = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
+    fd = theirs.fileno()
     try:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, *flags, "-m", module, *arguments, str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
+            [sys.executable, *_flags(), "-m", module, *arguments, str(os.getpid()), str(fd)],
+            pass_fds=[fd],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
@@ -58,14 +73,148 @@ def spawn(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes], socket
     return process, ours
 
 
+def _flags() -> list[str]:
+    """As this interpreter runs; and `-m` finds a module in the current folder, which may be
+    anybody's, only where this one would."""
+    flags = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
+    try:
+        here = Path.cwd()
+    except OSError:  # it was deleted
+        return [*flags, "-P"]
+    trusted = any(Path(each).resolve() == here for each in sys.path)
+    return flags if trusted else [*flags, "-P"]
+
+
+class Child:
+    """One child as its parent sees it, owned by an event loop.
+
+    `heard` gets what follows the header of every frame that comes; `lost` is called once, when the
+    child ends before it is ended. Raises OSError where there is no room for another process.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        heard: Callable[[bytes], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self._heard, self._lost = heard, lost
+        self._loop = asyncio.get_running_loop()  # kept: asking for it costs a system call
+        self._incoming, self._outgoing = bytearray(), bytearray()
+        self._flushing = self._blocked = self._ended = False
+        self._process, self._socket = spawn(module, *arguments)
+        self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, frame: bytes) -> None:
+        """Frames of one turn of the loop share a system call. Lost where the child is gone."""
+        if self._ended:
+            return
+        self._outgoing += frame
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def send_with(self, fds: Sequence[int], frame: bytes) -> None:
+        """Send descriptors with the first byte of a frame, behind which nothing may wait."""
+        assert not self._outgoing, "descriptors would overtake a frame"
+        try:
+            sent = socket.send_fds(self._socket, [frame[: HEADER.size]], list(fds))
+        except OSError:
+            # If it isn't dead already; the reader sees the end of the stream.
+            self._process.kill()
+            return
+        self.send(frame[sent:])
+
+    def end(self) -> None:
+        """Kill it, if it lives."""
+        if self._ended:
+            return
+        self._ended = True
+        fileno = self._socket.fileno()
+        self._loop.remove_reader(fileno)
+        self._loop.remove_writer(fileno)
+        self._socket.close()
+        self._process.kill()
+        _held.append(self._process)
+        _see_off(_GOING)
+
+    def _flush(self) -> None:
+        """Send what the socket takes now, the rest when it can."""
+        self._flushing = False
+        if self._ended:
+            return
+        try:
+            while self._outgoing:
+                del self._outgoing[: self._socket.send(self._outgoing)]
+        except BlockingIOError:
+            if not self._blocked:
+                self._loop.add_writer(self._socket.fileno(), self._flush)
+                self._blocked = True
+            return
+        except OSError:
+            return  # the reader sees the end of the stream, and handles it
+        if self._blocked:
+            self._loop.remove_writer(self._socket.fileno())
+            self._blocked = False
+
+    def _readable(self) -> None:
+        try:
+            data = self._socket.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.end()
+            self._lost()
+            return
+        self._incoming += data
+        while not self._ended and len(self._incoming) >= HEADER.size:
+            length, _ = HEADER.unpack_from(self._incoming)
+            end = HEADER.size + length
+            if len(self._incoming) < end:
+                return
+            frame = bytes(self._incoming[HEADER.size : end])
+            del self._incoming[:end]
+            self._heard(frame)
+
+
+_held: list[subprocess.Popen[bytes]] = []
+"""Killed children that were not seen to end: no zombie stays longer than until the next one."""
+
+
+def _see_off(patience: float) -> None:
+    for process in tuple(_held):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience if process is _held[-1] else 0)
+            _held.remove(process)
+
+
+# --- the child's side ---------------------------------------------------------------------------
+
+
+def end_with(parent: int) -> None:
+    """End when the parent does: one that is killed outright must not leave a runaway child behind.
+
+    It may be dead already. A process that is forked has to say so for itself.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
 @contextlib.contextmanager
-def living(name: str, *, nice: int = 0) -> Iterator[None]:
+def living(name: str, parent: int, *, nice: int = 0) -> Iterator[None]:
     """The whole life of a child; the process ends with the block, whatever happens in it.
 
     What goes wrong is one line on standard error, by type and place: a text may quote a body.
     """
-    # A parent killed outright must not leave a runaway child behind.
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with(parent)
     harden()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     os.nice(nice)

@@ -58,9 +58,9 @@ class Endpoint:
     `enforcement: observe` is for an endpoint that is being onboarded: what the policy would block
     or redact is recorded and **released whole**, until `observe_until`, which is required then and
     at most 90 days ahead. From that instant on (a date: from its end, UTC) the policy is enforced,
-    also in a gateway that is started later. What can't be told is refused all the same: a body that
-    can't be read, a policy that doesn't answer, a token that isn't good. Both keys can be set in
-    the file only, not by the environment.
+    also for an exchange that is under way, and in a gateway that is started later. What can't be
+    told is refused all the same: a body that can't be read, a policy that doesn't answer, a token
+    that isn't good. Both keys can be set in the file only, not by the environment.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)

@@ -136,8 +136,9 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
             with steps("policy"):
                 decision = await rooms.policy.decide(question)
         with steps("enforcement"):
+            still = observing and route.endpoint.observes(rooms.now())  # a slow body outlasts it
             outcome = await enforce(
-                decision, inspection, response, body, limits, rooms.inspector, observing=observing
+                decision, inspection, response, body, limits, rooms.inspector, observing=still
             )
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all become a denial
         refusal = _as_refusal(error)

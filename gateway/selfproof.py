@@ -12,17 +12,20 @@ import gzip
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from gateway.endpoints import Endpoint, Endpoints, Route, split_template
 from gateway.enforcement import Denial, Release
 from gateway.errors import Code
 from gateway.exchange import Rooms, guard
+from gateway.identity.settings import ClaimSource, IssuerSettings, Template
 from gateway.inspection.settings import BodySpec, MemberSpec
-from gateway.model import Admitted, Attribution, Caller, Format, Identifier, Request
+from gateway.model import Admitted, Attribution, Caller, Format, Request
+from gateway.policy.planted import Cast, Holdings, Look
 from gateway.policy.probes import PROOF, Plan, Target
+from gateway.policy.settings import PolicySettings
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, Spooled
 
@@ -50,13 +53,15 @@ class _Planted:
         return Response((), payload, Spooled(InMemory(self.body)))
 
 
-async def prove(rooms: Rooms, kind: str, issuer: str) -> str | None:
-    """Play the planted exchanges for one identifier kind.
+async def prove(rooms: Rooms, plan: Plan) -> str | None:
+    """Play the planted exchanges, for the first identifier kind of the plan's first issuer.
 
     Returns None when all went as they must, or one sentence that says which did not.
     """
-    own, foreign = (f"self-proof-{secrets.token_hex(8)}" for _ in range(2))
-    caller = Caller(issuer, own, (Identifier(kind, own),))
+    issuer, looks = next(iter(plan.issuers.items()))
+    cast, kind = Cast(issuer, looks, secrets.token_hex(16), plan.holds), next(iter(looks))
+    caller = cast.caller(cast.own(kind))
+    own, foreign = cast.own(kind).value, cast.foreign(kind).value
     spec = BodySpec(Format.JSON, records="$[*]", subject=({kind: ("$.owner",)},))
     planted = replace(
         rooms,
@@ -93,29 +98,43 @@ def _fault(outcome: Release | Denial, must_pass: bool) -> str | None:
 
 
 def plan(
-    endpoints: Sequence[Endpoint], issuers: Mapping[str, Sequence[str]], request_phase: bool
+    endpoints: Sequence[Endpoint], issuers: Sequence[IssuerSettings], policy: PolicySettings
 ) -> Plan:
-    """The probes' plan for a configuration. `issuers` are issuer → kinds of its identifiers."""
-    kinds = {kind: None for each in issuers.values() for kind in each}
-    targets = tuple(_target(endpoint, tuple(kinds)) for endpoint in endpoints)
-    held = {issuer: tuple(each) for issuer, each in issuers.items()}
-    return Plan(targets, held, request_phase)
+    """The probes' plan for a configuration."""
+    looks = {
+        issuer.issuer: {kind: _look(source) for kind, source in issuer.identifiers.items()}
+        for issuer in issuers
+    }
+    kinds = tuple({kind: None for each in looks.values() for kind in each})
+    targets = tuple(_target(endpoint, kinds) for endpoint in endpoints)
+    proof = policy.proof
+    holds = Holdings(proof.scopes, proof.roles, proof.claims)
+    return Plan(targets, looks, policy.request_phase, holds)
+
+
+def _look(source: ClaimSource | Template) -> Look:
+    match source:
+        case Template(literals=literals):
+            return Look(literals)
+        case ClaimSource(claim="email"):
+            return Look(("", "@example.org"))
+        case ClaimSource(type=kind):
+            return Look(integer=kind == "integer")
+        case _:
+            assert_never(source)
 
 
 def _target(endpoint: Endpoint, kinds: tuple[str, ...]) -> Target:
     body = endpoint.body
     specs: tuple[BodySpec | MemberSpec, ...] = (body, *body.members)
-    segments = split_template(endpoint.path)
-    params = {part[1:-1]: PROOF for part in segments if part.startswith("{")}
     return Target(
         endpoint=endpoint.name,
-        path=tuple(PROOF if part.startswith("{") else part for part in segments),
+        path=split_template(endpoint.path),
         kinds=_distinct(kind for spec in specs for kind in _kinds(spec)) or kinds,
         format=body.format,
         attributions=_distinct(_attribution(spec) for spec in specs) or (Attribution.DIRECT,),
         categories=_distinct(spec.category for spec in body.members or (body,)),
         method=endpoint.methods[0],
-        params=params,
         labels=endpoint.labels,
     )
 

@@ -1,8 +1,8 @@
 """Killable worker processes with deadlines, for big bodies and Rego.
 
 Parsers and policy engines hold the GIL for a whole call and have no deadline of their own, so they
-run in processes that can be killed. The parent speaks to each over a socket pair; frames are a
-length, a count of descriptors and a payload, answered in order:
+run in processes that can be killed. The byte of a frame (`child`) is its count of descriptors;
+frames are answered in order:
 
     parent ──▶ setup ──▶ child        once; the child answers an empty frame when it is ready
     parent ──▶ job (+ descriptors)    up to `depth` in flight
@@ -18,18 +18,14 @@ import importlib
 import math
 import os
 import socket
-import struct
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.child import living, spawn
+from gateway.child import HEADER, Child, living
 
-_HEADER = struct.Struct("!IB")
 _READ = 64 * 1024
-"""Bytes read at once; an allocation of more than 128 KiB would cost a system call of its own."""
 _MAX_FDS = 4
 _MAX_FRAME = 256 * 2**20
 _START_DEADLINE = 60.0
@@ -163,12 +159,7 @@ class _Worker:
     ready: bool = False
     restarts: int = 0
     _jobs: deque[_Job] = field(default_factory=deque)
-    _child: subprocess.Popen[bytes] | None = None
-    _socket: socket.socket | None = None
-    _incoming: bytearray = field(default_factory=bytearray)
-    _outgoing: bytearray = field(default_factory=bytearray)
-    _flushing: bool = False
-    _blocked: bool = False
+    _child: Child | None = None
     _due: float = math.inf
     _timer: asyncio.TimerHandle | None = None
     _started: asyncio.Future[None] | None = None
@@ -205,73 +196,23 @@ class _Worker:
 
     def _spawn(self) -> None:
         """Raises OSError where the system has no room for another process."""
-        self._child, ours = spawn("gateway.workers", self.entry, str(self.nice))
-        self._socket = ours
-        self._incoming, self._outgoing, self._blocked = bytearray(), bytearray(), False
-        loop = self._loop
-        loop.add_reader(ours.fileno(), self._readable)
-        self._write(_HEADER.pack(len(self.setup), 0) + self.setup)
+        self._child = Child(
+            "gateway.workers",
+            self.entry,
+            str(self.nice),
+            heard=self._answered,
+            lost=lambda: self._lost(WorkerDied("the process ended")),
+        )
+        self._child.send(HEADER.pack(len(self.setup), 0) + self.setup)
         self._expect(_START_DEADLINE)
 
     def _send(self, job: _Job) -> None:
-        header = _HEADER.pack(len(job.payload), len(job.fds))
-        if job.fds:
-            # Descriptors travel with the first byte; with depth 1 nothing can be queued before it.
-            assert self._socket is not None and not self._outgoing
-            try:
-                sent = socket.send_fds(self._socket, [header], list(job.fds))
-            except OSError:
-                self._kill()  # if it isn't dead already; the reader sees the end of the stream
-                return
-            header = header[sent:]
-        self._write(header + job.payload)
-
-    def _write(self, data: bytes) -> None:
-        """Jobs of one turn of the loop share a system call."""
-        self._outgoing += data
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        """Send what the socket takes now, the rest when it can."""
-        self._flushing = False
-        if self._socket is None:
-            return
-        try:
-            while self._outgoing:
-                del self._outgoing[: self._socket.send(self._outgoing)]
-        except BlockingIOError:
-            if not self._blocked:
-                self._loop.add_writer(self._socket.fileno(), self._flush)
-                self._blocked = True
-            return
-        except OSError:
-            return  # the reader sees the end of the stream, and handles it
-        if self._blocked:
-            self._loop.remove_writer(self._socket.fileno())
-            self._blocked = False
-
-    def _readable(self) -> None:
-        assert self._socket is not None
-        try:
-            data = self._socket.recv(_READ)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._lost(WorkerDied("the process ended"))
-            return
-        self._incoming += data
-        while len(self._incoming) >= _HEADER.size:
-            length, _ = _HEADER.unpack_from(self._incoming)
-            end = _HEADER.size + length
-            if len(self._incoming) < end:
-                return
-            frame = bytes(self._incoming[_HEADER.size : end])
-            del self._incoming[:end]
-            self._answered(frame)
+        assert self._child is not None
+        frame = HEADER.pack(len(job.payload), len(job.fds)) + job.payload
+        if job.fds:  # with depth 1 nothing can be queued before it
+            self._child.send_with(job.fds, frame)
+        else:
+            self._child.send(frame)
 
     def _answered(self, frame: bytes) -> None:
         if not self.ready:
@@ -355,20 +296,9 @@ class _Worker:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        if self._socket:
-            loop, fileno = self._loop, self._socket.fileno()
-            loop.remove_reader(fileno)
-            loop.remove_writer(fileno)
-            self._socket.close()
-            self._socket = None
         if self._child:
-            self._kill()
-            self._child.wait()
+            self._child.end()
             self._child = None
-
-    def _kill(self) -> None:
-        if self._child:
-            self._child.kill()
 
 
 # --- the child's side -------------------------------------------------------------------------
@@ -379,7 +309,7 @@ def _answer_all(entry: str, sock: socket.socket) -> None:
     frames = _Frames(sock)
     setup, _ = frames.next()
     answer: Answer = getattr(importlib.import_module(module), function)(setup)
-    sock.sendall(_HEADER.pack(0, 0))
+    sock.sendall(HEADER.pack(0, 0))
     while True:
         job, fds = frames.next()
         try:
@@ -387,7 +317,7 @@ def _answer_all(entry: str, sock: socket.socket) -> None:
         finally:
             for each in fds:
                 os.close(each)
-        sock.sendall(_HEADER.pack(len(result), 0) + result)
+        sock.sendall(HEADER.pack(len(result), 0) + result)
 
 
 class _Frames:
@@ -400,13 +330,13 @@ class _Frames:
         self._fds: list[int] = []
 
     def next(self) -> tuple[bytes, list[int]]:
-        self._hold(_HEADER.size)
-        length, count = _HEADER.unpack_from(self._data)
+        self._hold(HEADER.size)
+        length, count = HEADER.unpack_from(self._data)
         if length > _MAX_FRAME:
             raise ValueError("frame out of bounds")
-        end = _HEADER.size + length
+        end = HEADER.size + length
         self._hold(end)
-        payload = bytes(self._data[_HEADER.size : end])
+        payload = bytes(self._data[HEADER.size : end])
         del self._data[:end]
         fds, self._fds = self._fds[:count], self._fds[count:]
         if len(fds) != count:
@@ -423,5 +353,6 @@ class _Frames:
 
 
 if __name__ == "__main__":
-    with living(f"worker {sys.argv[1]}", nice=int(sys.argv[2])):
-        _answer_all(sys.argv[1], socket.socket(fileno=int(sys.argv[3])))
+    entry, nice, parent, fd = sys.argv[1:]
+    with living(f"worker {entry}", int(parent), nice=int(nice)):
+        _answer_all(entry, socket.socket(fileno=int(fd)))

@@ -1,18 +1,23 @@
 """A child process of ours: what it may do, and how it ends."""
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from gateway.child import spawn
+from gateway.child import HEADER, Child, spawn
 from tests.conftest import REPOSITORY
 
 
-def alive(body: str) -> subprocess.CompletedProcess[str]:
-    code = f"from gateway.child import living\nwith living('a child', nice=3):\n{body}"
+def alive(body: str, parent: int | None = None) -> subprocess.CompletedProcess[str]:
+    whose = os.getpid() if parent is None else parent
+    code = f"from gateway.child import living\nwith living('a child', {whose}, nice=3):\n{body}"
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=False
     )
@@ -20,6 +25,12 @@ def alive(body: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_child_ends_with_its_block() -> None:
     done = alive("    pass\nprint('never')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_child_whose_parent_died_before_it_could_be_bound_to_it_does_nothing() -> None:
+    """Nobody would kill it: the kernel was told too late."""
+    done = alive("    import os; os.write(1, b'here')", parent=os.getppid())
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -55,6 +66,98 @@ def test_spawned_it_holds_the_other_end_of_a_socket() -> None:
     assert process.wait(60) == 0
 
 
+FOREIGN = "open({marker!r}, 'w').close()"
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_child_imports_nothing_from_the_current_folder_unless_its_parent_does(
+    tmp_path: Path, trusted: bool
+) -> None:
+    """The folder in which a service is started may be anybody's."""
+    marker = tmp_path / "imported"
+    (tmp_path / "foreign.py").write_text(FOREIGN.format(marker=str(marker)), encoding="utf-8")
+    code = (
+        f"import sys; sys.path[0] = {str(REPOSITORY)!r}\n"
+        f"sys.path += {[str(tmp_path)] * trusted!r}\n"
+        "from gateway.child import spawn\n"
+        "process, _ = spawn('foreign')\n"
+        "process.wait(60)"
+    )
+    environment = {key: text for key, text in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, check=True
+    )
+    assert marker.exists() is trusted
+
+
+async def test_frames_may_come_in_any_pieces_and_several_at_once() -> None:
+    heard: list[bytes] = []
+    child = echo(heard.append)
+    setup = HEADER.pack(0, 0)
+    jobs = b"".join(HEADER.pack(len(job), 0) + job for job in (b"one", b"", b"x" * 300_000))
+    for at in range(len(setup)):
+        child.send(setup[at : at + 1])
+        await asyncio.sleep(0)
+    child.send(jobs)
+    async with asyncio.timeout(60):
+        while len(heard) < 4:
+            await asyncio.sleep(0.001)
+    child.end()
+    assert heard == [b"", b"one", b"", b"x" * 300_000]
+
+
+def echo(heard: Callable[[bytes], None], lost: Callable[[], None] = lambda: None) -> Child:
+    return Child("gateway.workers", "tests.support.echo_worker:serve", "0", heard=heard, lost=lost)
+
+
+async def test_a_child_that_ends_is_lost_once_and_one_that_is_ended_is_not() -> None:
+    lost = asyncio.Event()
+    times: list[str] = []
+
+    def mourn() -> None:
+        times.append("lost")
+        lost.set()
+
+    before = len(os.listdir("/proc/self/fd"))
+    child = echo(lambda _: None, mourn)
+    os.kill(child.pid, signal.SIGKILL)
+    async with asyncio.timeout(60):
+        await lost.wait()
+    child.end()
+    child.send(b"nobody hears it")
+    other = echo(lambda _: None, mourn)
+    other.end()
+    await asyncio.sleep(0)
+    assert times == ["lost"]
+    assert len(os.listdir("/proc/self/fd")) == before
+    for each in (child, other):
+        with pytest.raises(ProcessLookupError):
+            os.kill(each.pid, 0)  # not even a zombie
+
+
+async def test_nobody_waits_for_a_child_that_the_kernel_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the call to a disk that hangs even SIGKILL waits. It is seen off with a later one."""
+    child = echo(lambda _: None)
+    wait, held = subprocess.Popen.wait, {child.pid}
+
+    def hold(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        if process.pid in held:
+            assert timeout is not None, "somebody waits for ever"
+            raise subprocess.TimeoutExpired("", timeout)
+        return wait(process, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", hold)
+    child.end()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie now
+    held.clear()
+    other = echo(lambda _: None)
+    other.end()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.pid, 0)
+
+
 def test_where_no_process_can_be_had_no_socket_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object, **__: object) -> None:
         raise OSError(11, "no room")
@@ -75,3 +178,23 @@ def test_a_hardened_process_dumps_no_core() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True
     )
     assert done.stdout == "0\n"
+
+
+def test_a_forked_process_ends_with_its_parent_too() -> None:
+    code = (
+        "import os, signal\n"
+        "from gateway.child import end_with\n"
+        "parent = os.getpid()\n"
+        "reading, writing = os.pipe()\n"
+        "if os.fork() == 0:\n"
+        "    end_with(parent)\n"
+        "    os.write(writing, b'x')\n"
+        "    signal.pause()\n"
+        "os.read(reading, 1)\n"
+        "os.kill(parent, signal.SIGKILL)\n"
+    )
+    # Returns when both are gone: the forked one holds the other end of standard output, too.
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, cwd=REPOSITORY, check=False, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL

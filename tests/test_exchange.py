@@ -373,6 +373,25 @@ async def test_a_block_in_the_request_phase_is_observed_and_is_the_decision(worl
     outcome.body.close()
 
 
+@pytest.mark.parametrize("phase", list(Phase))
+async def test_what_is_observed_no_more_when_its_body_has_come_is_enforced(
+    world: World, phase: Phase
+) -> None:
+    """Nobody gets around the last day by reading or sending slowly."""
+    world.endpoint, world.inspection = OBSERVED, seen_groups(ME, FOREIGN)
+    world.response_decision = decision(Effect.BLOCK)
+    if phase is Phase.REQUEST:
+        world.request_effect = Effect.BLOCK
+    assert OBSERVED.observe_until is not None
+    times = iter([NOW, OBSERVED.observe_until])
+    outcome = await guard(REQUEST, replace(world.rooms(), now=times.__next__))
+    assert isinstance(outcome, Denial)
+    assert outcome.code is Code.BLOCKED_BY_POLICY
+    (entry,) = world.entries
+    assert (entry.outcome, entry.counts.released) == (Outcome.BLOCKED, 0)
+    assert world.spool_is_empty()
+
+
 async def test_what_the_policy_allows_is_an_ordinary_release_where_it_is_only_observed(
     world: World,
 ) -> None:

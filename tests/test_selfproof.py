@@ -1,22 +1,27 @@
 """The self-proof passes where the gateway guards, and says what is wrong where it does not."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from pydantic import TypeAdapter
 
 from gateway.decisionlog.entry import Evidence
 from gateway.endpoints import Endpoint, Endpoints
 from gateway.errors import Code, Unavailable
 from gateway.exchange import Rooms
+from gateway.identity.settings import IssuerSettings
 from gateway.inspection.dispatch import Dispatch
 from gateway.inspection.settings import BodySpec, InspectionSettings, MemberSpec
 from gateway.model import Attribution, Decision, Effect, Format, Phase, SubjectRef
 from gateway.policy.contract import Question
-from gateway.policy.probes import Target
+from gateway.policy.planted import Holdings, Look
+from gateway.policy.probes import Plan, Target
+from gateway.policy.settings import PolicySettings, ProofSettings
 from gateway.selfproof import plan, prove
 from gateway.spool import Spool, SpoolSettings
 
@@ -35,6 +40,9 @@ def everything(question: Question) -> frozenset[SubjectRef]:
 
 def nothing(_question: Question) -> frozenset[SubjectRef]:
     return frozenset()
+
+
+PLAIN = {"account": Look()}
 
 
 @dataclass
@@ -86,10 +94,9 @@ async def rooms(tmp_path: Path) -> AsyncIterator[Rooms]:
     await inspector.stop()
 
 
-async def played(rooms: Rooms, plan: Planned) -> str | None:
-    return await prove(
-        replace(rooms, policy=plan, log=plan, observer=plan), "account", "https://id"
-    )
+async def played(rooms: Rooms, plan: Planned, looks: Mapping[str, Look] = PLAIN) -> str | None:
+    quiet = replace(rooms, policy=plan, log=plan, observer=plan)
+    return await prove(quiet, Plan((), {"https://id": looks}, holds=Holdings(("export",))))
 
 
 @pytest.mark.parametrize("partial", [Effect.BLOCK, Effect.REDACT])
@@ -109,12 +116,35 @@ async def test_a_policy_that_permits_nothing_is_found_out_too(rooms: Rooms) -> N
     assert await played(rooms, Planned(nothing)) == "the own record did not pass: blocked_by_policy"
 
 
+async def test_the_planted_caller_is_written_as_configured_and_holds_what_all_hold(
+    rooms: Rooms,
+) -> None:
+    def strict(question: Question) -> frozenset[SubjectRef]:
+        held = question.caller.identifiers
+        fits = all(type(each.value) is int for each in held)
+        return own(question) if fits and question.caller.scopes == ("export",) else frozenset()
+
+    assert await played(rooms, Planned(strict), {"number": Look(integer=True)}) is None
+    assert await played(rooms, Planned(strict)) == "the own record did not pass: blocked_by_policy"
+
+
 async def test_a_log_that_cannot_be_written_is_found_out(rooms: Rooms) -> None:
     fault = await played(rooms, Planned(own, log_fails=True))
     assert fault == "the own record did not pass: log_unavailable"
 
 
 # --- what a policy by itself is asked -----------------------------------------------------------
+
+
+def issuer(name: str = "https://id", **identifiers: Any) -> IssuerSettings:
+    given = {
+        "issuer": name,
+        "audience": "export",
+        "jwks": "keys.json",
+        "algorithms": ["RS256"],
+        "identifiers": identifiers,
+    }
+    return TypeAdapter(IssuerSettings).validate_python(given)
 
 
 def test_a_plan_holds_every_kind_attribution_and_category_of_the_configuration() -> None:
@@ -135,20 +165,36 @@ def test_a_plan_holds_every_kind_attribution_and_category_of_the_configuration()
         Endpoint("orders", "/orders", BodySpec(Format.JSON, subject=({"account": ("$.id",)},))),
         Endpoint("other", "/other", BodySpec(Format.JSON)),
     ]
-    made = plan(endpoints, {"https://id": ("account", "email"), "https://b": ("account",)}, True)
+    one = issuer(
+        account="sub",
+        email="email",
+        fhir="org-{tenant}/Patient/{patient}",
+        number={"claim": "no", "type": "integer"},
+    )
+    proof = ProofSettings(("export",), ("customer",), {"tenant": "t1"})
+    policy = PolicySettings(request_phase=True, proof=proof)
+    made = plan(endpoints, [one, issuer("https://b", account="sub")], policy)
     assert made.request_phase
-    assert made.issuers == {"https://id": ("account", "email"), "https://b": ("account",)}
+    assert made.holds == Holdings(("export",), ("customer",), {"tenant": "t1"})
+    assert made.issuers == {
+        "https://id": {
+            "account": Look(),
+            "email": Look(("", "@example.org")),
+            "fhir": Look(("org-", "/Patient/", "")),
+            "number": Look(integer=True),
+        },
+        "https://b": {"account": Look()},
+    }
     archive, orders, other = made.targets
     assert archive == Target(
         "archive",
-        ("exports", "self-proof", "archive"),
+        ("exports", "{request_id}", "archive"),
         ("account", "email"),
         Format.ZIP,
         (Attribution.DIRECT, Attribution.MANIFEST, Attribution.PATH),
         ("", "voice", "mail"),
         "POST",
-        {"request_id": "self-proof"},
         {"tier": "gold"},
     )
     assert orders == Target("orders", ("orders",), ("account",))
-    assert other == Target("other", ("other",), ("account", "email"))
+    assert other == Target("other", ("other",), ("account", "email", "fhir", "number"))

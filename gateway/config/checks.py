@@ -23,6 +23,7 @@ from gateway.policy import bundle
 from gateway.policy.bundles.keys import read_key as read_signing_key
 from gateway.policy.bundles.reading import read_overlay
 from gateway.policy.bundles.settings import DeliverySettings
+from gateway.policy.probes import PROOF
 from gateway.policy.settings import EngineKind
 from gateway.proxy.settings import parse_address
 from gateway.quantities import parse_instant
@@ -181,6 +182,9 @@ def _endpoints(settings: Mapping[str, Any]) -> Iterator[Finding]:
         name, body = _at(endpoint, "name"), _at(endpoint, "body")
         if isinstance(name, str) and names.setdefault(name, index) != index:
             message = f"endpoints[{names[name]}] already has this name"
+            yield Finding(("endpoints", index, "name"), message)
+        if name == PROOF:
+            message = "this name is for the planted exchanges that the gateway proves itself by"
             yield Finding(("endpoints", index, "name"), message)
         if isinstance(body, Mapping):
             yield from check_body(body, ("endpoints", index, "body"))

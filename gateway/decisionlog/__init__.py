@@ -5,11 +5,16 @@
     pseudonyms  identifier → keyed hash; equality is kept, nothing else
     plain       what may be written as it is
     question    `Question` → the same in pseudonyms, so that it can be asked again
+    spellings   whether a policy's text spells a value of a person
     entry       `Evidence` of one exchange → one JSON object in OPA's decision-log terms
     chain       entry → line: `seq`, `prev` and `hash` tie each line to the one before
     anchor      a keyed statement of how far the log reached, kept beside it
     file        the log and its anchor on disk: open, commit, recover        (touches the disk)
-    append      `DecisionLog.append`: returns when the entry is durable      (threads, the disk)
+    messages    what the gateway and the process that writes say to each other
+    writer      groups of entries made durable, faults confessed
+    process     the writer's process                                         (a socket pair)
+    debts       what the log still owes of exchanges that were refused
+    append      `DecisionLog.append`: returns when the entry is durable      (a child process)
     verify      the auditor's reading: names the first line that can't be trusted
 
 What an entry proves: the gateway *decided* so at that time, before anything left. It doesn't prove

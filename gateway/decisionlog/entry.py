@@ -21,6 +21,7 @@ import msgspec
 from gateway.decisionlog.plain import method, text, timestamp
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.question import MAX_LISTED, Seen, Written, write
+from gateway.decisionlog.spellings import NOTHING, Spelt, spellings, spells
 from gateway.errors import Code
 from gateway.model import (
     Attribution,
@@ -41,7 +42,6 @@ MAX_SUBJECTS = MAX_LISTED
 
 _NONE = Counts()
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
-_SEPARATORS = re.compile(r"[^A-Za-z0-9]+", re.ASCII)
 _LOCATOR = re.compile(r"\$[A-Za-z0-9_.*\[\]'-]{0,255}", re.ASCII)
 
 
@@ -226,22 +226,23 @@ class Renderer:
     def _result(
         self, evidence: Evidence, decision: Decision, subjects: list[_Subject]
     ) -> dict[str, Any]:
-        known = _identifiers(evidence)
+        question = evidence.question
+        spelt = spellings(question, evidence.inspection) if question else NOTHING
         return {
             "effect": decision.effect,
             "permitted": [each.subject for each in subjects if each.permitted],
             "permitted_total": len(decision.permitted),
             "unattributed": "release" if decision.release_unattributed else "withhold",
-            "withhold": sorted(self._quoted(text, _WORD, known) for text in decision.withhold),
-            "mask": [self._quoted(text, _LOCATOR, known) for text in decision.mask],
-            "reasons": [self._quoted(text, _WORD, known) for text in decision.reasons],
+            "withhold": sorted(self._quoted(text, _WORD, spelt) for text in decision.withhold),
+            "mask": [self._quoted(text, _LOCATOR, spelt) for text in decision.mask],
+            "reasons": [self._quoted(text, _WORD, spelt) for text in decision.reasons],
         }
 
-    def _quoted(self, text: str, shape: re.Pattern[str], known: frozenset[str]) -> str:
-        """A policy's text as it is, if it reads as a name and quotes no identifier of the exchange;
-        else its pseudonym: a policy may put whatever it was asked about into its answer.
+    def _quoted(self, text: str, shape: re.Pattern[str], spelt: Spelt) -> str:
+        """A policy's text as it is, if it reads as a name and spells no value of the exchange; else
+        its pseudonym: a policy may put whatever it was asked about into its answer.
         """
-        plain = shape.fullmatch(text) and known.isdisjoint({text, *_SEPARATORS.split(text)})
+        plain = shape.fullmatch(text) and not spells(text, spelt)
         return text if plain else self._pseudonyms.text(text)
 
     def _subjects(self, listed: list[Seen], decision: Decision | None) -> list[_Subject]:
@@ -289,16 +290,3 @@ def _bytes(inspection: Inspection | None, released: int) -> dict[str, int]:
 
 def _metrics(durations: Mapping[str, float]) -> dict[str, int] | None:
     return {f"timer_{step}_ns": int(took * 1e9) for step, took in durations.items()} or None
-
-
-def _identifiers(evidence: Evidence) -> frozenset[str]:
-    """Every identifier of the exchange, as text."""
-    caller, inspection = evidence.caller, evidence.inspection
-    values: set[str | int] = set()
-    if caller:
-        values |= {caller.id, *(identifier.value for identifier in caller.identifiers)}
-        values |= {caller.actor.id} if caller.actor else set()
-    if inspection:
-        values |= {owner.value for group in inspection.groups for owner in group.owners}
-    # Python refuses to print very long integers, and none of these fits into a name.
-    return frozenset(str(v) for v in values if isinstance(v, str) or v.bit_length() < 256)

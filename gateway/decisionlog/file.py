@@ -28,8 +28,6 @@ _LOG = logging.getLogger(__name__)
 
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _BLOCK = 65_536
-_DYING = 1.0
-"""Seconds in which a writer that was killed may still be on its way out, with its lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,9 @@ class LogFile:
     is not what it must be; after either, only `recover` (or another gateway) may go on.
     """
 
-    def __init__(self, path: Path, key: Key, disk: Disk) -> None:
-        self._path, self._key, self._disk = path, key, disk
+    def __init__(self, path: Path, key: Key, disk: Disk, *, patience: float = 0.0) -> None:
+        """`patience` are seconds to wait for somebody else's lock."""
+        self._path, self._key, self._disk, self._patience = path, key, disk, patience
         self._anchor_path = anchor_path(path)
         self._fd = self._anchor_fd = -1
         self._identity: dict[Path, tuple[int, int]] = {}
@@ -58,16 +57,21 @@ class LogFile:
         self.head = GENESIS
         self.size = 0
 
-    def open(self) -> None:
+    def open(self, reached: Anchor | None = None) -> None:
         """Create the log, or take up an old one where it ended.
 
         The end is checked against the anchor; intact lines after it (a kill came before the anchor
-        was written) are kept, the rest of a torn line is moved to `<file>.torn-<n>`.
+        was written) are kept, the rest of a torn line is moved to `<file>.torn-<n>`. With `reached`
+        it must be the log that came so far already: nothing is created, and nothing may be missing.
         """
         try:
-            self._hold(os.O_CREAT)
+            self._hold(0 if reached else os.O_CREAT)
+            if reached:
+                self._match(reached)
             known = self._known()
             self._match(known)
+            if reached and (known.size < reached.size or known.key != reached.key):
+                raise _broken("the log's anchor is not the one that this gateway wrote")
             self.head, self.size = known.head, known.size
             self._adopt()
             self._disk.sync(self._fd)
@@ -90,7 +94,7 @@ class LogFile:
             length = os.fstat(self._fd).st_size
             if not self.size <= length <= self.size + self._attempted:
                 raise _broken("the log file changed: its length is not what this gateway left")
-            self._match(self._reached())
+            self._match(self.reached)
             if length > self.size:
                 self._disk.truncate(self._fd, self.size)
                 self._disk.sync(self._fd)
@@ -127,6 +131,11 @@ class LogFile:
         if self._same(self._path, "the log file").st_size != self.size:
             raise _broken("the log file changed: its length is not what this gateway wrote")
 
+    @property
+    def reached(self) -> Anchor:
+        """The durable end."""
+        return Anchor(self.head.seq, self.head.hash, self.size, self._key.id)
+
     def close(self) -> None:
         """Close both files, which also gives the lock back."""
         for fd in (self._fd, self._anchor_fd):
@@ -138,9 +147,9 @@ class LogFile:
     def _hold(self, create: int) -> None:
         """Open and lock both files."""
         self._fd = self._open_regular(self._path, create | os.O_APPEND)
-        patience = time.monotonic() + _DYING
+        patience = time.monotonic() + self._patience
         while not self._lock():
-            if time.monotonic() > patience:
+            if time.monotonic() >= patience:
                 raise _broken("another gateway holds the log file")
             time.sleep(0.01)
         self._same(self._path, "the log file")  # it may have moved before the lock
@@ -223,11 +232,8 @@ class LogFile:
         while view:
             view = view[self._disk.write(self._fd, view) :]
 
-    def _reached(self) -> Anchor:
-        return Anchor(self.head.seq, self.head.hash, self.size, self._key.id)
-
     def _write_anchor(self) -> None:
-        data = anchor.write(self._reached(), self._key)
+        data = anchor.write(self.reached, self._key)
         if self._disk.write_at(self._anchor_fd, data, 0) != len(data):
             raise _broken("the anchor could not be written whole")
 

@@ -5,60 +5,74 @@
     gateway ──▶ ENTRY, REFUSAL, UNRECORDED, STOP      as many as there are, without waiting
     writer  ──▶ Report           once for each group
 
-A frame is a length (4 bytes), a kind (1 byte) and the payload. Entries are counted, from 1, by both
-sides: a `Report` settles every entry up to a number.
+The byte of a frame (`child`) is its kind. Entries and refusals are counted, each from 1, by both
+sides: a `Report` settles all up to a number.
 """
 
 import pickle
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
 import msgspec
 
+from gateway.child import HEADER
+from gateway.decisionlog.anchor import Anchor
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.key import Key
 
-HEADER = struct.Struct("!IB")
 _REFUSAL = struct.Struct("!Q")
 _COUNT = struct.Struct("!Q")
 
 
 class Kind(IntEnum):
-    """What a frame to the writer holds."""
+    """What a frame holds."""
 
     SETUP = 0
     ENTRY = 1  # evidence
     REFUSAL = 2  # the number of an entry that nobody waits for any more, and what to say instead
-    UNRECORDED = 3  # how many entries never became durable, in all
+    UNRECORDED = 3  # how many more entries never became durable
     STOP = 4
     ODD_ENTRY = 5  # evidence that MessagePack can't hold
     ODD_REFUSAL = 6
+    REPORT = 7  # the only one that the writer sends
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """`tick`: seconds between looks at an idle file, and between attempts to recover."""
+    """`tick`: seconds between looks at an idle file, and between attempts to recover; `patience`:
+    seconds to wait for another writer's lock. `reached` is how far an earlier writer of the same
+    gateway came."""
 
     path: Path
     key: Key = field(repr=False)
     labels: dict[str, str]
     tick: float
+    patience: float = 0.0
+    reached: Anchor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """How the log stands. Entries up to `settled` are durable if `fault` is empty; else none is
-    that no earlier report settled. `unfit` are those that could not be rendered."""
+    that no earlier report settled. `unfit` are those that could not be read or rendered.
 
-    settled: int
-    fault: str
-    entries: int
-    size: int
-    syncs: int
-    last_sync: float
+    `refusals` and `confessed` count the refusals, and the entries that never became durable, of
+    which the log tells. `reached` is its durable end, None while it can't be opened. `warnings` are
+    for the gateway's own log.
+    """
+
+    settled: int = 0
+    fault: str = ""
+    refusals: int = 0
+    confessed: int = 0
+    reached: Anchor | None = None
+    syncs: int = 0
+    last_sync: float = 0.0
     unfit: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -75,6 +89,7 @@ def setup_frame(setup: Setup) -> bytes:
 
 
 def entry_frame(evidence: Evidence) -> bytes:
+    """Raises an exception of any type for evidence that can't be told at all."""
     try:
         payload = _encode(evidence)
     except (TypeError, ValueError, OverflowError):  # a lone surrogate, an integer beyond 64 bits
@@ -83,15 +98,16 @@ def entry_frame(evidence: Evidence) -> bytes:
 
 
 def refusal_frame(number: int, evidence: Evidence) -> bytes:
-    """In the place of entry `number`, or after it where that is written already."""
+    """In the place of entry `number`, or after it where that is written already; of none if it is
+    0. Raises as `entry_frame` does, which is tried first."""
     try:
         return frame(Kind.REFUSAL, _REFUSAL.pack(number) + _encode(evidence))
     except (TypeError, ValueError, OverflowError):
         return frame(Kind.ODD_REFUSAL, _REFUSAL.pack(number) + pickle.dumps(evidence))
 
 
-def unrecorded_frame(total: int) -> bytes:
-    return frame(Kind.UNRECORDED, _COUNT.pack(total))
+def unrecorded_frame(entries: int) -> bytes:
+    return frame(Kind.UNRECORDED, _COUNT.pack(entries))
 
 
 # What the writer reads comes from its own parent, over a socket pair that nobody else holds.
@@ -102,27 +118,30 @@ def read_setup(payload: bytes) -> Setup:
     return setup
 
 
-def read_entry(kind: Kind, payload: bytes) -> Evidence:
-    if kind is Kind.ENTRY:
-        return _decode(payload)
-    evidence: Evidence = pickle.loads(payload)  # noqa: S301
-    return evidence
+def read_entry(kind: Kind, payload: bytes) -> Evidence | None:
+    """None where it can't be read: one entry's bug must not end the writer."""
+    read: Callable[[bytes], Evidence] = _decode if kind is Kind.ENTRY else pickle.loads
+    try:
+        return read(payload)
+    except Exception:  # noqa: BLE001 - a pickle may raise anything
+        return None
 
 
-def read_refusal(kind: Kind, payload: bytes) -> tuple[int, Evidence]:
+def read_refusal(kind: Kind, payload: bytes) -> tuple[int, Evidence | None]:
     (number,) = _REFUSAL.unpack_from(payload)
     rest = payload[_REFUSAL.size :]
     return number, read_entry(Kind.ENTRY if kind is Kind.REFUSAL else Kind.ODD_ENTRY, rest)
 
 
 def read_unrecorded(payload: bytes) -> int:
-    (total,) = _COUNT.unpack(payload)
-    return int(total)
+    (entries,) = _COUNT.unpack(payload)
+    return int(entries)
 
 
 def report_frame(report: Report) -> bytes:
-    return frame(Kind.SETUP, _encode(report))
+    return frame(Kind.REPORT, _encode(report))
 
 
 def read_report(payload: bytes) -> Report:
+    """Raises msgspec.DecodeError for what is none."""
     return _report(payload)

@@ -1,19 +1,22 @@
-"""The process that writes the log: `python -m gateway.decisionlog.process FD`.
+"""The process that writes the log: `python -m gateway.decisionlog.process PARENT FD`.
 
 It reads frames from its end of a socket pair, makes everything that has come one group, writes it,
 and reports. It ends when the gateway does: killed with it, or at the end of the stream.
 """
 
+import logging
 import select
 import socket
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
-from gateway.child import living
+from gateway.child import HEADER, living
 from gateway.decisionlog import messages
 from gateway.decisionlog.entry import Renderer
 from gateway.decisionlog.file import Disk, LogFile
-from gateway.decisionlog.messages import HEADER, Kind, Report
+from gateway.decisionlog.messages import Kind, Report
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.writer import Writer, reason
 from gateway.errors import Unavailable
@@ -58,32 +61,57 @@ class _Stream:
         return Kind(kind), payload
 
 
+class _Warnings(logging.Handler):
+    """What this process's rooms warn of, for the gateway to log: nobody reads it here."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._kept: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._kept.append(record.getMessage())
+
+    def taken(self) -> tuple[str, ...]:
+        kept, self._kept = tuple(self._kept), []
+        return kept
+
+
 def serve(sock: socket.socket, disk: Disk) -> None:
     """Write until the gateway says stop, or is gone."""
-    stream = _Stream(sock)
+    stream, warnings = _Stream(sock), _Warnings()
+    rooms = logging.getLogger("gateway")
+    rooms.addHandler(warnings)
+
+    def send(report: Report) -> None:
+        sock.sendall(messages.report_frame(replace(report, warnings=warnings.taken())))
+
     try:
         first = stream.next(60.0)
         if first is None or first[0] is not Kind.SETUP:
             raise EOFError
         setup = messages.read_setup(first[1])
-        file = LogFile(setup.path, setup.key, disk)
+        file = LogFile(setup.path, setup.key, disk, patience=setup.patience)
         try:
-            file.open()
+            file.open(setup.reached)
         except (OSError, Unavailable) as error:
-            sock.sendall(messages.report_frame(Report(0, reason(error), 0, 0, 0, 0.0)))
+            send(Report(fault=reason(error)))
             return
         renderer = Renderer(Pseudonyms(setup.key.pseudonym), setup.key.id, setup.labels)
         writer = Writer(file, renderer, setup.tick)
         try:
-            sock.sendall(messages.report_frame(writer.report()))
-            _write_groups(sock, stream, writer, setup.tick)
+            send(writer.report())
+            _write_groups(stream, writer, setup.tick, send)
         finally:
             writer.close()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the gateway is gone: nobody waits for what is left
+    finally:
+        rooms.removeHandler(warnings)
 
 
-def _write_groups(sock: socket.socket, stream: _Stream, writer: Writer, tick: float) -> None:
+def _write_groups(
+    stream: _Stream, writer: Writer, tick: float, send: Callable[[Report], None]
+) -> None:
     stopping = False
     while not stopping:
         # What came while the last group was synced is a sign that more is to come.
@@ -99,7 +127,7 @@ def _write_groups(sock: socket.socket, stream: _Stream, writer: Writer, tick: fl
             found = stream.next(max(0.0, last - time.monotonic()))
         news = writer.tend()
         if not writer.idle or news or stopping:
-            sock.sendall(messages.report_frame(writer.commit()))
+            send(writer.commit())
 
 
 def _take(writer: Writer, kind: Kind, payload: bytes) -> int:
@@ -111,16 +139,16 @@ def _take(writer: Writer, kind: Kind, payload: bytes) -> int:
             return writer.refuse(*messages.read_refusal(kind, payload))
         case Kind.UNRECORDED:
             writer.miss(messages.read_unrecorded(payload))
-        case Kind.STOP | Kind.SETUP:
+        case Kind.STOP | Kind.SETUP | Kind.REPORT:
             pass
     return 0
 
 
-def main(fd: int, disk: Disk) -> None:
+def main(parent: str, fd: str, disk: Disk) -> None:
     """The whole life of the process."""
-    with living("the decision log's writer"):
-        serve(socket.socket(fileno=fd), disk)
+    with living("the decision log's writer", int(parent)):
+        serve(socket.socket(fileno=int(fd)), disk)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Disk())
+    main(sys.argv[1], sys.argv[2], Disk())

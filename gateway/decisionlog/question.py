@@ -6,6 +6,12 @@ token, a path or a body put there is a pseudonym: `Pseudonyms.value`, the same f
 value wherever it stands, so that whatever was equal still is. `privacy-gateway replay` asks a
 policy such a question again.
 
+What it shows to a reader without the key: which values are equal, within an exchange and from one
+to another for as long as the key is the same, how often each occurs, how many members a list has,
+and what is true, false or null. So somebody who knows from elsewhere one exchange of a person can
+find that person's others, and a value that is rare in the world is rare here. What a value is can
+be tried only with the key, be it as short as a year of birth: a new key ends all of it.
+
 A list is cut at `MAX_LISTED`, and the entry then says that its question is not whole.
 """
 

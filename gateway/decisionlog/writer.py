@@ -7,8 +7,8 @@ exchanges: measured, that cost each small one a third of its time. It knows no s
 
 An entry that nobody waits for any more arrives as a refusal: it takes the entry's place where that
 isn't written yet, and follows it where it is. Refusals are owed: they are written again until they
-are durable. Entries that never became durable are counted, and the first entry after a fault says
-how many they were.
+are durable. Entries that never became durable are counted, and an entry of the log's own says how
+many they were, the first one after a fault.
 """
 
 import errno
@@ -33,49 +33,50 @@ class Writer:
         self._group: dict[int, bytes] = {}
         self._owed: list[bytes] = []
         self._unfit: list[int] = []
-        self._taken = self._syncs = 0
+        self._taken = self._refusals = self._refused = self._syncs = 0
         self._unrecorded = self._confessed = 0
         self._fault = ""
         self._last_sync = self._tended = 0.0
 
-    def take(self, evidence: Evidence) -> int:
-        """Put the next entry into the group; its bytes are counted."""
+    def take(self, evidence: Evidence | None) -> int:
+        """Put the next entry into the group; its bytes are counted. None is one that can't be
+        read."""
         self._taken += 1
-        try:
-            body = self._renderer.render(evidence)
-        except Exception as error:  # noqa: BLE001 - one entry's bug must not end all the others'
-            _LOG.error("an entry can't be rendered: %s", place(error))
+        body = self._rendered(evidence)
+        if body is None:
             self._unfit.append(self._taken)
             return 0
         self._group[self._taken] = body
         return len(body)
 
-    def refuse(self, number: int, evidence: Evidence) -> int:
+    def refuse(self, number: int, evidence: Evidence | None) -> int:
         """Nobody waits for this entry any more: it must not say that something was released."""
-        try:
-            body = self._renderer.render(evidence)
-        except Exception as error:  # noqa: BLE001
-            _LOG.error("a refusal can't be rendered: %s", place(error))
+        self._refusals += 1
+        replaces = self._group.pop(number, None) is not None
+        body = self._rendered(evidence)
+        if body is None:
+            self._unfit += [number] * replaces
             return 0
-        self._group.pop(number, None)
         self._owed.append(body)
         return len(body)
 
-    def miss(self, total: int) -> None:
-        """So many entries never became durable, in all."""
-        self._unrecorded = total
+    def miss(self, entries: int) -> None:
+        """So many more entries never became durable."""
+        self._unrecorded += entries
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits to be written."""
-        return not (self._group or self._owed or self._unfit)
+        """Whether nothing waits to be written that can be."""
+        owed = self._refusals > self._refused
+        missing = self._unrecorded > self._confessed and not self._fault
+        return not (self._group or self._unfit or owed or missing)
 
     def commit(self) -> Report:
         """Make the group durable, with what is owed."""
-        if not self._fault and (self._group or self._owed):
+        if not self._fault and not self.idle:
             try:
                 self._write([*self._owed, *self._group.values()])
-                self._owed = []
+                self._owed, self._refused = [], self._refusals
             except (OSError, Unavailable) as error:
                 self._fail(error)
         self._group = {}
@@ -87,8 +88,9 @@ class Writer:
         return Report(
             settled=self._taken,
             fault=self._fault,
-            entries=self._file.head.seq,
-            size=self._file.size,
+            refusals=self._refused,
+            confessed=self._confessed,
+            reached=self._file.reached,
             syncs=self._syncs,
             last_sync=self._last_sync,
             unfit=tuple(self._unfit),
@@ -120,16 +122,24 @@ class Writer:
     def close(self) -> None:
         self._file.close()
 
+    def _rendered(self, evidence: Evidence | None) -> bytes | None:
+        try:
+            return self._renderer.render(evidence) if evidence else None
+        except Exception as error:  # noqa: BLE001 - one entry's bug must not end all the others'
+            _LOG.error("an entry can't be rendered: %s", place(error))
+            return None
+
     def _write(self, bodies: list[bytes], *, confess: bool = False) -> None:
         """One group, durable; first the entry about a gap, if there is one."""
         missing = self._unrecorded - self._confessed
         if confess or missing > 0:
             gap = self._renderer.gap(uuid.uuid4().hex, datetime.now(UTC), missing)
             bodies = [gap, *bodies]
-        start = time.monotonic()
-        self._file.commit(bodies)
-        self._last_sync = time.monotonic() - start
-        self._syncs += 1
+        if bodies:
+            start = time.monotonic()
+            self._file.commit(bodies)
+            self._last_sync = time.monotonic() - start
+            self._syncs += 1
         self._confessed = self._unrecorded
 
     def _fail(self, error: OSError | Unavailable) -> None:

@@ -31,8 +31,9 @@ from gateway.policy.settings import EngineKind, PolicySettings
 _PAUSE = 1.0
 """Seconds between two candidates, at the least: a flood of bundles must not starve the exports."""
 
-_AGAIN = 60.0
-"""Seconds until a rejected candidate is looked at again: the machine may just have been busy."""
+_AGAIN, _SELDOM = 60.0, 3600.0
+"""Seconds until a rejected candidate is looked at again, since the machine may just have been busy;
+each time twice as long, since a policy that runs away makes it so."""
 
 _DRAINED = 0.02
 """Seconds between two looks whether an engine has answered everything it was asked."""
@@ -48,9 +49,11 @@ class Activation:
         self._active: EmbeddedEngine | None = None
         self._bundle: Bundle | None = None
         self._following: asyncio.Task[None] | None = None
+        self._coming: asyncio.Task[Bundle] | None = None
         self._restarts = self._activations = 0
         self._rejections: Counter[Stage] = Counter()
         self._rejected: Bundle | None = None
+        self._looks = 0
         self._reason = ""
         self._activated_at: float | None = None
 
@@ -72,10 +75,11 @@ class Activation:
         self._following = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
-        if self._following:
-            self._following.cancel()
-            await asyncio.wait({self._following})
-            self._following = None
+        for task in (self._following, self._coming):
+            if task:
+                task.cancel()
+                await asyncio.wait({task})
+        self._following = self._coming = None
         engine, self._active = self._active, None
         if engine:
             await engine.stop()
@@ -147,12 +151,19 @@ class Activation:
             await asyncio.sleep(_PAUSE)
 
     async def _next(self) -> Bundle | None:
-        """The source's next candidate, or the rejected one again when nothing else comes."""
-        try:
-            async with asyncio.timeout(_AGAIN if self._rejected else None):
-                return await self._source.next()
-        except TimeoutError:
+        """The source's next candidate, or the rejected one again when nothing else comes.
+
+        The source is left to its looking meanwhile: begun again each time, it may never be done.
+        """
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._source.next())
+        again = min(_AGAIN * 2.0 ** min(self._looks, 20), _SELDOM) if self._rejected else None
+        if not (await asyncio.wait({self._coming}, timeout=again))[0]:
+            self._looks += 1
             return self._rejected
+        coming, self._coming, self._looks = self._coming, None, 0
+        try:
+            return coming.result()
         except BundleError as fault:
             self._rejected = None
             self._reject(Stage.SOURCE, str(fault))

@@ -6,6 +6,7 @@ on anything but the question and the data.
 `tools/capabilities` writes them from the pinned OPA and from what regorus really knows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ OUTSIDE = "a policy must not reach outside"
 PRIVATE = "it writes what a question holds into a log"
 
 WITHHELD = {
+    "crypto.x509.parse_and_verify_certificates": REPLAYABLE,  # reads the clock
+    "crypto.x509.parse_and_verify_certificates_with_options": REPLAYABLE,  # ... without a time
     "http.send": OUTSIDE,
     "internal.print": PRIVATE,
     "io.jwt.decode_verify": REPLAYABLE,  # reads the clock where no time is given
@@ -47,6 +50,21 @@ WITHHELD = {
 holds no address, so that a policy which asks for one is mistaken."""
 
 
+_LONGEST = max(name.count(".") for name in WITHHELD) + 1
+
+
+def withheld(reference: Sequence[str], shortest: int = 1) -> str | None:
+    """The builtin of `shortest` parts or more that a reference leads to or through, though no
+    policy may use it."""
+    names = (".".join(reference[:length]) for length in range(shortest, _LONGEST + 1))
+    return next((name for name in names if name in WITHHELD), None)
+
+
+def forbidden(builtin: str) -> str:
+    """Why a withheld builtin can't be used, in one sentence."""
+    return f"{builtin} is not allowed: {WITHHELD[builtin]}"
+
+
 class _Builtin(msgspec.Struct):
     name: str
     infix: str = ""
@@ -69,7 +87,7 @@ class Capabilities:
         """Why a builtin of this name can't be called, in one sentence; None where it can, or where
         no builtin has this name at all."""
         if name in WITHHELD:
-            return f"{name} is not allowed: {WITHHELD[name]}"
+            return forbidden(name)
         if name in self.elsewhere:
             return f"{name} is not known to {self.engine}"
         return None

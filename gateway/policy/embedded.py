@@ -151,7 +151,8 @@ async def _report(pool: WorkerPool) -> list[RegoFault]:
 
 
 def _unbearable(bundle: Bundle) -> BundleError:
-    return BundleError(bundle.origin, "regorus does not survive loading it")
+    message = "regorus does not survive loading it, or takes more than a minute: a rule runs away?"
+    return BundleError(bundle.origin, message)
 
 
 def _as_error(faults: list[RegoFault], bundle: Bundle, data: Path | None) -> BundleError:

@@ -15,15 +15,20 @@ import jiter
 import msgspec
 from opa_client.opa_async import AsyncOpaClient
 
+from gateway.deadlines import Deadlines
 from gateway.errors import Code, Unavailable
 from gateway.policy.engine import QUERY, EngineFacts, Evaluation
 from gateway.policy.settings import EngineKind, PolicySettings
 
-_PACKAGE = QUERY.removeprefix("data.")
-_PARAMETERS = {"strict-builtin-errors": "true", "provenance": "true"}
+_ASKED = QUERY.removeprefix("data.").replace(".", "/") + (
+    "?strict-builtin-errors=true&provenance=true"
+)
+"""Path and parameters as one constant: encoding the same two names each time takes 10 µs."""
 _HEALTH_DEADLINE = 2.0
 _MODULES_DEADLINE = 10.0
 _MAX_ANSWER = 8 << 20
+_MAX_MODULES = 64 << 20
+"""Bytes of OPA's modules: it shows their syntax trees, some twenty times the size of their text."""
 _CONNECTIONS = 64
 
 UNVERSIONED = "unversioned"
@@ -42,7 +47,7 @@ class OpaEngine:
             ssl=encrypted,
             retries=0,
         )
-        self._deadline = settings.deadline
+        self._in_time = Deadlines(settings.deadline)
         self._revision, self._ready = "", False
         self.outages = 0
         """How often OPA could not be reached."""
@@ -56,12 +61,11 @@ class OpaEngine:
 
     async def evaluate(self, question: bytes) -> Evaluation:
         try:
-            async with asyncio.timeout(self._deadline):
+            with self._in_time():
                 # Any: our session's responses answer `json()` with the bytes.
                 body: Any = await self._client.query_rule(
                     input_data=msgspec.Raw(question),
-                    package_path=_PACKAGE,
-                    query_params=_PARAMETERS,
+                    package_path=_ASKED,
                 )
             reply = _read_reply(body)
         except TimeoutError:
@@ -83,8 +87,7 @@ class OpaEngine:
         try:
             async with asyncio.timeout(_MODULES_DEADLINE):
                 async with self._client._session.get(f"{self._client.root_url}/policies") as answer:
-                    body: bytes = await answer.json()
-                    return body
+                    return await _whole(answer, _MAX_MODULES)
         except TimeoutError:
             raise Unavailable(Code.POLICY_TIMEOUT, "reading OPA's modules") from None
         except _NotAnAnswer as problem:
@@ -152,13 +155,17 @@ class _Response(aiohttp.ClientResponse):
     """A response whose `json()` is its bytes: bounded, and not decoded by a lax decoder."""
 
     async def json(self, **_: Any) -> bytes:
-        body = bytearray()
-        async for chunk in self.content.iter_any():
-            body += chunk
-            if len(body) > _MAX_ANSWER:
-                self.close()
-                raise _NotAnAnswer("OPA's answer is too large")
-        return bytes(body)
+        return await _whole(self, _MAX_ANSWER)
+
+
+async def _whole(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            response.close()
+            raise _NotAnAnswer("OPA's answer is too large")
+    return bytes(body)
 
 
 async def _only_answers(

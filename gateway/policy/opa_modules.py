@@ -11,11 +11,10 @@ from typing import Any
 
 import msgspec
 
-from gateway.policy.capabilities import WITHHELD
+from gateway.policy.capabilities import forbidden, withheld
 from gateway.policy.engine import QUERY
 
 _ENTRYPOINT = tuple(QUERY.split("."))
-_LONGEST = max(name.count(".") for name in WITHHELD) + 1
 _ID = re.compile(r"[\w./-]{1,200}", re.ASCII)
 
 Path = tuple[str, ...]
@@ -58,9 +57,9 @@ def module_fault(policies: bytes) -> str | None:
             for reference in set(_references(msgspec.json.decode(rules))):
                 if reference[0] == "data":
                     reached.append(reference)
-                elif builtin := _withheld(reference):
+                elif builtin := withheld(reference):
                     where = name if _ID.fullmatch(name) else "a module"
-                    return f"{where}: {builtin} is not allowed: {WITHHELD[builtin]}"
+                    return f"{where}: {forbidden(builtin)}"
     return None
 
 
@@ -95,8 +94,3 @@ def _constant(terms: list[dict[str, Any]]) -> Path:
             case _:
                 break
     return tuple(parts) or ("",)
-
-
-def _withheld(reference: Path) -> str | None:
-    names = (".".join(reference[:length]) for length in range(1, _LONGEST + 1))
-    return next((name for name in names if name in WITHHELD), None)

@@ -31,6 +31,9 @@ _LOOK = 2.0
 """Seconds between two looks at the revision that OPA runs."""
 _PERIOD, _PERIOD_UNVERSIONED = 300.0, 60.0
 """Seconds until what was proven, or refused, is proven again: data may change under a revision."""
+_LAPSE = 60.0
+"""Seconds beyond its period after which a verdict that could not be renewed stops counting: who
+keeps the proof away is no better than who fails it."""
 _RETRY = 1.0
 """Seconds after a proof without a verdict in which no export begins another one."""
 _ROUNDS = 3
@@ -63,7 +66,7 @@ class ProvenOpa:
         self._told = ""
         self._outages = 0
         self._failed_at = float("-inf")
-        self._first = next(probes(plan, secrets.token_hex(8), datetime.now(UTC))).question
+        self._first = next(probes(plan, secrets.token_hex(16), datetime.now(UTC))).question
 
     async def start(self) -> None:
         """Starting it doesn't need OPA to be there: it becomes ready when OPA is, and is proven."""
@@ -82,7 +85,7 @@ class ProvenOpa:
         evaluation = await self._opa.evaluate(question)
         if self._opa.outages != self._outages:
             self._forget()
-        verdict = self._verdicts.get(evaluation.revision)
+        verdict = self._verdict(evaluation.revision)
         if verdict is None:
             verdict = await self._waited(evaluation.revision)
         self._current = evaluation.revision
@@ -105,8 +108,15 @@ class ProvenOpa:
         )
 
     def _counts(self) -> bool:
-        verdict = self._verdicts.get(self._current)
+        verdict = self._verdict(self._current)
         return verdict is not None and verdict.fault is None
+
+    def _verdict(self, revision: str) -> _Verdict | None:
+        """The verdict on a revision, as long as it counts."""
+        verdict = self._verdicts.get(revision)
+        if verdict and time.monotonic() - verdict.at > _period(revision) + _LAPSE:
+            return None
+        return verdict
 
     def _forget(self) -> None:
         """OPA was out of reach: it may come back with anything, and not every revision says so."""
@@ -124,7 +134,7 @@ class ProvenOpa:
             async with asyncio.timeout(self._deadline):
                 for _ in range(2):
                     await asyncio.shield(self._proving())
-                    if verdict := self._verdicts.get(revision):
+                    if verdict := self._verdict(revision):
                         return verdict
         except TimeoutError:
             note = "OPA's policy is still being proven"
@@ -141,35 +151,51 @@ class ProvenOpa:
         heard = _Heard(self._opa)
         try:
             for _ in range(_ROUNDS):
-                await heard.ask(self._first)  # the modules are those of this revision, or a later
-                if fault := await self._modules_fault():
-                    raise Unproven(fault, conclusive=True)
-                if await prove(self._plan, heard.ask) == {heard.revision}:
-                    self._judge(heard.revision, None)
-                    return
+                heard.revisions.clear()
+                fault = await self._fault(heard)
+                match list(heard.revisions):
+                    case [revision]:  # else nobody knows whose fault it is, or whose merit
+                        self._judge(revision, fault)
+                        return
             self._fail("OPA changes its policy faster than it can be proven")
         except Unproven as fault:
-            if fault.conclusive:
-                self._judge(heard.revision, str(fault))
-            else:
-                self._fail(str(fault))
+            self._fail(str(fault))
         except Unavailable as refusal:
-            if heard.revision and refusal.code in (Code.DECISION_INVALID, Code.POLICY_UNDEFINED):
-                self._judge(heard.revision, f"no answer of the contract: {refusal.code}")
-            else:
-                self._fail(f"{refusal.code}: {refusal.note}")
+            self._fail(f"{refusal.code}: {refusal.note}")
+
+    async def _fault(self, heard: "_Heard") -> str | None:
+        """What is wrong with the policy, None if nothing is.
+
+        Raises Unproven or Unavailable where OPA can't be asked.
+        """
+        try:
+            await heard.ask(self._first)
+            fault = await self._modules_fault()
+            await heard.ask(self._first)  # between two answers of one revision, they were its own
+            if fault is None:
+                await prove(self._plan, heard.ask)
+        except Unproven as unproven:
+            if unproven.conclusive:
+                return str(unproven)
+            raise
+        except Unavailable as refusal:
+            if refusal.code in (Code.DECISION_INVALID, Code.POLICY_UNDEFINED):
+                return f"no answer of the contract: {refusal.code}"
+            raise
+        return fault
 
     def _fail(self, reason: str) -> None:
         self._failed_at = time.monotonic()
         self._tell("could not be proven", reason)
 
     async def _modules_fault(self) -> str | None:
+        """Raises Unproven where the modules can't be read: no probe sees what they send away."""
         try:
             return await asyncio.to_thread(module_fault, await self._opa.modules())
         except (Unavailable, ValueError) as error:
             note = error.note if isinstance(error, Unavailable) else "not what OPA answers"
-            self._tell("modules not read", note)
-            return None
+            reason = f"what it calls is not known, GET /v1/policies: {note}"
+            raise Unproven(reason, conclusive=False) from None
 
     def _judge(self, revision: str, fault: str | None) -> None:
         before = self._verdicts.pop(revision, None)
@@ -212,18 +238,21 @@ class ProvenOpa:
         if self._opa.outages != self._outages:
             self._forget()
         verdict = self._verdicts.get(revision)
-        period = _PERIOD_UNVERSIONED if UNVERSIONED in revision else _PERIOD
-        return verdict is None or time.monotonic() - verdict.at > period
+        return verdict is None or time.monotonic() - verdict.at > _period(revision)
+
+
+def _period(revision: str) -> float:
+    return _PERIOD_UNVERSIONED if UNVERSIONED in revision else _PERIOD
 
 
 class _Heard:
-    """Asks OPA past the verdicts, and remembers the revision that answered last."""
+    """Asks OPA past the verdicts, and remembers the revisions that answered."""
 
     def __init__(self, opa: OpaEngine) -> None:
         self._opa = opa
-        self.revision = ""
+        self.revisions: set[str] = set()
 
     async def ask(self, question: Question) -> Decision:
         evaluation = await self._opa.evaluate(encode_question(question))
-        self.revision = evaluation.revision
+        self.revisions.add(evaluation.revision)
         return read_answer(evaluation.raw, question, evaluation.revision)

@@ -3,42 +3,50 @@
     targets × callers ─▶ probes() ─▶ (asked of the candidate) ─▶ flaw() ─▶ None, or what is wrong
 
 Every endpoint is asked about strangers in every identifier kind, attribution and category that its
-configuration can produce: alone, beside the caller's own records, sharing a record with them,
-looking almost like the caller, through an actor, before a caller who is nobody. None of their
-records may be released, and every answer must hold to the contract. One question must pass, the
-self-proof's own. An endpoint's own records needn't, since a policy may ask for scopes, roles or a
-purpose that nobody can guess here.
+configuration can produce: alone, beside the caller's own records, sharing a record with them, at a
+path that names the one or the other, looking almost like the caller, through an actor, before a
+caller who is nobody. None of their records may be released, and every answer must hold to the
+contract. One question must pass, the self-proof's own. An endpoint's own records needn't, since a
+policy may ask for scopes, roles or a purpose that nobody can guess here.
 
-The identifiers hold a random salt: no data names them, and what is said about a probe is nobody's.
+A large configuration has more variants than anybody wants to wait for at a start: then the same
+ones are taken each time, spread over the endpoints.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from itertools import pairwise
+from random import Random
 
 from gateway.model import (
-    Actor,
     Attribution,
     Caller,
     Decision,
     Effect,
     Format,
     Group,
-    Identifier,
     Inspection,
     Phase,
     SubjectRef,
 )
 from gateway.policy.contract import Question
+from gateway.policy.planted import FORMS, Cast, Holdings, Look
 
 PROOF = "self-proof"
-"""The endpoint of the question that must pass; no configured one has to have this name."""
+"""The endpoint of the question that must pass; no configured one may have this name."""
+
+MOST = 1_000
+"""Probes of one proof, unless what is asked in any case is more already: at most a second of the
+embedded engine, at a start and at each change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one endpoint's configuration can ask about. `kinds` are identifier kinds, `categories`
-    those that records can have, the empty one included."""
+    """What one endpoint's configuration can ask about. `path` are the segments of its template,
+    `{…}` those that are parameters; `kinds` are identifier kinds, `categories` those that records
+    can have, the empty one included."""
 
     endpoint: str
     path: tuple[str, ...]
@@ -47,18 +55,19 @@ class Target:
     attributions: tuple[Attribution, ...] = (Attribution.DIRECT,)
     categories: tuple[str, ...] = ("",)
     method: str = "GET"
-    params: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Whom a policy is asked about: every endpoint, and the callers of every issuer (issuer →
-    identifier kinds; the first kind of the first issuer is the self-proof's)."""
+    identifier kind → how it is written; the first kind of the first issuer is the self-proof's),
+    who hold what every caller holds."""
 
     targets: tuple[Target, ...]
-    issuers: Mapping[str, tuple[str, ...]]
+    issuers: Mapping[str, Mapping[str, Look]]
     request_phase: bool = False
+    holds: Holdings = field(default_factory=Holdings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,73 +84,187 @@ class Probe:
         return f"endpoint {self.endpoint}: {self.about}"
 
 
+Make = Callable[[], Probe]
+"""A probe that is made when its turn comes."""
+
+
 def flaw(probe: Probe, decision: Decision) -> str | None:
     """What is wrong with the answer to a probe, in one sentence without data; None if nothing."""
     answered = decision.effect.value
     if decision.reasons:
         answered += f" ({', '.join(decision.reasons[:8])})"
     if probe.must_pass and decision.effect is not Effect.ALLOW:
-        return f"{probe}: must pass, but the answer is {answered}"
+        return (
+            f"{probe}: must pass, but the answer is {answered}; what the policy asks of every"
+            " caller can be named in policy.proof"
+        )
     if any(decision.releases(group) for group in probe.strangers):
         return f"{probe}: must stay behind, but the answer is {answered}"
     return None
 
 
 def probes(plan: Plan, salt: str, now: datetime) -> Iterator[Probe]:
-    """Every probe of a plan. `salt` is random hex, new each time; `now` has a time zone."""
-    for number, (issuer, kinds) in enumerate(plan.issuers.items()):
-        cast = _Cast(issuer, kinds, salt, now)
-        if number == 0:
-            yield from _proof(cast, kinds[0])
-        for target in plan.targets:
-            yield from _Stage(cast, target).probes(plan.request_phase)
+    """The probes of a plan. `salt` are 32 random hex digits, as an exchange id has, new each
+    time; `now` has a time zone."""
+    casts = [Cast(issuer, looks, salt, plan.holds) for issuer, looks in plan.issuers.items()]
+    yield from _proof(casts[0], now, plan.request_phase)
+    stages = [
+        _Stage(replace(cast, form=number % FORMS), target, now)
+        for cast in casts
+        for number, target in enumerate(plan.targets)
+    ]
+    chosen = [make for stage in stages for make in stage.basics(plan.request_phase)]
+    variants = [make for stage in stages for make in stage.variants()]
+    room = max(0, MOST - len(chosen))
+    if len(variants) > room:
+        variants = Random(0).sample(variants, room)  # noqa: S311 - no secret: the same each time
+    for make in (*chosen, *variants):
+        yield make()
 
 
-@dataclass(frozen=True, slots=True)
-class _Cast:
-    """The planted persons of one issuer."""
-
-    issuer: str
-    kinds: tuple[str, ...]
-    salt: str
-    now: datetime
-
-    def own(self, kind: str) -> SubjectRef:
-        return SubjectRef(kind, f"probe-{self.salt}-own")
-
-    def foreign(self, kind: str) -> SubjectRef:
-        return SubjectRef(kind, f"probe-{self.salt}-foreign")
-
-    def caller(self, *held: SubjectRef, actor: str | None = None) -> Caller:
-        """A caller with these identifiers, and nothing else that could be a reason to permit."""
-        return Caller(
-            issuer=self.issuer,
-            id=f"probe-{self.salt}-own",
-            identifiers=tuple(Identifier(each.kind, each.value) for each in held),
-            actor=Actor(actor, self.issuer) if actor else None,
-        )
-
-    @property
-    def everything(self) -> Caller:
-        """The caller with an identifier of every kind that the issuer vouches for."""
-        return self.caller(*map(self.own, self.kinds))
-
-
-def _proof(cast: _Cast, kind: str) -> Iterator[Probe]:
+def _proof(cast: Cast, now: datetime, request_phase: bool) -> Iterator[Probe]:
     """What the self-proof will play through the whole gateway."""
-    stage = _Stage(cast, Target(PROOF, (PROOF,), (kind,)))
+    kind = next(iter(cast.looks))
+    stage = _Stage(cast, Target(PROOF, (PROOF,), (kind,)), now)
     caller = cast.caller(cast.own(kind))
-    own = _records(cast.own(kind))
+    own, theirs = _records(cast.own(kind)), _records(cast.foreign(kind))
+    if request_phase:
+        yield stage.request("the request for it", caller, must_pass=True)
     yield stage.probe("the caller's own record", caller, own, must_pass=True)
-    yield stage.probe("a stranger's record", caller, strangers=(_records(cast.foreign(kind)),))
+    yield stage.probe("a stranger's record", caller, strangers=(theirs,))
 
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
     """One issuer's callers before one endpoint."""
 
-    cast: _Cast
+    cast: Cast
     target: Target
+    now: datetime
+
+    def basics(self, request_phase: bool) -> Iterator[Make]:
+        """What is asked in any case."""
+        caller = self.cast.everything
+        if request_phase:
+            yield partial(self.request, "the request itself", caller)
+        nobodys = _records(attribution=Attribution.NONE)
+        yield partial(self.probe, "a record without an owner", caller, strangers=(nobodys,))
+        for kind in self.target.kinds:
+            for attribution, category in self._ways():
+                yield partial(self._alone, kind, attribution, category, caller)
+                if kind in self.cast.looks:
+                    yield partial(self._beside, kind, attribution, category, caller)
+            if any(map(_is_parameter, self.target.path)):
+                yield partial(self._at_their_path, kind, caller)
+
+    def variants(self) -> Iterator[Make]:
+        """What shows one mistake more, each."""
+        for kind in self.target.kinds:
+            for attribution, category in self._ways():
+                yield partial(self._before_nobody, kind, attribution, category)
+                if kind in self.cast.looks:
+                    yield partial(self._own, kind, attribution, category)
+                    yield partial(self._shared, kind, attribution, category)
+            yield from self._delegated(kind)
+            yield from self._beside_ownerless(kind)
+            if kind in self.cast.looks:
+                yield from self._in_other_company(kind)
+                yield from self._in_other_forms(kind)
+                yield from self._lookalikes(kind)
+
+    def _ways(self) -> Iterator[tuple[Attribution, str]]:
+        for attribution in self.target.attributions:
+            for category in self.target.categories:
+                yield attribution, category
+
+    # --- strangers ------------------------------------------------------------------------------
+
+    def _alone(self, kind: str, attribution: Attribution, category: str, caller: Caller) -> Probe:
+        about = f"a stranger's record ({_how(kind, attribution, category)})"
+        theirs = _records(self.cast.foreign(kind), attribution=attribution, category=category)
+        return self.probe(about, caller, strangers=(theirs,))
+
+    def _beside(self, kind: str, attribution: Attribution, category: str, caller: Caller) -> Probe:
+        about = f"a stranger's record beside an own one ({_how(kind, attribution, category)})"
+        mine = _records(self.cast.own(kind), attribution=attribution, category=category)
+        theirs = _records(self.cast.foreign(kind), attribution=attribution, category=category)
+        return self.probe(about, caller, mine, strangers=(theirs,))
+
+    def _before_nobody(self, kind: str, attribution: Attribution, category: str) -> Probe:
+        how = _how(kind, attribution, category)
+        about = f"a stranger's record, a caller without identifiers ({how})"
+        theirs = _records(self.cast.foreign(kind), attribution=attribution, category=category)
+        return self.probe(about, self.cast.caller(), strangers=(theirs,))
+
+    def _own(self, kind: str, attribution: Attribution, category: str) -> Probe:
+        """Whatever the policy says of it, it must be an answer."""
+        about = f"the caller's own record ({_how(kind, attribution, category)})"
+        mine = _records(self.cast.own(kind), attribution=attribution, category=category)
+        return self.probe(about, self.cast.everything, mine)
+
+    def _shared(self, kind: str, attribution: Attribution, category: str) -> Probe:
+        about = f"a record shared with a stranger ({_how(kind, attribution, category)})"
+        owners = self.cast.own(kind), self.cast.foreign(kind)
+        shared = _records(*owners, attribution=attribution, category=category)
+        return self.probe(about, self.cast.everything, strangers=(shared,))
+
+    def _at_their_path(self, kind: str, caller: Caller) -> Probe:
+        foreign = self.cast.foreign(kind)
+        about = f"a stranger's record, at a path that names the stranger ({kind})"
+        return self.probe(about, caller, strangers=(_records(foreign),), named=str(foreign.value))
+
+    def _in_other_company(self, kind: str) -> Iterator[Make]:
+        """A look at the first subject, or at the last, or at some category is none at all."""
+        caller, foreign, own = self.cast.everything, self.cast.foreign(kind), self.cast.own(kind)
+        theirs, mine = _records(foreign), _records(own)
+        about = f"a stranger's record before an own one ({kind})"
+        yield partial(self.probe, about, caller, strangers=(theirs,), after=(mine,))
+        for (attribution, category), (others, another) in pairwise(self._ways()):
+            about = f"a stranger's record ({_how(kind, others, another)}) beside an own one"
+            mine = _records(own, attribution=attribution, category=category)
+            theirs = _records(foreign, attribution=others, category=another)
+            yield partial(self.probe, about, caller, mine, strangers=(theirs,))
+
+    def _in_other_forms(self, kind: str) -> Iterator[Make]:
+        for form in range(FORMS):
+            if form != self.cast.form:
+                stage = replace(self, cast=replace(self.cast, form=form))
+                caller, way = stage.cast.everything, next(self._ways())
+                yield partial(stage._alone, kind, *way, caller)
+                yield partial(stage._beside, kind, *way, caller)
+
+    def _beside_ownerless(self, kind: str) -> Iterator[Make]:
+        """Nobody's records stay behind unless they have a category: then a policy may know what
+        they are, and only the stranger beside them must stay."""
+        caller, theirs = self.cast.everything, _records(self.cast.foreign(kind))
+        for category in self.target.categories:
+            ownerless = _records(attribution=Attribution.NONE, category=category)
+            about = f"a stranger's record beside one without an owner ({kind})"
+            yield partial(self.probe, about, caller, ownerless, strangers=(theirs,))
+        if kind in self.cast.looks:
+            nobodys = _records(attribution=Attribution.NONE)
+            mine = _records(self.cast.own(kind))
+            about = f"a record without an owner beside an own one ({kind})"
+            yield partial(self.probe, about, caller, mine, strangers=(nobodys,))
+
+    def _delegated(self, kind: str) -> Iterator[Make]:
+        """An actor that nobody appointed opens nothing, not even its own."""
+        actor = self.cast.person(kind, "actor")
+        held = map(self.cast.own, self.cast.looks)
+        caller = self.cast.caller(*held, actor=str(actor.value))
+        for about, subject in (
+            ("a stranger's", self.cast.foreign(kind)),
+            ("the actor's own", actor),
+        ):
+            about = f"{about} record, through an actor ({kind})"
+            yield partial(self.probe, about, caller, strangers=(_records(subject),))
+
+    def _lookalikes(self, kind: str) -> Iterator[Make]:
+        for about, mine, theirs in self.cast.lookalikes(kind):
+            caller = self.cast.caller(mine)
+            yield partial(self.probe, f"{about} ({kind})", caller, strangers=(_records(theirs),))
+
+    # --- questions ------------------------------------------------------------------------------
 
     def probe(
         self,
@@ -149,122 +272,45 @@ class _Stage:
         caller: Caller,
         *others: Group,
         strangers: tuple[Group, ...] = (),
+        after: tuple[Group, ...] = (),
         must_pass: bool = False,
+        named: str = "",
     ) -> Probe:
-        groups = (*others, *strangers)
-        question = self._question(caller, Phase.RESPONSE, groups)
+        """`named` is whom the path's parameters name: the caller, if nobody else."""
+        groups = (*others, *strangers, *after)
+        seen = Inspection(self.target.format, groups, ("id",), 100, 100, 100)
+        question = self._question(Phase.RESPONSE, caller, named, seen)
         return Probe(self.target.endpoint, about, question, strangers, must_pass)
 
-    def probes(self, request_phase: bool) -> Iterator[Probe]:
-        if request_phase:
-            question = self._question(self.cast.everything, Phase.REQUEST, None)
-            yield Probe(self.target.endpoint, "the request itself", question)
-        yield from self._unattributed()
-        for kind in self.target.kinds:
-            yield from self._strangers(kind)
-            yield from self._delegated(kind)
-            if kind in self.cast.kinds:
-                yield from self._lookalikes(kind)
+    def request(self, about: str, caller: Caller, *, must_pass: bool = False) -> Probe:
+        question = self._question(Phase.REQUEST, caller, "", None)
+        return Probe(self.target.endpoint, about, question, must_pass=must_pass)
 
-    def _strangers(self, kind: str) -> Iterator[Probe]:
-        caller, foreign = self.cast.everything, self.cast.foreign(kind)
-        nobody = self.cast.caller()
-        for attribution in self.target.attributions:
-            for category in self.target.categories:
-                how = f"{kind}, {attribution}{', ' + category if category else ''}"
-                theirs = _records(foreign, attribution=attribution, category=category)
-                yield self.probe(f"a stranger's record ({how})", caller, strangers=(theirs,))
-                yield self.probe(
-                    f"a stranger's record, a caller without identifiers ({how})",
-                    nobody,
-                    strangers=(theirs,),
-                )
-                if kind not in self.cast.kinds:
-                    continue
-                own = self.cast.own(kind)
-                mine = _records(own, attribution=attribution, category=category)
-                shared = _records(own, foreign, attribution=attribution, category=category)
-                yield self.probe(f"the caller's own record ({how})", caller, mine)
-                yield self.probe(
-                    f"a stranger's record beside an own one ({how})",
-                    caller,
-                    mine,
-                    strangers=(theirs,),
-                )
-                yield self.probe(
-                    f"a record shared with a stranger ({how})", caller, strangers=(shared,)
-                )
-
-    def _unattributed(self) -> Iterator[Probe]:
-        """Nobody's records stay behind unless they have a category: then a policy may know what
-        they are, and only the stranger beside them must stay."""
-        caller = self.cast.everything
-        nobodys = _records(attribution=Attribution.NONE)
-        yield self.probe("a record without an owner", caller, strangers=(nobodys,))
-        for kind in self.target.kinds:
-            theirs = _records(self.cast.foreign(kind))
-            for category in self.target.categories:
-                ownerless = _records(attribution=Attribution.NONE, category=category)
-                about = f"a stranger's record beside one without an owner ({kind})"
-                yield self.probe(about, caller, ownerless, strangers=(theirs,))
-            if kind in self.cast.kinds:
-                mine = _records(self.cast.own(kind))
-                about = f"a record without an owner beside an own one ({kind})"
-                yield self.probe(about, caller, mine, strangers=(nobodys,))
-
-    def _delegated(self, kind: str) -> Iterator[Probe]:
-        """An actor that nobody appointed opens nothing, not even its own."""
-        actor = SubjectRef(kind, f"probe-{self.cast.salt}-actor")
-        held = map(self.cast.own, self.cast.kinds)
-        caller = self.cast.caller(*held, actor=str(actor.value))
-        for about, subject in (
-            ("a stranger's", self.cast.foreign(kind)),
-            ("the actor's own", actor),
-        ):
-            yield self.probe(
-                f"{about} record, through an actor ({kind})", caller, strangers=(_records(subject),)
-            )
-
-    def _lookalikes(self, kind: str) -> Iterator[Probe]:
-        """Values that lax comparisons take for one: types, letters, spaces, Unicode, kinds."""
-        number, name = 10**15 + int(self.cast.salt, 16) % 10**15, f"Probe-{self.cast.salt}-\u00e9"
-        for about, mine, theirs in (
-            ("a number as text", number, str(number)),
-            ("text as a number", str(number), number),
-            ("a number one larger", number, number + 1),
-            ("other letters", name, name.upper()),
-            ("a space more", name, f"{name} "),
-            ("a text that begins alike", name, f"{name}0"),
-            ("a part of the text", f"{name}0", name),
-            ("another spelling in Unicode", name, name.replace("\u00e9", "e\u0301")),
-            ("a pattern", name, "*"),
-            ("no text", name, ""),
-        ):
-            caller = self.cast.caller(SubjectRef(kind, mine))
-            lookalike = _records(SubjectRef(kind, theirs))
-            yield self.probe(f"{about} ({kind})", caller, strangers=(lookalike,))
-        namesake = _records(SubjectRef("probe", name))
-        caller = self.cast.caller(SubjectRef(kind, name))
-        yield self.probe(f"the same text of another kind ({kind})", caller, strangers=(namesake,))
-
-    def _question(self, caller: Caller, phase: Phase, groups: tuple[Group, ...] | None) -> Question:
-        target = self.target
-        inspection = None
-        if groups is not None:
-            inspection = Inspection(target.format, groups, ("owner",), 100, 100, 100)
+    def _question(
+        self, phase: Phase, caller: Caller, named: str, inspection: Inspection | None
+    ) -> Question:
+        target, named = self.target, named or caller.id
         return Question(
             phase=phase,
-            exchange_id=f"{PROOF}-{self.cast.salt}",
-            received_at=self.cast.now,
+            exchange_id=self.cast.salt,
+            received_at=self.now,
             endpoint=target.endpoint,
             labels=target.labels,
             method=target.method,
-            path=target.path,
-            params=target.params,
+            path=tuple(named if _is_parameter(part) else part for part in target.path),
+            params={part[1:-1]: named for part in target.path if _is_parameter(part)},
             query={},
             caller=caller,
             inspection=inspection,
         )
+
+
+def _is_parameter(segment: str) -> bool:
+    return segment.startswith("{")
+
+
+def _how(kind: str, attribution: Attribution, category: str) -> str:
+    return f"{kind}, {attribution}{', ' + category if category else ''}"
 
 
 def _records(

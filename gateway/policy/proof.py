@@ -33,20 +33,21 @@ class Unproven(Exception):
         self.conclusive = conclusive
 
 
-async def prove(plan: Plan, ask: Ask) -> frozenset[str]:
-    """Ask every probe. Returns the revisions that answered; raises Unproven at the first flaw."""
-    every = probes(plan, secrets.token_hex(8), datetime.now(UTC))
-    proof, revisions = _Proof(ask), set[str]()
+async def prove(plan: Plan, ask: Ask) -> None:
+    """Ask every probe. Raises Unproven at the first flaw."""
+    every = probes(plan, secrets.token_hex(16), datetime.now(UTC))
+    proof = _Proof(ask)
     while together := list(islice(every, _TOGETHER)):
         plays = [asyncio.create_task(proof.play(probe)) for probe in together]
         try:
             await asyncio.wait(plays, return_when=asyncio.FIRST_EXCEPTION)
-            revisions.update(play.result() for play in plays if play.done())
+            for play in plays:
+                if play.done():
+                    play.result()
         finally:
             for play in plays:
                 play.cancel()
             await asyncio.gather(*plays, return_exceptions=True)
-    return frozenset(revisions)
 
 
 class _Proof:
@@ -55,8 +56,8 @@ class _Proof:
     def __init__(self, ask: Ask) -> None:
         self._ask, self._retries = ask, _RETRIES
 
-    async def play(self, probe: Probe) -> str:
-        """The revision that answered well. Raises Unproven."""
+    async def play(self, probe: Probe) -> None:
+        """Returns where it is answered well. Raises Unproven."""
         while True:
             try:
                 decision = await self._ask(probe.question)
@@ -69,4 +70,4 @@ class _Proof:
                 raise Unproven(f"{probe}: not answered, {note}", conclusive=conclusive) from None
             if fault := flaw(probe, decision):
                 raise Unproven(fault, conclusive=True)
-            return decision.revision
+            return

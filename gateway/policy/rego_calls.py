@@ -9,10 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.policy.capabilities import WITHHELD, Capabilities
+from gateway.policy.capabilities import Capabilities, forbidden, withheld
 from gateway.policy.faults import RegoFault
-
-_LONGEST = max(name.count(".") for name in WITHHELD) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +74,9 @@ def _call_fault(
 
 
 def _mention_fault(name: tuple[str, ...]) -> str | None:
-    for length in range(2, _LONGEST + 1):
-        dotted = ".".join(name[:length])
-        if dotted in WITHHELD:
-            return f"{dotted} is not allowed: {WITHHELD[dotted]}"
-    return None
+    # One word can be a variable of the policy's own; a call of it is held against the capabilities.
+    builtin = withheld(name, shortest=2)
+    return forbidden(builtin) if builtin else None
 
 
 def rule_names(tree: Any) -> Iterator[tuple[str, ...]]:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import regorus
 
+from gateway.child import end_with
 from gateway.policy.capabilities import capabilities
 from gateway.policy.engine import QUERY
 from gateway.policy.faults import RegoFault
@@ -188,8 +189,10 @@ def _displaced(module: Module, data: Any) -> Iterator[RegoFault]:
 def _check_deployment(engine: Any, schema: str) -> None:
     """In a process of its own: the check needs more memory than the data itself (54 MiB more for
     100,000 delegations), and what regorus' allocator once took from the system it keeps."""
+    parent = os.getpid()
     child = os.fork()
     if child == 0:
+        end_with(parent)
         os._exit(_matches(engine, schema))
     match os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
         case 0:

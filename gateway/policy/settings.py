@@ -1,5 +1,6 @@
 """Which policy decides, and which engine evaluates it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from gateway.locations import Location, check_url
-from gateway.policy.bundles.settings import DeliverySettings
+from gateway.policy.bundles.settings import DeliverySettings, Name
 from gateway.quantities import Duration
 
 _INSECURE = (
@@ -59,6 +60,23 @@ class ShadowSettings:
     queue: Annotated[int, Field(ge=1, le=10_000)] = 256
 
 
+@dataclass(frozen=True, slots=True)
+class ProofSettings:
+    """What every ordinary caller holds, such as a scope that each token has.
+
+    The planted callers hold it, too, before whom a policy is proven: one that asks everybody for it
+    could not let their own record pass otherwise. `scopes` and `roles` are as in a token, `claims`
+    as the policy sees them. Nothing that opens other people's data belongs here: for these callers,
+    every stranger's record must stay behind.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    scopes: tuple[Name, ...] = ()
+    roles: tuple[Name, ...] = ()
+    claims: Mapping[Name, str | int | bool] = field(default_factory=dict)
+
+
 def _as_shadow(value: Any) -> Any:
     return {"bundle": value} if isinstance(value, str) else value
 
@@ -85,7 +103,8 @@ class PolicySettings:
     `deadline` bounds one evaluation. `request_phase` asks the policy also before the upstream is
     asked: it releases nothing that the response phase wouldn't, but spares the upstream an export
     that its caller could never get, for the price of a second evaluation. `workers` are the
-    processes of the embedded engine. `shadow` is a second policy that is only compared.
+    processes of the embedded engine. `proof` is what the planted callers hold before whom a policy
+    is proven; `shadow` is a second policy that is only compared.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
@@ -98,6 +117,7 @@ class PolicySettings:
     deadline: Annotated[Duration, Field(gt=0, le=60)] = 0.2
     request_phase: bool = False
     workers: Annotated[int, Field(ge=1, le=16)] = 1
+    proof: ProofSettings = field(default_factory=ProofSettings)
     shadow: Shadow | None = None
 
     @property

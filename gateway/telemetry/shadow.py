@@ -17,13 +17,14 @@ from prometheus_client import CollectorRegistry, Counter
 
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.decisionlog.spellings import Spelt, spellings, spells
 from gateway.errors import Code
 from gateway.model import Decision
 from gateway.policy.comparison import Change, Difference
 from gateway.policy.contract import Question
 from gateway.policy.shadow import Shadow, ShadowFacts, State
 from gateway.telemetry.metrics import Reading
-from gateway.telemetry.reasons import NONE, ReasonLabels, spellings, spells
+from gateway.telemetry.reasons import NONE, ReasonLabels
 
 _LOG = structlog.get_logger()
 
@@ -134,7 +135,7 @@ class ShadowReport:
             "category": group.category,
         }
 
-    def _shown(self, reasons: Sequence[str], spelt: frozenset[str]) -> list[str]:
+    def _shown(self, reasons: Sequence[str], spelt: Spelt) -> list[str]:
         """As they are; one that spells an identifier as its pseudonym."""
         return [
             self._pseudonyms.text(reason) if spells(reason, spelt) else reason for reason in reasons

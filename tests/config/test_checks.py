@@ -21,6 +21,14 @@ def endpoint(name: str, path: str) -> str:
     return f"  - {{name: {name}, path: '{path}', body: {{format: json}}}}\n"
 
 
+def test_no_endpoint_has_the_name_of_the_planted_one(faults: Faults) -> None:
+    """A policy may know that one by its name."""
+    text = MINIMAL + endpoint("self-proof", "/self-proof")
+    (said,) = faults(text)
+    assert "name: this name is for the planted exchanges" in said
+    assert faults(MINIMAL + endpoint("self-proof-2", "/self-proof")) == []
+
+
 def test_the_two_ports_must_be_two(faults: Faults) -> None:
     assert faults(MINIMAL + "admin: 127.0.0.1:8080\n") == [
         "gateway.yaml:14:8: admin: the data port and the admin port must be two"
@@ -86,7 +94,10 @@ def test_paths_that_no_file_system_has_are_faults(faults: Faults) -> None:
 
 def test_a_policy_folder_must_be_a_usable_bundle(faults: Faults, folder: Path) -> None:
     text = MINIMAL + "policy: {bundle: policies}\n"
-    assert faults(text) == [f"gateway.yaml:14:18: policy.bundle: {folder}/policies: not a folder"]
+    assert faults(text) == [
+        f"gateway.yaml:14:18: policy.bundle: {folder}/policies: not a folder and not a"
+        " .tar.gz: there is nothing"
+    ]
     (folder / "policies").mkdir()
     assert "policy.bundle" in faults(text)[0]
     (folder / "policies" / ".manifest").write_text('{"roots": ["privacy"]}')

@@ -90,7 +90,7 @@ def test_a_bundle_that_kills_its_reader_is_a_fault(tmp_path: Path) -> None:
     rego = "package privacy\n\ndecision := f(1)\n\nf(x) := f(x + 1)\n"
     folder = write_bundle(tmp_path / "b", {"privacy/p.rego": rego})
     (fault,) = found(folder)
-    assert fault.message == f"{folder}: regorus does not survive loading it"
+    assert fault.message.startswith(f"{folder}: regorus does not survive loading it")
 
 
 def test_a_line_that_nobody_could_read_is_not_shown(tmp_path: Path) -> None:

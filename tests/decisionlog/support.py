@@ -4,6 +4,7 @@ import errno
 import fcntl
 import mmap
 import os
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,17 @@ def settings(folder: Path, **changes: Any) -> DecisionLogSettings:
 
 
 def decision_log(
-    folder: Path, *, faulty: "FaultyDisk | None" = None, tick: float = 0.01, **changes: Any
+    folder: Path,
+    *,
+    faulty: "FaultyDisk | None" = None,
+    tick: float = 0.01,
+    patience: float = 10.0,
+    **changes: Any,
 ) -> DecisionLog:
     writer = faulty.writer if faulty else (WRITER,)
-    return DecisionLog(settings(folder, **changes), KEY, LABELS, tick=tick, writer=writer)
+    return DecisionLog(
+        settings(folder, **changes), KEY, LABELS, tick=tick, patience=patience, writer=writer
+    )
 
 
 def write_log(path: Path, entries: int, first: int = 1) -> None:
@@ -135,12 +143,13 @@ class FaultyDisk:
     """Tells the writer of a log, which is another process, how its disk fails.
 
     Each call fails with the errno that stands in its attribute, after `spare` more bytes were
-    written. `hold` makes every sync wait until it is given free; `piece` bounds each write.
+    written. `hold` makes every sync wait until it is given free; `piece` bounds each write;
+    `deadly` makes a sync the end of its process; `starts` counts the processes.
     """
 
     _FIELDS = (
         "write_errno", "sync_errno", "truncate_errno", "anchor_errno", "spare", "syncs", "syncing",
-        "piece",
+        "piece", "deadly", "starts",
     )  # fmt: skip
 
     write_errno: int
@@ -151,6 +160,8 @@ class FaultyDisk:
     syncs: int
     syncing: int
     piece: int
+    deadly: int
+    starts: int
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -201,6 +212,8 @@ class FaultyDisk:
     def _sync(self, fd: int) -> None:
         self.syncs += 1
         self.syncing = 1
+        if self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
         fcntl.flock(self._gate, fcntl.LOCK_SH)
         fcntl.flock(self._gate, fcntl.LOCK_UN)
         if self.sync_errno:

@@ -314,6 +314,7 @@ def test_a_gap_says_how_many_entries_were_lost() -> None:
 
 
 CANARY = "canary-7f3a@example.org"
+MASK = "$.people['Jane-Doe-example-org'].phone"
 
 
 def test_nothing_of_a_person_is_written_wherever_it_stands() -> None:
@@ -343,7 +344,7 @@ def test_nothing_of_a_person_is_written_wherever_it_stands() -> None:
             subject,
             withhold=frozenset({CANARY}),
             mask=(f"$.{CANARY}",),
-            reasons=(f"{CANARY} asked", CANARY),
+            reasons=(f"{CANARY} asked", CANARY, "of_canary_7f3a_example_org"),
         ),
         method=CANARY,
     )
@@ -352,15 +353,22 @@ def test_nothing_of_a_person_is_written_wherever_it_stands() -> None:
     assert NAMES.subject(subject) in written
 
 
-@pytest.mark.parametrize("quoted", ["A9", "denied_A9", "A9-is-foreign", "not 4711", "über_mich"])
+@pytest.mark.parametrize(
+    "quoted",
+    ["A9", "denied_A9", "A9-is-foreign", "not 4711", "über_mich", "owner_a9", "of_jane_doe_here"],
+)
 def test_a_policy_that_quotes_an_identifier_is_not_quoted(quoted: str) -> None:
     evidence = released(
-        inspection=inspection(group(A9), group(SubjectRef("account", 4_711))),
-        decision=decision(Effect.REDACT, reasons=(quoted,), mask=("$.A9.phone",)),
+        inspection=inspection(
+            group(A9),
+            group(SubjectRef("account", 4_711)),
+            group(SubjectRef("email", "Jane.Doe@example.org"), SubjectRef("login", "jane_doe")),
+        ),
+        decision=decision(Effect.REDACT, reasons=(quoted,), mask=(MASK,)),
     )
     result = entry(evidence)["result"]
     assert result["reasons"] == [NAMES.text(quoted)]
-    assert result["mask"] == [NAMES.text("$.A9.phone")]
+    assert result["mask"] == [NAMES.text(MASK)]
 
 
 @pytest.mark.parametrize("reason", ["self_access", "art_15", "ccpa-7024", "A8"])

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -117,6 +118,55 @@ def test_a_second_gateway_cannot_have_the_same_log(path: Path, file: LogFile) ->
     file.commit([BODY])
     file.close()
     open_again(path).close()
+
+
+def test_a_writer_that_is_dying_may_take_a_while(path: Path, file: LogFile) -> None:
+    found: list[int] = []
+
+    def take_over() -> None:
+        later = LogFile(path, KEY, Disk(), patience=60.0)
+        later.open()
+        found.append(later.head.seq)
+        later.close()
+
+    thread = threading.Thread(target=take_over)
+    thread.start()
+    file.commit([BODY])
+    assert not found
+    file.close()
+    thread.join(60)
+    assert found == [4]
+
+
+def test_a_log_that_came_so_far_is_not_created_anew(path: Path, file: LogFile) -> None:
+    reached = file.reached
+    file.close()
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        LogFile(path, KEY, Disk()).open(reached)
+    assert not path.exists()
+
+
+def test_a_log_that_came_so_far_is_neither_shorter_nor_another(path: Path, file: LogFile) -> None:
+    old = {each: each.read_bytes() for each in (path, anchor_path(path))}
+    before = file.reached
+    file.commit([BODY])
+    reached = file.reached
+    file.close()
+    later = LogFile(path, KEY, Disk())
+    for each in (before, reached):
+        later.open(each)
+        assert later.head.seq == 4
+        later.close()
+    anchor_path(path).write_bytes(old[anchor_path(path)])
+    assert "not the one that this gateway wrote" in refused(lambda: later.open(reached))
+    path.write_bytes(old[path])
+    assert "cut off" in refused(lambda: later.open(reached))
+    other = LogFile(path, KEY, Disk())
+    other.open()
+    other.commit([BODY.replace(b'"e"', b'"x"')])
+    other.close()
+    assert "altered" in refused(lambda: later.open(reached))
 
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway.decisionlog import messages
+from gateway.child import HEADER
+from gateway.decisionlog import anchor, messages
 from gateway.decisionlog.entry import Evidence
-from gateway.decisionlog.messages import HEADER, Kind, Report, Setup
+from gateway.decisionlog.messages import Kind, Report, Setup
 from gateway.model import Identifier, SubjectRef
 from tests.decisionlog.support import A1, KEY, caller, group, inspection, released
 
@@ -43,6 +44,7 @@ def test_evidence_arrives_as_it_was_sent(evidence: Evidence, kind: Kind) -> None
 def test_an_identifier_keeps_its_type_and_value(value: Any) -> None:
     sent = replace(released(), inspection=inspection(group(SubjectRef("n", value))))
     arrived = messages.read_entry(*opened(messages.entry_frame(sent)))
+    assert arrived is not None
     assert arrived.inspection
     (owner,) = arrived.inspection.subjects
     assert (type(owner.value), owner.value) == (type(value), value)
@@ -55,14 +57,21 @@ def test_a_refusal_names_the_entry_that_it_replaces(identifier: str) -> None:
     assert messages.read_refusal(kind, payload) == (7, evidence)
 
 
+@pytest.mark.parametrize("kind", [Kind.ENTRY, Kind.ODD_ENTRY])
+@pytest.mark.parametrize("payload", [b"", b"no evidence", b"\xff" * 20])
+def test_what_is_no_evidence_is_none(kind: Kind, payload: bytes) -> None:
+    assert messages.read_entry(kind, payload) is None
+
+
 def test_reports_and_counts_arrive_as_they_were_sent() -> None:
-    report = Report(3, "ENOSPC", 2, 100, 1, 0.5, (3,))
-    assert messages.read_report(opened(messages.report_frame(report))[1]) == report
+    report = Report(3, "ENOSPC", 2, 1, anchor.first(KEY), 1, 0.5, (3,), ("a warning",))
+    for each in (report, Report()):
+        assert messages.read_report(opened(messages.report_frame(each))[1]) == each
     assert messages.read_unrecorded(opened(messages.unrecorded_frame(9))[1]) == 9
 
 
 def test_the_setup_brings_the_key_and_shows_it_nowhere(tmp_path: Any) -> None:
-    setup = Setup(tmp_path, KEY, {"id": "g"}, 1.0)
+    setup = Setup(tmp_path, KEY, {"id": "g"}, 1.0, 10.0, anchor.first(KEY))
     kind, payload = opened(messages.setup_frame(setup))
     assert kind is Kind.SETUP
     assert messages.read_setup(payload) == setup

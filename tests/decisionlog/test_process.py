@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.decisionlog import messages
+from gateway.child import HEADER
+from gateway.decisionlog import anchor, messages
 from gateway.decisionlog.file import Disk
-from gateway.decisionlog.messages import HEADER, Kind, Report, Setup
+from gateway.decisionlog.messages import Kind, Report, Setup
 from gateway.decisionlog.process import serve
 from tests.decisionlog.support import KEY, LABELS, released
 
@@ -42,10 +43,10 @@ def test_it_reports_that_the_log_is_open_and_then_every_group(
 ) -> None:
     ours.sendall(setup(tmp_path))
     opened = report(ours)
-    assert (opened.settled, opened.entries, opened.fault) == (0, 0, "")
+    assert (opened.settled, opened.reached, opened.fault) == (0, anchor.first(KEY), "")
     ours.sendall(messages.entry_frame(released("e1")))
     first = report(ours)
-    assert (first.settled, first.entries, first.fault) == (1, 1, "")
+    assert (first.settled, first.reached and first.reached.seq, first.fault) == (1, 1, "")
     assert b"e1" in (tmp_path / "decisions.jsonl").read_bytes()
 
 

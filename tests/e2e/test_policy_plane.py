@@ -19,7 +19,8 @@ they say otherwise):
     D11  a runaway rule             test_engine: test_a_runaway_rule_is_late_and_others_…;
                                     test_activation: test_a_runaway_candidate_…
     D12  http.send, opa.runtime …   test_capabilities, test_rego_calls, test_opa_modules
-    D13  signatures, older ones     bundles/test_signatures, bundles/test_revisions
+    D13  signatures, older ones     bundles/test_signatures, bundles/test_revisions; here:
+                                    test_what_is_unsigned_signed_by_another_key_or_older_…
     D14  bombs and ../              bundles/test_tar, bundles/test_archive
     D15  the bundle server is down  bundles/test_server; test_activation: last good, max_age
     D16  a huge data document       bundles/: limits of archives, folders and documents
@@ -53,6 +54,7 @@ import pytest_asyncio
 
 from tests.e2e.conftest import DEPLOYMENT, EXPORTS, FOREIGN, ME, World, endpoints
 from tests.e2e.test_faults import start
+from tests.policy.bundles.support import opa_build, signed_by, signing_key
 from tests.support.gateway import POLICIES, ExportService, configuration, running, serving
 from tests.support.issuer import TestIssuer
 from tests.support.opa import running_opa
@@ -219,6 +221,49 @@ async def test_what_is_revoked_is_refused_as_soon_as_the_revision_is_active(
     await until(world, "revoked")
     for _ in range(20):
         assert (await world.gateway.get(PATH)).status == 403
+
+
+@pytest.mark.opa
+async def test_what_is_unsigned_signed_by_another_key_or_older_is_refused_and_told(
+    stack: AsyncExitStack, tmp_path: Path, issuer: TestIssuer, opa_binary: str
+) -> None:
+    key, stolen = (signing_key(tmp_path / "keys", "ES256", name) for name in ("ours", "stolen"))
+    archive, source = tmp_path / "bundle.tar.gz", tmp_path / "source"
+    shutil.copytree(POLICIES, source, ignore=shutil.ignore_patterns("*_test.rego"))
+    (source / "privacy" / "deployment" / "data.json").write_text(json.dumps(DEPLOYMENT))
+
+    def publish(revision: str, *arguments: str) -> None:
+        opa_build(opa_binary, source, tmp_path / "built", *arguments, revision=revision)
+        (tmp_path / "built").replace(archive)
+
+    publish("2", *signed_by(key))
+    signing = {"key_file": str(key.public), "key_id": "prod", "algorithm": "ES256"}
+    delivery = {**OFTEN, "signing": signing, "state": str(tmp_path / "state")}
+    policy = {"bundle": str(archive), "delivery": delivery, "deadline": "5s"}
+    async with AsyncExitStack() as first:
+        world = await start(first, tmp_path, issuer, policy=policy, deployment=None)
+        for number, (name, arguments, says) in enumerate(
+            (
+                ("3", (), "missing: the configuration asks for a signed bundle"),
+                ("3", signed_by(stolen), "the signature is wrong"),
+                ("3", signed_by(key, "test"), "the signature names another key"),
+                ("1", signed_by(key), "its revision is older than the active one"),
+            )
+        ):
+            publish(name, *arguments)
+            while rejections(await world.gateway.metrics())["source"] == number:
+                assert (await world.gateway.get(PATH)).status == 200
+            assert await revision(world) == "2"
+            told = [json.loads(line) for line in world.gateway.stderr().splitlines()]
+            reasons = [line["reason"] for line in told if line["event"] == "policy rejected"]
+            assert says in reasons[-1]
+    service = await stack.enter_async_context(serving(ExportService()))
+    config = configuration(tmp_path, issuer, service, endpoints(), policy=policy, deployment=None)
+    with pytest.raises(AssertionError, match="its revision is older than the active one"):
+        await stack.enter_async_context(running(config))
+    publish("4", *signed_by(key))
+    again = await stack.enter_async_context(running(config))
+    assert 'revision="4"' in await again.metrics()
 
 
 async def test_fifty_pushes_a_second_leak_neither_processes_nor_descriptors(

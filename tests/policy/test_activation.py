@@ -23,13 +23,14 @@ from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.engine import Stage
+from gateway.policy.planted import Look
 from gateway.policy.probes import Plan, Target
 from gateway.policy.settings import PolicySettings
 from tests.policy.support import AMPLE, FOREIGN, ME, POLICIES, question, write_bundle
 
 PLAN = Plan(
     (Target("orders", ("exports", "orders"), ("account",)),),
-    {"https://id.example.org": ("account",)},
+    {"https://id.example.org": {"account": Look()}},
 )
 QUESTION = encode_question(question(ME))
 
@@ -393,6 +394,58 @@ async def test_a_candidate_that_met_a_busy_machine_is_looked_at_again(
         await source.candidates.put(shelf.guard("two"))
         await until(lambda: source.active[-1] == "two")
         assert engine.facts().rejections == {Stage.LOAD: 1}
+
+
+async def test_a_source_that_looks_seldom_is_not_disturbed_by_a_second_look_at_what_was_rejected(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it had to begin again each time, what comes after a rejected candidate never came."""
+    monkeypatch.setattr(activation, "_AGAIN", 0.0)
+    source = Scripted(shelf.guard("one"))
+    real, begun, looks = source.next, 0, 0
+
+    async def next_() -> Bundle:
+        nonlocal begun
+        begun += 1
+        return await real()
+
+    load, bad = EmbeddedEngine.start, shelf.rego("bad", "package privacy\n\nx := y\n")
+
+    async def start(engine: EmbeddedEngine) -> None:
+        nonlocal looks
+        looks += 1
+        await load(engine)
+
+    monkeypatch.setattr(source, "next", next_)
+    monkeypatch.setattr(EmbeddedEngine, "start", start)
+    async with running(source) as engine:
+        await source.candidates.put(bad)
+        await until(lambda: looks >= 5)
+        assert begun == 3  # the start, the rejected one, and the one that is waited for
+        await source.candidates.put(shelf.guard("two"))
+        await until(lambda: source.active[-1] == "two")
+        assert engine.facts().rejections == {Stage.LOAD: 1}
+
+
+async def test_what_is_rejected_again_and_again_is_looked_at_ever_more_seldom(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activation, "_AGAIN", 0.001)
+    monkeypatch.setattr(activation, "_SELDOM", 0.004)
+    waits: list[float | None] = []
+    real = asyncio.wait
+
+    async def wait(tasks: Any, *, timeout: float | None = None) -> Any:
+        waits.append(timeout)
+        return await real(tasks, timeout=timeout)
+
+    source = Scripted(shelf.guard("one"))
+    async with running(source):
+        monkeypatch.setattr(activation.asyncio, "wait", wait)
+        await source.candidates.put(shelf.rego("bad", "package privacy\n\nx := y\n"))
+        await until(lambda: len([each for each in waits if each]) >= 5)
+        monkeypatch.setattr(activation.asyncio, "wait", real)
+    assert [each for each in waits if each][:5] == [0.001, 0.002, 0.004, 0.004, 0.004]
 
 
 # --- the start ----------------------------------------------------------------------------------

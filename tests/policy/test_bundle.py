@@ -140,7 +140,8 @@ REFUSED: dict[str, tuple[dict[str, str | bytes], str]] = {
     ),
     "an unknown key": (
         {".manifest": '{"roots": ["privacy"], "wasm": []}'},
-        ".manifest: expected JSON such as",
+        '.manifest: expected JSON such as {"roots": ["privacy"]}: Object contains unknown field'
+        " `wasm`",
     ),
     "a revision of two lines": (
         {".manifest": '{"roots": ["privacy"], "revision": "a\\nb"}'},
@@ -150,7 +151,10 @@ REFUSED: dict[str, tuple[dict[str, str | bytes], str]] = {
         {"privacy/q.rego": b"package privacy\xff"},
         "privacy/q.rego: not UTF-8 at byte 15",
     ),
-    "a module without a package": ({"privacy/q.rego": "x := 1"}, "privacy/q.rego: expected a line"),
+    "a module without a package": (
+        {"privacy/q.rego": "x := 1"},
+        "privacy/q.rego: expected to begin",
+    ),
     "a module elsewhere": (
         {"privacy/q.rego": "package system.authz"},
         "privacy/q.rego: package outside the root",
@@ -159,7 +163,15 @@ REFUSED: dict[str, tuple[dict[str, str | bytes], str]] = {
         {"privacy/q.rego": "package privacy_.x"},
         "privacy/q.rego: package outside the root",
     ),
-    "an odd package": ({"privacy/q.rego": 'package privacy["a"]'}, "expected a line"),
+    "a package that a text makes believe": (
+        {"privacy/q.rego": " package system.authz\n\nx := `\npackage privacy\n`\n"},
+        "privacy/q.rego: expected to begin with a line",
+    ),
+    "a package on two lines": (
+        {"privacy/q.rego": "package\nsystem.authz\nx := `\npackage privacy\n`\n"},
+        "privacy/q.rego: expected to begin with a line",
+    ),
+    "an odd package": ({"privacy/q.rego": 'package privacy["a"]'}, "expected to begin"),
     "data elsewhere": ({"other/data.json": "{}"}, "other/data.json: data outside the root"),
     "data beside the root": (
         {"data.json": '{"privacy": {}, "other": 1}'},
@@ -189,7 +201,7 @@ REFUSED: dict[str, tuple[dict[str, str | bytes], str]] = {
     "data that is not a number": ({"privacy/data.json": "[NaN]"}, "not strict JSON"),
     "an integer beyond 64 bits": (
         {"privacy/data.json": f"[{2**63}]"},
-        "privacy/data.json: a int that JSON can't hold",
+        "privacy/data.json: an integer beyond 64 bits",
     ),
     "data nested deeply": (
         {"privacy/data.json": "[" * 40 + "]" * 40},
@@ -204,11 +216,11 @@ REFUSED: dict[str, tuple[dict[str, str | bytes], str]] = {
     "YAML of two documents": ({"privacy/data.yaml": "a: 1\n---\nb: 1\n"}, "not strict YAML"),
     "YAML with a date": (
         {"privacy/data.yaml": "a: 2026-06-01\n"},
-        "privacy/data.yaml: a date that JSON can't hold",
+        "privacy/data.yaml: a date, which JSON doesn't have: write it in quotes",
     ),
     "YAML with a number as a key": (
         {"privacy/data.yaml": "1: a\n"},
-        "privacy/data.yaml: a dict that JSON can't hold",
+        "privacy/data.yaml: an object with a key that is no text",
     ),
     "YAML that is a bomb": (
         {"privacy/data.yaml": BOMB},
@@ -243,7 +255,7 @@ def test_what_is_unclear_is_refused(
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
-    assert fault(tmp_path / "none") == "not a folder"
+    assert fault(tmp_path / "none") == "not a folder and not a .tar.gz: there is nothing"
     assert "missing" in fault(tmp_path)
     (tmp_path / ".manifest").write_text('{"roots": ["privacy"]}')
     assert fault(tmp_path) == "no Rego module"

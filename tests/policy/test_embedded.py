@@ -147,14 +147,14 @@ async def test_a_fault_that_data_provokes_names_the_place_and_not_the_data(tmp_p
 
 
 async def test_a_bundle_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    assert (await fault_of(tmp_path / "none")).message == "not a folder"
+    assert (await fault_of(tmp_path / "none")).message.startswith("not a folder")
 
 
 async def test_a_rule_without_end_is_refused_at_the_start(tmp_path: Path) -> None:
     # regorus overflows its stack: only the worker is gone.
     rego = "package privacy\n\ndecision := f(1)\n\nf(x) := f(x + 1)\n"
     fault = await fault_of(write_bundle(tmp_path / "b", {"privacy/p.rego": rego}))
-    assert fault.message == "regorus does not survive loading it"
+    assert fault.message.startswith("regorus does not survive loading it")
 
 
 async def test_a_failed_evaluation_names_the_rule_and_never_the_input(echo_bundle: Path) -> None:

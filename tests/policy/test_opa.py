@@ -337,10 +337,13 @@ async def test_an_opa_with_the_authz_example_decides_and_lets_nobody_change_it(
     [
         (http(b"{}", "401 Unauthorized"), Code.POLICY_UNAVAILABLE),
         (http(b"<html>", media_type="text/html"), Code.POLICY_UNAVAILABLE),
-        (http(b"x" * (opa._MAX_ANSWER + 1)), Code.POLICY_UNAVAILABLE),
+        (http(b"x" * 1001), Code.POLICY_UNAVAILABLE),
     ],
 )
-async def test_modules_that_cannot_be_read_are_unavailable(sent: bytes, code: Code) -> None:
+async def test_modules_that_cannot_be_read_are_unavailable(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes, code: Code
+) -> None:
+    monkeypatch.setattr(opa, "_MAX_MODULES", 1000)
     async with serving(Peer(sent)) as peer, running(peer.url) as engine:
         with pytest.raises(Unavailable) as refusal:
             await engine.modules()

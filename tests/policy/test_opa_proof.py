@@ -198,16 +198,87 @@ async def test_a_module_that_reaches_outside_is_no_proof() -> None:
     assert reasons == ["p.rego: http.send is not allowed: a policy must not reach outside"]
 
 
-@pytest.mark.parametrize("policies", [None, b"<html>"])
-async def test_modules_that_cannot_be_read_are_told_and_the_probes_decide(
-    policies: bytes | None,
+@pytest.mark.parametrize(
+    ("policies", "says"), [(None, "OPA answered 401"), (b"<html>", "not what OPA answers")]
+)
+async def test_where_the_modules_cannot_be_read_nothing_is_proven(
+    monkeypatch: pytest.MonkeyPatch, policies: bytes | None, says: str
 ) -> None:
+    """The probes don't see what a policy sends elsewhere."""
+    monkeypatch.setattr(opa_proof, "_LOOK", 0.0)
+    monkeypatch.setattr(opa_proof, "_RETRY", 0.0)
     opa = Played()
     opa.policies = policies
     with capture_logs() as logs:
         async with running(opa) as engine:
+            assert (await refusal_of(engine)).note == "OPA's policy could not be proven"
+            opa.policies = b'{"result": []}'
+            await until(lambda: engine.facts().ready)
             assert (await decided(engine)).effect is Effect.ALLOW
-    assert [each["result"] for each in logs if "result" in each] == ["modules not read"]
+    (line,) = [each for each in logs if each["event"] == "proof of OPA's policy"]
+    assert line["reason"] == f"what it calls is not known, GET /v1/policies: {says}"
+
+
+async def test_modules_that_were_read_before_a_change_prove_nothing_of_what_came_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opa = Played()
+    terms = [{"type": "var", "value": "http"}, {"type": "string", "value": "send"}]
+    package = [{"value": "data", "type": "var"}, {"value": "privacy", "type": "string"}]
+    rules = {"package": {"path": package}, "rules": [{"type": "ref", "value": terms}]}
+    bad = json.dumps({"result": [{"id": "p.rego", "ast": rules}]}).encode()
+
+    async def modules() -> bytes:
+        before = opa.policies
+        if opa.revision == "r1":
+            opa.revision, opa.policies = "r2", bad
+        assert before is not None
+        return before
+
+    monkeypatch.setattr(opa, "modules", modules)
+    async with running(opa) as engine:
+        await until(lambda: engine.facts().rejections)
+        assert (await refusal_of(engine)).note == "OPA runs a policy that is not proven"
+        assert engine.facts().activations == 0
+
+
+async def test_a_flaw_is_never_held_against_the_revision_that_came_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opa = Played()
+    opa.releases = {"r1"}
+    real = opa.evaluate
+
+    async def evaluate(asked: bytes) -> Evaluation:
+        """The first answers are still r1's; the change comes while they are under way."""
+        evaluation = await real(asked)
+        if opa.asked > 5:
+            opa.revision = "r2"
+        return evaluation
+
+    monkeypatch.setattr(opa, "evaluate", evaluate)
+    async with running(opa) as engine:
+        await until(lambda: engine.facts().activations)
+        assert engine.facts().revision == "r2"
+        assert engine.facts().rejections == {}
+
+
+async def test_what_could_not_be_proven_again_stops_counting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Data may have changed under the revision, and whoever changed it may keep the proof away."""
+    monkeypatch.setattr(opa_proof, "_LOOK", 0.0)
+    opa = Played()
+    async with running(opa) as engine:
+        await decided(engine)
+        opa.policies = None
+        monkeypatch.setattr(opa_proof, "_PERIOD", -opa_proof._LAPSE)
+        await until(lambda: not engine.facts().ready)
+        assert (await refusal_of(engine)).note == "OPA's policy could not be proven"
+        monkeypatch.setattr(opa_proof, "_PERIOD", 300.0)
+        opa.policies = b'{"result": []}'
+        await until(lambda: engine.facts().ready)
+        assert (await decided(engine)).effect is Effect.ALLOW
 
 
 async def test_an_opa_that_cannot_be_asked_is_not_asked_by_every_export(

@@ -1,5 +1,6 @@
 """Planted questions: a policy that guards passes all of them, each way of leaking fails one."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,29 +9,33 @@ import pytest
 
 from gateway.model import Attribution, Decision, Effect, Format, Phase, SubjectRef
 from gateway.policy.contract import Question, encode_question
-from gateway.policy.probes import PROOF, Plan, Probe, Target, flaw, probes
+from gateway.policy.planted import Holdings, Look
+from gateway.policy.probes import MOST, PROOF, Plan, Probe, Target, flaw, probes
 
+SALT = "0123456789abcdef" * 2
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PLAN = Plan(
     targets=(
         Target("orders", ("exports", "orders"), ("account",)),
         Target(
             "archive",
-            ("exports", PROOF),
+            ("exports", "{id}"),
             ("account", "email", "guest"),
             Format.ZIP,
             (Attribution.MANIFEST, Attribution.PATH),
             ("voice", "document"),
-            params={"id": PROOF},
             labels={"tier": "gold"},
         ),
     ),
-    issuers={"https://one.example": ("account", "email"), "https://two.example": ("account",)},
+    issuers={
+        "https://one.example": {"account": Look(), "email": Look(("", "@example.org"))},
+        "https://two.example": {"account": Look()},
+    },
 )
 
 
 def every(plan: Plan = PLAN) -> list[Probe]:
-    return list(probes(plan, "0123456789abcdef", NOW))
+    return list(probes(plan, SALT, NOW))
 
 
 def decision(
@@ -72,7 +77,8 @@ def test_a_policy_that_guards_has_no_flaw() -> None:
 
 def test_a_policy_that_blocks_everything_fails_the_one_that_must_pass() -> None:
     assert flaws(lambda _: decision()) == [
-        "endpoint self-proof: the caller's own record: must pass, but the answer is block (a, b)"
+        "endpoint self-proof: the caller's own record: must pass, but the answer is block (a, b);"
+        " what the policy asks of every caller can be named in policy.proof"
     ]
 
 
@@ -196,6 +202,55 @@ LEAKS: dict[str, tuple[Policy, str]] = {
         ),
         "a stranger's record (account, direct)",
     ),
+    "whoever the path names": (
+        lambda question: (
+            decision(Effect.ALLOW, *question.subjects)
+            if question.caller.id in question.params.values() and not question.unattributed
+            else guarding(question)
+        ),
+        "a stranger's record (account, manifest, voice)",
+    ),
+    "whomever the path names": (
+        lambda question: (
+            decision(Effect.REDACT, *named)
+            if (named := {s for s in question.subjects if s.value in question.params.values()})
+            else guarding(question)
+        ),
+        "a stranger's record, at a path that names the stranger (account)",
+    ),
+    "the first one": (
+        lambda question: (
+            decision(Effect.ALLOW, *question.subjects)
+            if _owners(question)[:1] == _held(question)[:1] and not question.unattributed
+            else guarding(question)
+        ),
+        "a stranger's record beside an own one (account, direct)",
+    ),
+    "the last one": (
+        lambda question: (
+            decision(Effect.ALLOW, *question.subjects)
+            if _owners(question)[-1:] == _held(question)[:1] and not question.unattributed
+            else guarding(question)
+        ),
+        "a stranger's record before an own one (account)",
+    ),
+    "two categories": (
+        lambda question: (
+            decision(Effect.REDACT, *question.subjects)
+            if question.inspection
+            and len({group.category for group in question.inspection.groups if group.owners}) > 1
+            else guarding(question)
+        ),
+        "a stranger's record (account, manifest, document) beside an own one",
+    ),
+    "identifiers of one form": (
+        lambda question: (
+            decision(Effect.REDACT, *numbers)
+            if (numbers := {s for s in question.subjects if re.fullmatch("[0-9]+", str(s.value))})
+            else guarding(question)
+        ),
+        "a stranger's record (account, direct)",
+    ),
     "one label": (
         lambda question: (
             decision(Effect.REDACT, *question.subjects)
@@ -205,6 +260,15 @@ LEAKS: dict[str, tuple[Policy, str]] = {
         "a stranger's record (account, manifest, voice)",
     ),
 }
+
+
+def _owners(question: Question) -> list[SubjectRef]:
+    groups = question.inspection.groups if question.inspection else ()
+    return [owner for group in groups for owner in group.owners]
+
+
+def _held(question: Question) -> list[SubjectRef]:
+    return [SubjectRef(each.kind, each.value) for each in question.caller.identifiers]
 
 
 def _same(one: SubjectRef, other: SubjectRef) -> bool:
@@ -263,10 +327,53 @@ def test_every_probe_is_a_question_that_can_be_asked() -> None:
 def test_the_request_phase_is_asked_about_only_where_it_is_asked() -> None:
     plan = Plan(PLAN.targets, PLAN.issuers, request_phase=True)
     asked = Counter(probe.question.phase for probe in every(plan))
-    assert asked[Phase.REQUEST] == len(PLAN.targets) * len(PLAN.issuers)
+    assert asked[Phase.REQUEST] == len(PLAN.targets) * len(PLAN.issuers) + 1
     assert flaws(guarding, plan) == []
-    refused = [p for p in every(plan) if p.question.phase is Phase.REQUEST]
+    refused = [p for p in every(plan) if p.question.phase is Phase.REQUEST and not p.must_pass]
     assert flaw(refused[0], decision()) is None
+
+
+def test_a_policy_that_refuses_every_request_fails_the_one_that_must_pass() -> None:
+    plan = Plan(PLAN.targets, PLAN.issuers, request_phase=True)
+    (said,) = flaws(
+        lambda question: guarding(question) if question.inspection else decision(), plan
+    )
+    assert said.startswith("endpoint self-proof: the request for it: must pass, but the answer is")
+
+
+def test_a_probe_cannot_be_told_from_a_real_question() -> None:
+    holds = Holdings(("export",), ("customer",), {"tenant": "t1"})
+    for probe in every(Plan(PLAN.targets, PLAN.issuers, holds=holds)):
+        asked = probe.question
+        assert re.fullmatch(r"[0-9a-f]{32}", asked.exchange_id)
+        held = asked.caller.scopes, asked.caller.roles, asked.caller.claims
+        assert held == (("export",), ("customer",), {"tenant": "t1"})
+        if probe.endpoint != PROOF:
+            text = encode_question(asked).decode()
+            assert not re.search("proof|probe|plant|foreign|stranger|own", text)
+
+
+def test_a_large_configuration_is_bounded_and_asked_the_same_each_time() -> None:
+    kinds = ("account", "email", "fhir")
+    targets = tuple(Target(f"e{number}", ("{id}", "x"), kinds) for number in range(60))
+    plan = Plan(targets, {"https://one.example": {kind: Look() for kind in kinds}})
+    asked = [str(probe) for probe in every(plan)]
+    assert len(asked) <= MOST + 2
+    assert [str(probe) for probe in probes(plan, "f" * 32, NOW)] == asked
+    few = Plan(targets[:1], plan.issuers)
+    families = {probe.about.split(" (")[0] for probe in every(few)}
+    assert {each.split(": ")[1].split(" (")[0] for each in asked} == families
+    for kind in kinds:  # what shows the plainest leaks is asked everywhere
+        for number in range(60):
+            assert f"endpoint e{number}: a stranger's record ({kind}, direct)" in asked
+
+
+def test_a_configuration_with_nothing_but_basics_is_asked_them_all() -> None:
+    kinds = tuple(f"k{number}" for number in range(20))
+    targets = tuple(Target(f"e{number}", ("x",), kinds) for number in range(60))
+    plan = Plan(targets, {"https://one.example": {kind: Look() for kind in kinds}})
+    asked = list(every(plan))
+    assert len(asked) == 2 + 60 * (1 + 20 * 2) > MOST
 
 
 def test_identifiers_are_new_each_time() -> None:

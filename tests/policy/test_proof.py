@@ -11,7 +11,7 @@ from gateway.policy.proof import Unproven, prove
 from tests.policy.test_probes import PLAN, decision, every, guarding
 
 
-async def test_a_policy_that_guards_is_proven_with_the_revision_that_answered() -> None:
+async def test_a_policy_that_guards_is_proven_by_every_probe() -> None:
     asked = 0
 
     async def ask(question: Question) -> Decision:
@@ -19,7 +19,7 @@ async def test_a_policy_that_guards_is_proven_with_the_revision_that_answered() 
         asked += 1
         return guarding(question)
 
-    assert await prove(PLAN, ask) == {"r1"}
+    await prove(PLAN, ask)
     assert asked == len(every())
 
 
@@ -30,7 +30,8 @@ async def test_the_first_flaw_ends_it_and_says_which_probe_and_what_was_answered
     with pytest.raises(Unproven) as fault:
         await prove(PLAN, ask)
     assert str(fault.value) == (
-        "endpoint self-proof: the caller's own record: must pass, but the answer is block (a, b)"
+        "endpoint self-proof: the caller's own record: must pass, but the answer is block (a, b);"
+        " what the policy asks of every caller can be named in policy.proof"
     )
     assert fault.value.conclusive
 
@@ -60,7 +61,7 @@ async def test_a_busy_engine_is_asked_again_a_few_times() -> None:
             raise Unavailable(Code.POLICY_TIMEOUT, "policy.deadline passed")
         return guarding(question)
 
-    assert await prove(PLAN, ask) == {"r1"}
+    await prove(PLAN, ask)
     failures = 7
     with pytest.raises(Unproven):
         await prove(PLAN, ask)

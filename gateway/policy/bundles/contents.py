@@ -39,7 +39,8 @@ _NOT_READ = {
 }
 """Names that mean something to OPA wherever they stand, and nothing to us."""
 
-_PACKAGE = re.compile(r"^package[ \t]+(\S+)[ \t]*(?:#.*)?$", re.MULTILINE)
+_PACKAGE = re.compile(r"package[ \t]+(\S+)[ \t\r]*(?:#.*)?")
+_ASIDE = re.compile(r"\s*(?:#|\Z)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -150,13 +151,23 @@ def _module(place: str, content: bytes) -> str:
     if len(content) > _MAX_MODULE:
         raise BundleError(place, f"a module of more than {_MAX_MODULE} bytes")
     module = documents.text(place, content)
-    found = _PACKAGE.search(module)
-    parts = found[1].split(".") if found else []
-    if not found or not all(_NAME.fullmatch(part) for part in parts):
-        raise BundleError(place, "expected a line such as: package privacy.grounds.self_access")
+    parts = _package(module)
+    if not all(_NAME.fullmatch(part) for part in parts):
+        message = "expected to begin with a line such as: package privacy.grounds.self_access"
+        raise BundleError(place, message)
     if parts[0] != ROOT:
         raise BundleError(place, f"package outside the root {ROOT}")
     return module
+
+
+def _package(module: str) -> list[str]:
+    """The package that a module begins with, comments aside; no name where it doesn't.
+
+    Not just any line: a text inside of the module can look like one.
+    """
+    lines = (line for line in module.split("\n") if not _ASIDE.match(line))
+    found = _PACKAGE.fullmatch(next(lines, ""))
+    return found[1].split(".") if found else [""]
 
 
 def _manifest(place: str, content: bytes | None) -> _Manifest:
@@ -164,8 +175,9 @@ def _manifest(place: str, content: bytes | None) -> _Manifest:
         raise BundleError(place, 'missing: a bundle needs one, such as {"roots": ["privacy"]}')
     try:
         manifest = msgspec.convert(documents.strict_json(place, content), _Manifest)
-    except (BundleError, msgspec.ValidationError):
-        raise BundleError(place, 'expected JSON such as {"roots": ["privacy"]}') from None
+    except (BundleError, msgspec.ValidationError) as error:
+        why = error.message if isinstance(error, BundleError) else str(error)[:200]
+        raise BundleError(place, f'expected JSON such as {{"roots": ["privacy"]}}: {why}') from None
     if manifest.roots != [ROOT]:
         raise BundleError(place, f'roots must be ["{ROOT}"]')
     if manifest.rego_version != 1:

@@ -24,6 +24,13 @@ _MAX_YAML = 1 << 20
 _MAX_VALUES = 2_000_000
 _MAX_DEPTH = 32
 
+_UNFIT: Mapping[type, str] = {
+    int: "an integer beyond 64 bits, which the engines don't hold exactly",
+    float: "a number that is none (infinite, or not a number)",
+    dict: "an object with a key that is no text: write it in quotes",
+}
+_OTHER = "a {}, which JSON doesn't have: write it in quotes"
+
 _LITERAL: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
     float_hook=lambda number: msgspec.Raw(number.encode())
 )
@@ -119,7 +126,7 @@ def _check_values(place: str, document: Any) -> None:
                 left -= len(value)
                 inner.extend(value if left >= 0 else ())
             elif not _is_simple(kind, value):
-                raise BundleError(place, f"a {kind.__name__} that JSON can't hold")
+                raise BundleError(place, _UNFIT.get(kind, _OTHER.format(kind.__name__)))
         if left < 0:
             break
         if not inner:

@@ -25,6 +25,12 @@ from gateway.policy.bundles.settings import DeliverySettings
 
 _WAITS = "application/vnd.openpolicyagent.bundles"
 _MAX_ETAG = 1024
+_WHY: Mapping[int, str] = {
+    304: ", though it was not asked whether anything is new",
+    401: " (delivery.token_file?)",
+    403: " (delivery.token_file?)",
+    **dict.fromkeys((301, 302, 303, 307, 308), " (redirects are not followed)"),
+}
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750 section 2.1."""
 
@@ -94,10 +100,10 @@ def _context(settings: DeliverySettings) -> ssl.SSLContext:
 
 async def _read(response: aiohttp.ClientResponse, url: str, limit: int, etag: str) -> Served:
     if response.status == 304 and etag:
-        return Served(None, _etag(response, url) or etag, waits=False)
+        # Under our ETag, whatever it names: another one would be of an archive that we don't have.
+        return Served(None, etag, waits=False)
     if response.status != 200:
-        why = " (redirects are not followed)" if 300 <= response.status < 400 else ""
-        raise BundleError(url, f"answered {response.status}{why}")
+        raise BundleError(url, f"answered {response.status}{_WHY.get(response.status, '')}")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise BundleError(url, "answered with a Content-Encoding, though none was asked for")
     if (response.content_length or 0) > limit:

@@ -18,13 +18,19 @@ class Stamp:
     device: int
     inode: int
     size: int
+    mode: int
     modified: int
     changed: int
 
     @classmethod
     def of(cls, status: os.stat_result) -> "Stamp":
         return cls(
-            status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mode,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
         )
 
 
@@ -48,8 +54,8 @@ def read(path: Path, limit: int) -> tuple[bytes, Stamp]:
 
 def read_secret(path: Path) -> bytes:
     """A file that only its owner and group may read. Raises BundleError without the content."""
-    content, _ = read(path, MAX_SECRET)
-    if path.stat().st_mode & stat.S_IRWXO:
+    content, seen = read(path, MAX_SECRET)
+    if seen.mode & stat.S_IRWXO:
         raise BundleError(path, "open to everybody; chmod 0600 (or 0440)")
     return content
 

@@ -7,6 +7,7 @@ file is of the same version. Otherwise it is read again.
 """
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,7 @@ class Look:
 
 def look(folder: Path, *, whole: bool = False) -> Look:
     """The look of a folder: of the files that count, or of all (`whole`). Raises BundleError."""
-    if not _is_folder(folder):
-        raise BundleError(folder, "not a folder")
+    _check_folder(folder)
     root = _resolved(folder)
     stamps: dict[str, Stamp] = {}
     for path in _paths(root, (lambda _: True) if whole else _matters):
@@ -102,11 +102,18 @@ def _unreadable(error: OSError) -> None:
     raise BundleError(error.filename, os.strerror(error.errno or 0))
 
 
-def _is_folder(path: Path) -> bool:
+def _check_folder(path: Path) -> None:
+    fault = "not a folder and not a .tar.gz"
     try:
-        return path.is_dir()
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        raise BundleError(path, f"{fault}: there is nothing") from None
+    except OSError as error:
+        raise BundleError(path, os.strerror(error.errno or 0)) from None
     except ValueError:  # a NUL in its name
-        return False
+        is_folder = False
+    if not is_folder:
+        raise BundleError(path, fault)
 
 
 def _resolved(path: Path) -> Path:

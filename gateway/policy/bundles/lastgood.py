@@ -13,6 +13,7 @@ An archive from here is proven like one from the network: its digest, its signat
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -88,7 +89,8 @@ class Shelf:
         self._write_record(good, digest)
         for old in self._folder.glob(f"{self._name}.*.tar.gz"):
             if old != self._place(digest):
-                old.unlink(missing_ok=True)
+                with suppress(OSError):  # kept for longer, it does no harm
+                    old.unlink()
 
     def _archive(self, digest: str, limit: int) -> bytes:
         content, _ = read(self._place(digest), limit)
@@ -116,7 +118,8 @@ class Shelf:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = self._folder.lstat()
             if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-                raise BundleError(self._folder, "not a folder of our own")
+                message = "not a folder of our own; name a new one inside it, which is then made"
+                raise BundleError(self._folder, message)
             self._folder.chmod(0o700)
         except OSError as error:
             raise BundleError(self._folder, os.strerror(error.errno or 0)) from None

@@ -4,6 +4,7 @@ The signature is verified before anything else of the content is believed.
 """
 
 import hashlib
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 
 from gateway.policy.bundles import archive, contents, documents, files
 from gateway.policy.bundles.contents import Bundle, Overlay
-from gateway.policy.bundles.faults import BundleError
 from gateway.policy.bundles.folder import Look, look, read_folder
 from gateway.policy.bundles.keys import read_key
 from gateway.policy.bundles.settings import DeliverySettings
@@ -29,17 +29,15 @@ class Glance:
 def glance(path: Path, overlay: Path | None, settings: DeliverySettings) -> Glance:
     """Cheap: `stat` only. Raises BundleError where a folder can't even be listed."""
     place = files.stamp(path)
-    seen = look(path, whole=settings.signing is not None) if path.is_dir() else place
+    is_folder = place is not None and stat.S_ISDIR(place.mode)
+    seen = look(path, whole=settings.signing is not None) if is_folder else place
     return Glance(seen, files.stamp(overlay) if overlay else None)
 
 
 def read_path(path: Path, overlay: Path | None, settings: DeliverySettings) -> Bundle:
     """The bundle in a folder or in a `.tar.gz`. Raises BundleError."""
-    try:
-        is_archive = path.is_file()
-    except OSError as error:  # of a name that is too long, for one
-        raise BundleError(path, f"can't be read: {error.strerror}") from None
-    if is_archive:
+    place = files.stamp(path)
+    if place and stat.S_ISREG(place.mode):
         content, _ = files.read(path, settings.max_size)
         return read_archive(content, str(path), overlay, settings)
     whole = settings.signing is not None

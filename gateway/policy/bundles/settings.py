@@ -40,7 +40,13 @@ class SigningSettings:
     counts, as in `opa build --signing-key FILE`. It is read again for every bundle. `key_id` is the
     name that a signature must give, as `kid` in its header or as the claim `keyid`
     (`opa build --verification-key-id`). `algorithm` is the only one that is accepted. `scope` must
-    be the claim of that name; without it, a signature that has a scope is refused.
+    be the claim of that name; without it, a signature that has a scope is refused. The claim `exp`,
+    where there is one, is looked at when a bundle is read.
+
+    A signature is over the bundle, and over nothing beside it. Whoever can write the file that
+    `policy.data` names can enable a ground: guard it as the configuration itself, or leave it out
+    and sign the deployment's data with the bundle. And a signature doesn't tell that there is a
+    newer bundle: a server that answers 304 for ever keeps an old one active.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -54,6 +54,9 @@ _MEANINGS = {
 }
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Recorded(msgspec.Struct):
     """The `result` of an entry."""
 
@@ -67,7 +70,7 @@ class Recorded(msgspec.Struct):
 class Listed(msgspec.Struct):
     """A subject of an entry; the question names it at the same place."""
 
-    records: int
+    records: _Count
     categories: list[str]
     permitted: bool
 
@@ -77,12 +80,12 @@ _ABSENT = msgspec.Raw(b"")
 
 class _Line(msgspec.Struct):
     decision_id: str
-    timestamp: datetime
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     pseudonym_key: str
     endpoint: str | None = None
     path: str | None = None
     probe: bool = False
-    unrecorded: int | None = None
+    unrecorded: _Count | None = None
     truncated: bool = False
     subjects: list[Listed] | None = None
     input: msgspec.Raw = _ABSENT
@@ -90,11 +93,14 @@ class _Line(msgspec.Struct):
 
 
 class _Owned(msgspec.Struct):
-    value: str
+    """A kind in disguise would be no text."""
+
+    kind: Annotated[str, msgspec.Meta(pattern=r"^(?![np]1:)")]
+    value: Annotated[str, msgspec.Meta(pattern=r"^[np]1:[0-9a-f]{32}\Z")]
 
 
 class _Orphans(msgspec.Struct):
-    records: int
+    records: _Count
     categories: list[str]
 
 

@@ -79,7 +79,7 @@ ANSWERS: list[tuple[int, Mapping[str, str], bytes, str]] = [
     (301, {"Location": "/other"}, b"", "answered 301 (redirects are not followed)"),
     (302, {"Location": "http://127.0.0.1:1/"}, b"", "answered 302 (redirects are not followed)"),
     (307, {"Location": "/other"}, b"", "answered 307 (redirects are not followed)"),
-    (304, {}, b"", "answered 304 (redirects are not followed)"),
+    (304, {}, b"", "answered 304, though it was not asked whether"),
     (204, {}, b"", "answered 204"),
     (206, {}, ARCHIVE, "answered 206"),
     (401, {}, b"", "answered 401"),

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,4 +61,22 @@ def test_a_secret_is_not_open_to_everybody(tmp_path: Path) -> None:
         read_secret(path)
     assert "abc" not in str(refusal.value)
     path.chmod(0o440)
+    assert read_secret(path) == b"abc"
+
+
+def test_a_secret_is_judged_by_the_very_file_that_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name may lead elsewhere by then, or nowhere: secrets are swapped under our hands."""
+    path = tmp_path / "secret"
+    path.write_bytes(b"abc")
+    path.chmod(0o600)
+    real = os.fdopen
+
+    def opened(*given: Any) -> Any:
+        file = real(*given)
+        path.unlink()
+        return file
+
+    monkeypatch.setattr(os, "fdopen", opened)
     assert read_secret(path) == b"abc"

@@ -166,6 +166,8 @@ def test_a_folder_is_bounded(tmp_path: Path) -> None:
     folder(tmp_path, files())
     with pytest.raises(BundleError, match="too large"):
         read_folder(tmp_path, 10)
+    with pytest.raises(BundleError, match="File name too long"):
+        look(tmp_path / ("n" * 300))
     with pytest.raises(BundleError, match="not a folder"):
         look(tmp_path / "none")
     with pytest.raises(BundleError, match="not a folder"):

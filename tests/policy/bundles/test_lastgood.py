@@ -115,7 +115,7 @@ def test_a_folder_that_is_not_ours_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert said(Shelf(tmp_path / "file", "here")) == "File exists"
     (tmp_path / "link").symlink_to(tmp_path)
-    assert said(Shelf(tmp_path / "link", "here")) == "not a folder of our own"
+    assert "not a folder of our own" in said(Shelf(tmp_path / "link", "here"))
 
 
 def test_a_full_disk_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

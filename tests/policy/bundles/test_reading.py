@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.bundles.faults import BundleError
-from gateway.policy.bundles.reading import glance, read_archive, read_overlay, read_path
+from gateway.policy.bundles.reading import Glance, glance, read_archive, read_overlay, read_path
 from gateway.policy.bundles.settings import SigningAlgorithm, SigningSettings
 from tests.policy.bundles.support import (
     delivery,
@@ -75,3 +75,10 @@ def test_a_glance_changes_with_what_counts(tmp_path: Path) -> None:
     assert len({repr(each) for each in seen}) == 4
     assert glance(archive, overlay, delivery()) == seen[-1]
     assert glance(tmp_path / "none", None, delivery()).place is None
+
+
+def test_a_name_that_no_folder_has_is_said_and_glanced_at_as_nothing(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 300)
+    assert glance(path, path, delivery()) == Glance(None, None)
+    with pytest.raises(BundleError, match="File name too long"):
+        read_path(path, None, delivery())

@@ -91,6 +91,19 @@ async def test_a_change_is_offered_and_no_change_is_asked_for_by_its_etag(
     assert server.asked[-1]["If-None-Match"] == '"2"'
 
 
+async def test_a_304_under_another_etag_is_about_the_archive_that_was_asked_for(
+    server: BundleServer, make: Make
+) -> None:
+    """A cache may name a newer archive there, which would never be asked for again."""
+    source = make()
+    source.activated(await source.start())
+    server.fail(304, {"ETag": '"2"'})
+    await polls(source, server, 2)
+    assert server.asked[-1]["If-None-Match"] == '"1"'
+    server.serve(TWO, '"2"')
+    assert (await soon(source.next())).revision == "2"
+
+
 async def test_the_same_archive_under_another_etag_is_no_change(
     server: BundleServer, make: Make
 ) -> None:

@@ -1,6 +1,8 @@
 """A whole log against a bundle: verified first, then compared, and never nothing for something."""
 
+import json
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from gateway.workbench.replay.verdicts import Direction
 from gateway.workbench.unusable import Unusable
 from tests.decisionlog.support import KEY, OTHER_KEY
 from tests.policy.support import FOREIGN, ME, question, shipped_bundle
-from tests.workbench.replay.support import block, evidence, rendered, write
+from tests.workbench.replay.support import NOON, block, evidence, rendered, write
 
 OWN = Decision(Effect.ALLOW, frozenset({ME}), False, frozenset(), (), ("self_access",), "shipped-1")
 DEPLOYMENT: dict[str, Any] = {"grounds": {"self_access": True}}
@@ -149,3 +151,48 @@ async def test_builtins_that_read_inside_texts_are_told_of_each_bundle(
     plain = Rules(shipped_bundle(tmp_path / "plain", DEPLOYMENT))
     found = await replay(Request(log, KEY, Rules(bundle), against=plain))
     assert found.readers == {"startswith": ("privacy/grounds/mine/mine.rego:3",)}
+
+
+def everywhere(document: Any, put: Any) -> Iterator[Any]:
+    """The document with `put` in the place of each of its parts, one at a time; and without it."""
+    if isinstance(document, dict):
+        for name, part in document.items():
+            rest = {each: other for each, other in document.items() if each != name}
+            yield rest
+            yield {**rest, name: put}
+            yield from ({**document, name: changed} for changed in everywhere(part, put))
+    elif isinstance(document, list):
+        for place, part in enumerate(document):
+            before, after = document[:place], document[place + 1 :]
+            yield [*before, *after]
+            yield [*before, put, *after]
+            yield from ([*before, changed, *after] for changed in everywhere(part, put))
+
+
+async def test_no_entry_however_odd_ends_a_replay(tmp_path: Path) -> None:
+    """A log may be somebody else's, and lie: what can't be replayed is counted."""
+    (own,) = (json.loads(each) for each in rendered(entries(1)[0]))
+    odd: list[Any] = [
+        None,
+        -1,
+        2**70,
+        1.5,
+        "x",
+        [],
+        ["x"],
+        {},
+        {"x": "x"},
+        True,
+        "2026-07-01T12:00:00",
+        f"n1:{'0' * 32}",
+    ]
+    lines = [each for put in odd for each in everywhere(own, put) if isinstance(each, dict)]
+    for number, line in enumerate(lines):
+        line.setdefault("decision_id", "")
+        if line["decision_id"] == "e0":
+            line["decision_id"] = f"odd-{number}"
+    bodies = [json.dumps(each).encode() for each in [*lines, own]]
+    found = await against(write(tmp_path / "odd.jsonl", *bodies), DEPLOYMENT)
+    assert found.plan.unchanged >= 1
+    selection = Selection(since=NOON.replace(year=2000), until=NOON.replace(year=2100))
+    assert (await against(tmp_path / "odd.jsonl", DEPLOYMENT, selection=selection)).plan.unchanged
