@@ -6,7 +6,7 @@ check.py     check
 explain.py   explain; explained.py prints what it found
 log.py       log verify
 test.py      test
-replay.py    replay
+replay.py    replay; replayed.py prints what it found
 infer.py     infer; inferred.py prints what it found
 mutate.py    mutate; mutated.py prints what it found
 options.py   what several of them take
@@ -39,6 +39,7 @@ __all__ = ["commands", "main"]
 commands = typer.Typer(
     name="privacy-gateway",
     help="An async reverse proxy that releases an export only to the person whose data it is.",
+    epilog="Exit codes: 0 all is well, 1 it is not, 2 the input can't be used.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -71,6 +71,14 @@ def faulty(path: Path, faults: ConfigFaults) -> NoReturn:
     raise typer.Exit(UNUSABLE)
 
 
+def log_at(path: Path) -> None:
+    """Give up where there is something that can't be a log; what isn't there is told on reading."""
+    if path.is_dir():
+        give_up(f"{path}: a folder, not a log")
+    if path.exists() and not path.is_file():
+        give_up(f"{path}: not a regular file")
+
+
 def give_up(reason: str) -> NoReturn:
     """One line on standard error, and exit code 2."""
     typer.echo(plain(reason), err=True)

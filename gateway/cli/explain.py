@@ -75,7 +75,9 @@ def explain(
     param: ParamOption = None,
     query: Annotated[
         list[str] | None,
-        typer.Option("--query", metavar="NAME=VALUE", help="A query parameter; may be repeated."),
+        typer.Option(
+            "--query", metavar="NAME=VALUE", help="A query parameter; there may be several."
+        ),
     ] = None,
     bundle: BundleOption = None,
     at: AtOption = None,

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from gateway.workbench.wording import counted, plain
 
 if TYPE_CHECKING:
     from gateway.workbench.account import Spot
@@ -22,16 +25,16 @@ def show(explained: "Explanation") -> None:
     _say_outcome(console, explained)
     if explained.fault:
         where = explained.fault
-        console.print(Text(f"{where.source}:{where.line}:{where.column}: {where.said}"))
+        console.print(Text(plain(f"{where.source}:{where.line}:{where.column}: {where.said}")))
         if where.excerpt:
             console.print(Text(where.excerpt))
     if explained.subjects or explained.unattributed.records:
         console.print(_subjects(explained))
         listed = len(explained.subjects)
         if listed < explained.subjects_total:
-            console.print(f"… and {explained.subjects_total - listed} more (--subjects)")
-    for subject in explained.subjects:
-        _say_why_not(console, subject)
+            console.print(f"… and {explained.subjects_total - listed:,} more (--subjects)")
+    for alike in _alike(explained.subjects):
+        _say_why_not(console, alike)
     _say_rules(console, explained)
     if explained.doubt:
         console.print(Text(f"not accounted for: {explained.doubt}", style="yellow"))
@@ -51,7 +54,8 @@ def _say_outcome(console: Console, explained: "Explanation") -> None:
         note = f": {explained.note}" if explained.note else ""
         line.append(f" with {explained.status} {explained.code}{note}")
     records = explained.records
-    line.append(f"; {records.released} of {records.seen} records would leave")
+    leaving = f"{records.released:,} of {counted(records.seen, 'record')}"
+    line.append(f"; {leaving if records.seen else 'no record'} would leave")
     console.print(line)
     rows: list[tuple[str, ...]] = []
     if explained.caller:
@@ -88,11 +92,12 @@ def _names(names: Sequence[str]) -> str:
 
 def _subjects(explained: "Explanation") -> Table:
     table = Table("subject", "records", "leave", "found by", "categories", "ground")
+    table.columns[0].overflow = table.columns[4].overflow = "fold"
     for subject in explained.subjects:
         table.add_row(
             Text(_name(subject)),
-            str(subject.records),
-            str(subject.released),
+            f"{subject.records:,}",
+            f"{subject.released:,}",
             Text(", ".join(subject.attribution)),
             Text(", ".join(map(shown, subject.categories))),
             Text(", ".join(each.ground for each in subject.grounds) or "none", style="bold"),
@@ -100,7 +105,7 @@ def _subjects(explained: "Explanation") -> Table:
     nobody = explained.unattributed
     if nobody.records:
         categories = ", ".join(map(shown, nobody.categories))
-        row = (str(nobody.records), str(nobody.released), "", Text(categories))
+        row = (f"{nobody.records:,}", f"{nobody.released:,}", "", Text(categories))
         table.add_row(Text("unattributed"), *row, Text("none"))
     return table
 
@@ -109,12 +114,21 @@ def _name(subject: "Subject") -> str:
     return f"{subject.kind}:{shown(subject.value)}"
 
 
-def _say_why_not(console: Console, subject: "Subject") -> None:
-    if not subject.why_not:
-        return
-    console.print(Text(f"{_name(subject)}: no ground permits it"))
-    off = [each.ground for each in subject.why_not if not each.enabled]
-    for each in subject.why_not:
+def _alike(subjects: "Sequence[Subject]") -> "list[list[Subject]]":
+    """Those that no ground permits, put together where it is for the same reasons."""
+    groups: dict[bytes, list[Subject]] = {}
+    for subject in subjects:
+        if subject.why_not:
+            groups.setdefault(msgspec.json.encode(subject.why_not), []).append(subject)
+    return list(groups.values())
+
+
+def _say_why_not(console: Console, alike: "Sequence[Subject]") -> None:
+    names = ", ".join(map(_name, alike))
+    console.print(Text(f"{names}: no ground permits {'it' if len(alike) == 1 else 'them'}"))
+    why_not = alike[0].why_not
+    off = [each.ground for each in why_not if not each.enabled]
+    for each in why_not:
         if each.enabled and each.rule:
             console.print(Text(f"  {each.ground} stops at {_at(each.rule)}"))
             console.print(Text(f"      {each.rule.text}", style="dim"))

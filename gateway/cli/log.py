@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.console import WRONG, give_up
+from gateway.cli.console import WRONG, give_up, log_at
 from gateway.decisionlog.file import anchor_path
 from gateway.decisionlog.key import read_key
 from gateway.decisionlog.verify import verify as verify_file
@@ -38,8 +38,7 @@ def verify(
 
     Exit code 0 if the log is intact, 1 if it isn't, 2 if a file can't be read.
     """
-    if file.is_dir():
-        give_up(f"{file}: a folder, not a log")
+    log_at(file)
     beside = anchor_path(file)
     if anchor is None and beside.is_file():
         anchor = beside

@@ -113,6 +113,7 @@ def _document(report: "Report") -> dict[str, Any]:
     from gateway.workbench.mutate.mutants import Kind
 
     return {
+        "schema": "privacy-gateway/mutation/v1",
         "well": report.well,
         "possible": report.possible,
         "tried": len(report.outcomes),

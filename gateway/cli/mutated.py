@@ -14,6 +14,12 @@ from gateway.workbench.mutate.mutation import Outcome, Report
 from gateway.workbench.wording import counted, plain
 
 _SHOWN = 20
+_STYLES = {
+    Fate.KILLED: "",
+    Fate.SURVIVED: "bold red",
+    Fate.OVERKILL: "yellow",
+    Fate.UNPROVEN: "yellow",
+}
 _UNCOMPARED = "never compared, never masked: a mistake here goes unnoticed"
 
 
@@ -42,19 +48,17 @@ def show(report: Report) -> None:
 
 
 def _kinds(report: Report) -> Table:
-    table = Table("changed", "tried", "killed", "survived", "overkill", "unproven", "killed by")
+    fates = [fate for fate in Fate if fate is not Fate.UNPROVEN or report.of(fate)]
+    table = Table("changed", "tried", *fates, "killed by")
     for kind in Kind:
-        counts = {fate: len(report.of(fate, kind)) for fate in Fate}
+        counts = {fate: len(report.of(fate, kind)) for fate in fates}
         if not sum(counts.values()):
             continue
         by = Counter(each.verdict.by for each in report.of(Fate.KILLED, kind))
         table.add_row(
             kind.value,
             str(sum(counts.values())),
-            str(counts[Fate.KILLED]),
-            Text(str(counts[Fate.SURVIVED]), "bold red" if counts[Fate.SURVIVED] else ""),
-            Text(str(counts[Fate.OVERKILL]), "yellow" if counts[Fate.OVERKILL] else ""),
-            Text(str(counts[Fate.UNPROVEN]), "yellow" if counts[Fate.UNPROVEN] else ""),
+            *(Text(str(count), _STYLES[fate] if count else "") for fate, count in counts.items()),
             ", ".join(f"{name} {count}" for name, count in by.most_common()),
         )
     return table

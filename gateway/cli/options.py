@@ -1,7 +1,7 @@
 """Options of several commands, and what their texts mean."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
@@ -53,14 +53,17 @@ def pairs(given: Sequence[str] | None, option: str) -> dict[str, tuple[str, ...]
     return found
 
 
-def moment(text: str | None) -> datetime | None:
-    """A time with its zone. Raises Unusable."""
+def moment(text: str | None, option: str = "--at", zone: timezone | None = None) -> datetime | None:
+    """A time with its zone; with `zone`, one without it, or a date, is there. Raises Unusable."""
     if text is None:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         found = None
+    if found is not None and found.tzinfo is None and zone is not None:
+        found = found.replace(tzinfo=zone)
     if found is None or found.tzinfo is None:
-        raise Unusable(f"--at {text!r}: expected a time with its zone, as 2026-06-01T12:00:00Z")
+        said = "a date or time" if zone else "a time with its zone"
+        raise Unusable(f"{option} {text!r}: expected {said}, as 2026-06-01T12:00:00Z")
     return found

@@ -155,8 +155,9 @@ def _line(console: Console, word: str, style: str, name: str, where: str) -> Non
 def _summary(what: str, results: "Sequence[RegoTest] | Sequence[Judged]") -> Text:
     failed = sum(not each.holds for each in results)
     skipped = sum(getattr(each, "outcome", "") == "skipped" for each in results)
-    ran = counted(len(results) - skipped, what)
-    parts = [ran, f"{failed:,} failed" if failed else "all hold"]
+    ran = len(results) - skipped
+    said = f"{failed:,} failed" if failed else "holds" if ran == 1 else "all hold"
+    parts = [counted(ran, what), said]
     if skipped:
         parts.append(f"{skipped:,} skipped (todo_)")
     return Text(", ".join(parts), style="red" if failed else "green")

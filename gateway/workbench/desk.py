@@ -20,13 +20,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, assert_never
+from urllib.parse import quote, urlencode
 
 from gateway.config import Config
 from gateway.config.wording import did_you_mean
 from gateway.decisionlog.entry import Evidence
 from gateway.endpoints import Endpoint, Endpoints, Route, split_template
 from gateway.enforcement import Release
-from gateway.errors import BadUpstream, Code, Unauthenticated
+from gateway.errors import BadRequest, BadUpstream, Code, Unauthenticated
 from gateway.exchange import Rooms, guard
 from gateway.model import Admitted, Caller, Counts, Decision, Group, Inspection, Request
 from gateway.policy.bundle import BundleError
@@ -36,7 +37,9 @@ from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.engine import Engine
 from gateway.policy.opa import OpaEngine
 from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.proxy.admission import admit
 from gateway.proxy.framing import client_headers, read_head
+from gateway.proxy.settings import RequestLimits
 from gateway.response import Response
 from gateway.spool import Spool, Spooled, SpoolSettings
 from gateway.workbench import tokens
@@ -225,10 +228,7 @@ class _Play:
         self._decide = desk.decide
         self.question: Question | None = None
         self.evidence: Evidence | None = None
-        method = trial.method or endpoint.methods[0]
-        path = _path(endpoint, trial.params)
-        target = "/" + "/".join(path)
-        self.admitted = Admitted(method, path, dict(trial.query), target, (), ())
+        self.admitted = _admitted(trial, endpoint, desk.config.client.limits)
         _check_route(desk.config.endpoints, endpoint, self.admitted)
         self._caller: Caller | Unauthenticated
         try:
@@ -267,6 +267,18 @@ def _response(sample: Sample, endpoint: Endpoint, exchange_id: str) -> Response:
         raise BadUpstream(Code.BODY_TOO_LARGE, "more bytes than limits.body")
     headers = client_headers(head.payload, endpoint, exchange_id)
     return Response(headers, head.payload, Spooled(sample.stored))
+
+
+def _admitted(trial: Trial, endpoint: Endpoint, limits: RequestLimits) -> Admitted:
+    """The request of a trial as the gateway would read it. Raises Unusable where it wouldn't."""
+    path = "/".join(quote(segment, safe="") for segment in _path(endpoint, trial.params))
+    query = urlencode(trial.query, doseq=True)
+    target = f"/{path}?{query}" if query else f"/{path}"
+    request = Request(trial.method or endpoint.methods[0], target, ((b"Host", b"desk"),))
+    try:
+        return admit(request, limits)
+    except BadRequest as refusal:
+        raise Unusable(f"no request can be for {target}: {refusal.note}") from None
 
 
 def _path(endpoint: Endpoint, params: Mapping[str, str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def test_without_a_command_there_is_help(arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), ["run", "check", "demo", "log"]),
+        ((), ["run", "check", "demo", "log", "Exit codes: 0"]),
         (("run",), ["--config", "SIGTERM", "/readyz"]),
         (("check",), ["--config", "--schema", "touches no network"]),
         (("demo",), ["--serve"]),

@@ -35,7 +35,7 @@ def explained(config: Path, body: str, *more: str | Path, claims: str = ME) -> t
 def test_an_export_that_leaves_untouched_ends_with_0(config: Path) -> None:
     code, out, err = explained(config, "mine.ndjson")
     assert (code, err) == (0, "")
-    assert "voice: released; 1 of 1 records would leave" in out
+    assert "voice: released; 1 of 1 record would leave" in out
     assert "account:A1" in out and "self_access" in out
 
 
@@ -74,7 +74,7 @@ def test_json_has_everything(config: Path) -> None:
 def test_the_request_can_be_described(config: Path) -> None:
     code, out, _ = explained(
         config, "mine.ndjson", "--json", "--method", "POST", "--param", "request_id=42",
-        "--query", "a=1", "--query", "a=2",
+        "--query", "a=1", "--query", "b=2",
     )  # fmt: skip
     shown = json.loads(out)
     assert (code, shown["method"], shown["path"]) == (0, "POST", ["exports", "42", "voice"])
@@ -82,7 +82,10 @@ def test_the_request_can_be_described(config: Path) -> None:
 
 def test_another_bundle_can_be_asked(config: Path, folder: Path) -> None:
     code, _, err = explained(config, "mine.ndjson", "--bundle", folder / "nothing")
-    assert (code, err) == (2, f"{folder / 'nothing'}: not a folder\n")
+    assert (code, err) == (
+        2,
+        f"{folder / 'nothing'}: not a folder and not a .tar.gz: there is nothing\n",
+    )
 
 
 WRONG = {

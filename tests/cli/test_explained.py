@@ -10,11 +10,14 @@ from gateway.workbench.account import Spot
 from gateway.workbench.explanation import (
     Effective,
     Explanation,
+    Fault,
     Members,
     Reason,
     Records,
     Restriction,
+    Subject,
     Unattributed,
+    WhyNot,
 )
 
 RULE = Spot("privacy/restrictions/x/x.rego", 7, "masks contains 1")
@@ -84,3 +87,36 @@ def test_a_long_place_is_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
     spot = Spot("privacy/" + "deep/" * 40 + "rule.rego", 12)
     show(explanation(reasons=[Reason("why", spot)]))
     assert f"{spot.file}:12" in capsys.readouterr().out
+
+
+def stranger(name: str, rule: Spot | None = RULE) -> Subject:
+    why = [WhyNot("self_access", True, rule), WhyNot("consent", False)]
+    return Subject("account", name, 1, 0, [], [], False, [], why)
+
+
+def test_subjects_that_stop_at_the_same_statements_are_said_together(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    subjects = [stranger("A7"), stranger("A8", None), stranger("A9")]
+    show(explanation(subjects=subjects, subjects_total=3))
+    out = capsys.readouterr().out
+    assert "account:A7, account:A9: no ground permits them\n  self_access stops at" in out
+    assert "account:A8: no ground permits it\n  self_access would permit it alone" in out
+    assert out.count("not enabled: consent") == 2
+
+
+def test_an_identifier_is_never_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    show(explanation(subjects=[stranger("x" * 90)], subjects_total=1))
+    table = capsys.readouterr().out.partition("no ground permits")[0]
+    assert table.count("x") >= 180 and "…" not in table
+
+
+def test_where_nothing_was_read_nothing_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    fault = Fault("a\nb.json", 1, 2, 'duplicate key "\u202e"', "")
+    show(explanation(records=Records(0, 0, 0, 0, [], []), outcome="refused", fault=fault))
+    out = capsys.readouterr().out
+    assert "no record would leave" in out
+    assert "a\ufffdb.json:1:2: duplicate key" in out and "\u202e" not in out

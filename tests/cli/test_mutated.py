@@ -63,3 +63,15 @@ def test_of_many_the_first_are_shown_and_the_others_counted(
 ) -> None:
     show(report(*(outcome(Kind.OWNER, Fate.SURVIVED, "x", n) for n in range(25))))
     assert "and 5 more: --json has them all" in capsys.readouterr().out
+
+
+def test_what_could_not_be_told_has_a_column_only_where_there_is_any(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show(report(outcome(Kind.OWNER, Fate.KILLED, "withheld")))
+    assert "unproven" not in capsys.readouterr().out
+    show(report(outcome(Kind.OWNER, Fate.UNPROVEN, "policy_timeout")))
+    shown = capsys.readouterr().out
+    assert "unproven" in shown.splitlines()[1]
+    assert "unproven: something failed, which says nothing about the change (1)" in shown
+    assert "policy_timeout" in shown and "0 of 1 mutant killed; 1 unproven" in shown

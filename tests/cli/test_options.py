@@ -25,3 +25,12 @@ def test_a_moment_needs_its_zone() -> None:
     for text in ("2026-06-01T12:00:00", "soon", "2026-06-01"):
         with pytest.raises(Unusable, match="--at"):
             moment(text)
+
+
+def test_a_date_is_enough_where_the_zone_is_known() -> None:
+    assert moment("2026-06-01", "--since", UTC) == datetime(2026, 6, 1, tzinfo=UTC)
+    assert moment("2026-06-01T14:00:00+02:00", "--since", UTC) == datetime(
+        2026, 6, 1, 12, tzinfo=UTC
+    )
+    with pytest.raises(Unusable, match="--since 'soon': expected a date or time"):
+        moment("soon", "--since", UTC)

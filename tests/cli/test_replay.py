@@ -1,6 +1,7 @@
 """`replay`, as somebody types it."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_the_json_of_a_plan_has_a_fixed_shape(
     assert found.pop("candidate").startswith("shipped-1+sha256:")
     nothing = {"added": [], "removed": []}
     assert found == {
-        "version": 1,
+        "schema": "privacy-gateway/plan/v1",
         "log": {"file": str(log), "entries": 4, "anchored": 4, "sealed": True, "missing": 0},
         "against": None,
         "unchanged": 0,
@@ -159,12 +160,14 @@ def test_a_log_that_was_changed_can_not_be_used(log: Path, key: Path, bundle: Pa
         (("LOG", "--key-file", "NOWHERE", "--bundle", "BUNDLE"), "No such file"),
         (("NOWHERE", "--key-file", "KEY", "--bundle", "BUNDLE"), "No such file"),
         (("BUNDLE", "--key-file", "KEY", "--bundle", "BUNDLE"), "a folder, not a log"),
+        (("PIPE", "--key-file", "KEY", "--bundle", "BUNDLE"), "not a regular file"),
+        (("LOG", "--key-file", "PIPE", "--bundle", "BUNDLE"), "not a regular file"),
         (("LOG", "--key-file", "KEY", "--bundle", "BUNDLE", "--data", "NOWHERE"), "No such file"),
         (("LOG", "--key-file", "KEY", "--bundle", "BUNDLE", "--anchor", "NOWHERE"), "No such file"),
         (("LOG", "--key-file", "KEY", "--bundle", "BUNDLE", "--anchor", "LOG"), "isn't an anchor"),
         (
             ("LOG", "--key-file", "KEY", "--bundle", "BUNDLE", "--since", "noon"),
-            "--since: expected",
+            "--since 'noon': expected a date or time",
         ),
         (
             ("LOG", "--key-file", "KEY", "--bundle", "BUNDLE", "--against", "NOWHERE"),
@@ -176,7 +179,11 @@ def test_a_log_that_was_changed_can_not_be_used(log: Path, key: Path, bundle: Pa
 def test_wrong_input_gets_one_line(
     log: Path, key: Path, bundle: Path, tmp_path: Path, arguments: tuple[str, ...], reason: str
 ) -> None:
-    paths = {"LOG": log, "KEY": key, "BUNDLE": bundle, "NOWHERE": tmp_path / "nowhere"}
+    os.mkfifo(tmp_path / "pipe")
+    paths = {
+        "LOG": log, "KEY": key, "BUNDLE": bundle,
+        "NOWHERE": tmp_path / "nowhere", "PIPE": tmp_path / "pipe",
+    }  # fmt: skip
     result = typed("replay", *(paths.get(each, each) for each in arguments))
     assert result.exit_code == 2
     assert reason in result.stderr

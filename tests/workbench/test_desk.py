@@ -114,11 +114,13 @@ async def test_the_moment_of_the_trial_is_the_one_that_the_policy_sees(desk: Des
 
 
 async def test_parameters_and_query_are_those_of_the_question(desk: Desk) -> None:
-    trial = voice("A1", method="POST", params={"request_id": "42"}, query={"q": ("1", "2")})
+    trial = voice(
+        "A1", method="POST", params={"request_id": "42"}, query={"q": ("1",), "r": ("a b",)}
+    )
     question = (await desk.judge(trial)).question
     assert question is not None
     assert (question.method, question.path) == ("POST", ("exports", "42", "voice"))
-    assert (question.params, question.query) == ({"request_id": "42"}, {"q": ("1", "2")})
+    assert (question.params, question.query) == ({"request_id": "42"}, {"q": ("1",), "r": ("a b",)})
 
 
 @pytest.mark.parametrize(
@@ -130,6 +132,12 @@ async def test_parameters_and_query_are_those_of_the_question(desk: Desk) -> Non
         (orders(params={"id": "1"}), "it has none"),
         (voice(params={"request": "1"}), "did you mean `request_id`?"),
         (voice(params={"request_id": ""}), "not empty"),
+        (voice(params={"request_id": ".."}), "a path segment can be read in two ways"),
+        (voice(params={"request_id": "a/b"}), "a path segment can be read in two ways"),
+        (voice(params={"request_id": "a\nb"}), "a control character"),
+        (voice(params={"request_id": "a" * 9000}), "client.limits.target"),
+        (voice(query={"q": ("1", "2")}), "a query name has two values"),
+        (voice(query={"q;": ("1",)}), "a query pair can be read in two ways"),
         (orders(claims={"iss": "https://id.example.com"}), "did you mean `https://id.example.org`"),
         (orders(claims={"sub": object()}), "no token can hold them"),
     ],

@@ -192,6 +192,7 @@ def _quoted(value: Any, name: str = "") -> Any:
 def as_document(proposal: Proposal) -> dict[str, Any]:
     """The proposal as JSON. Values of the samples are in it only shortened."""
     return {
+        "schema": "privacy-gateway/proposal/v1",
         "sure": proposal.sure,
         "body": proposal.body,
         "alternatives": proposal.alternatives,

@@ -58,9 +58,10 @@ class Report:
 
     @property
     def rests_not_on(self) -> tuple[str, ...]:
-        """Parts of the caller and of the deployment's data of which no change made a difference."""
+        """Parts of the caller of which no change made a difference."""
         counted = {each.change.where.locator for each in self.outcomes}
-        return tuple(sorted({each.where.locator for each in self.idle} - counted))
+        idle = {each.where.locator for each in self.idle if each.where.file}
+        return tuple(sorted(idle - counted))
 
     @property
     def well(self) -> bool:

@@ -1,8 +1,8 @@
 """The fields of a body that nothing ever compares: a mistake in one of them goes unnoticed.
 
 Compared are the subjects' locators and what a manifest vouches for. Masked is what a decision of
-this run masked, and what a locator in the policy's text or data could. What is left is said, and
-where it looks like an identifier, that is said, too.
+this run masked. What is left is said, and where it looks like an identifier, or where the policy
+names it and left it as it is all the same, that is said, too.
 """
 
 import re
@@ -42,22 +42,32 @@ class Uncompared:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a policy could look at, by its text: paths that it masks, and names that it knows."""
+    """What a policy looks at: `masks` are paths that it masked, `named` those that its text and
+    data hold, `names` what it holds against the names of fields."""
 
-    masks: frozenset[Steps]
-    names: frozenset[str]
+    masks: frozenset[Steps] = frozenset()
+    named: frozenset[Steps] = frozenset()
+    names: frozenset[str] = frozenset()
 
 
 def known(modules: Iterable[str], data: Any, masks: Iterable[str]) -> Known:
     """From a policy's modules and data, and the masks that were seen."""
-    texts = list(modules)
-    literals = {one or other for text in texts for one, other in _LITERAL.findall(text)}
-    literals |= set(_strings(data))
-    paths = (_compiled(each) for each in (*literals, *masks) if each.startswith("$"))
-    asks = any("payload.fields" in text for text in texts)
+    literals = {text: _literals(text) for text in modules}
+    asking = (found for text, found in literals.items() if "payload.fields" in text)
     return Known(
-        frozenset(path for path in paths if path), frozenset(literals) if asks else frozenset()
+        _paths(masks),
+        _paths((*_strings(data), *frozenset[str]().union(*literals.values()))),
+        frozenset().union(*asking),
     )
+
+
+def _literals(text: str) -> frozenset[str]:
+    return frozenset(one or other for one, other in _LITERAL.findall(text))
+
+
+def _paths(locators: Iterable[str]) -> frozenset[Steps]:
+    paths = (_compiled(each) for each in locators if each.startswith("$"))
+    return frozenset(path for path in paths if path)
 
 
 def _compiled(locator: str) -> Steps | None:
@@ -114,11 +124,18 @@ def _of_records(pattern: str, tables: Sequence[Table], policy: Known) -> Iterato
     hints = {each.field.locator: each for each in candidates(place, all_fields)}
     compared = _compared(tables[0].spec)
     for field in all_fields:
-        masked = any(field.steps[: len(mask)] == mask for mask in policy.masks)
+        masked = _covers(policy.masks, field)
         if field.steps in compared or masked or field.steps[0] in policy.names:
             continue
-        hint = _hint(field, hints.get(field.locator))
+        if _covers(policy.named, field):
+            hint = "the policy names it, and left it as it is"
+        else:
+            hint = _hint(field, hints.get(field.locator))
         yield Uncompared(pattern, field.locator, field.present, hint)
+
+
+def _covers(paths: frozenset[Steps], field: Field) -> bool:
+    return any(field.steps[: len(path)] == path for path in paths)
 
 
 def _compared(spec: BodySpec | MemberSpec) -> frozenset[Steps]:
