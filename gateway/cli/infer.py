@@ -30,17 +30,16 @@ def infer(
     owner that is nearly as likely, or none that is likely at all. 2 for samples that the gateway
     would refuse.
     """
-    from gateway.workbench.infer.proposal import as_document
     from gateway.workbench.infer.proposal import infer as proposed
 
     try:
         proposal = proposed(body, form)
     except Unusable as error:
         unusable(error)
-    if as_json:
-        typer.echo(json.dumps(as_document(proposal), indent=2))
-    else:
-        from gateway.cli.inferred import show
+    from gateway.cli.inferred import document, show
 
+    if as_json:
+        typer.echo(json.dumps(document(proposal), indent=2))
+    else:
         show(proposal)
     raise typer.Exit(0 if proposal.sure else WRONG)

@@ -1,4 +1,7 @@
-"""What `infer` prints at a terminal."""
+"""What `infer` prints: tables and blocks at a terminal, or JSON."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -53,3 +56,35 @@ def _table(finding: Finding) -> Table:
             Text("\n".join(each.samples)),
         )
     return table
+
+
+def document(proposal: Proposal) -> dict[str, Any]:
+    """The proposal as JSON. Values of the samples are in it only shortened."""
+    return {
+        "schema": "privacy-gateway/proposal/v1",
+        "sure": proposal.sure,
+        "body": proposal.body,
+        "alternatives": proposal.alternatives,
+        "tried": {
+            "records": proposal.trial.records,
+            "unattributed": proposal.trial.unattributed,
+            "subjects": proposal.trial.subjects,
+            "refusal": proposal.trial.refusal or None,
+        },
+        "candidates": [each for finding in proposal.findings for each in _candidates(finding)],
+        "warnings": proposal.warnings,
+    }
+
+
+def _candidates(finding: Finding) -> Iterator[dict[str, Any]]:
+    for each in finding.candidates:
+        yield {
+            "member": finding.where or None,
+            "records": finding.records,
+            "locators": each.locators,
+            "kind": each.kind,
+            "belief": round(each.belief, 3),
+            "chosen": each is finding.chosen,
+            "reasons": [{"points": r.points, "text": r.text} for r in each.reasons],
+            "samples": each.samples,
+        }

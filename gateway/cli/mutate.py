@@ -3,7 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -24,7 +24,7 @@ from gateway.workbench.unusable import Unusable
 
 if TYPE_CHECKING:
     from gateway.workbench.mutate.baselines import Wanted
-    from gateway.workbench.mutate.mutation import Outcome, Report
+    from gateway.workbench.mutate.mutation import Report
 
 
 def mutate(
@@ -78,11 +78,11 @@ def mutate(
         report = _tried(wanted)
     except Unusable as error:
         unusable(error)
-    if as_json:
-        typer.echo(json.dumps(_document(report), indent=2, ensure_ascii=False))
-    else:
-        from gateway.cli.mutated import show
+    from gateway.cli.mutated import document, show
 
+    if as_json:
+        typer.echo(json.dumps(document(report), indent=2, ensure_ascii=False))
+    else:
         show(report)
     raise typer.Exit(0 if report.well else WRONG)
 
@@ -103,61 +103,3 @@ def _tried(wanted: "Wanted") -> "Report":
                 lambda done, total: progress.update(task, completed=done, total=total),
             )
         )
-
-
-# --- JSON ---------------------------------------------------------------------------------------
-
-
-def _document(report: "Report") -> dict[str, Any]:
-    from gateway.workbench.mutate.fates import Fate
-    from gateway.workbench.mutate.mutants import Kind
-
-    return {
-        "schema": "privacy-gateway/mutation/v1",
-        "well": report.well,
-        "possible": report.possible,
-        "tried": len(report.outcomes),
-        "unused": len(report.idle),
-        "rests_not_on": report.rests_not_on,
-        "kinds": {
-            kind.value: {fate.value: len(report.of(fate, kind)) for fate in Fate} for kind in Kind
-        },
-        "survived": [_told(each) for each in report.of(Fate.SURVIVED)],
-        "overkill": [_told(each) for each in report.of(Fate.OVERKILL)],
-        "unproven": [_told(each) for each in report.of(Fate.UNPROVEN)],
-        "never_compared": [
-            {
-                "members": each.part or None,
-                "field": each.locator or None,
-                "records": each.records,
-                "hint": each.hint or None,
-            }
-            for each in report.uncompared
-        ],
-        "baselines": [
-            {
-                "file": each.fixture.file,
-                "effect": each.decision.effect.value,
-                "records": len(each.fixture.owned),
-                "leave": len(each.fixture.kept),
-                "revision": each.decision.revision,
-            }
-            for each in report.baselines
-        ],
-        "notes": report.notes,
-    }
-
-
-def _told(outcome: "Outcome") -> dict[str, Any]:
-    change = outcome.change
-    return {
-        "kind": change.kind.value,
-        "how": change.how,
-        "file": change.where.file or None,
-        "member": change.where.member or None,
-        "record": change.where.record,
-        "field": change.where.locator,
-        "old": change.old,
-        "new": change.new,
-        "why": outcome.verdict.by,
-    }

@@ -1,6 +1,7 @@
-"""What `mutate` prints at a terminal."""
+"""What `mutate` prints: tables at a terminal, or JSON."""
 
 from collections import Counter
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -117,3 +118,56 @@ def _sum(report: Report) -> str:
     if left:
         parts.append(f"{left} more are possible: --limit")
     return "; ".join(parts)
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as JSON."""
+    return {
+        "schema": "privacy-gateway/mutation/v1",
+        "well": report.well,
+        "possible": report.possible,
+        "tried": len(report.outcomes),
+        "unused": len(report.idle),
+        "rests_not_on": report.rests_not_on,
+        "kinds": {
+            kind.value: {fate.value: len(report.of(fate, kind)) for fate in Fate} for kind in Kind
+        },
+        "survived": [_told(each) for each in report.of(Fate.SURVIVED)],
+        "overkill": [_told(each) for each in report.of(Fate.OVERKILL)],
+        "unproven": [_told(each) for each in report.of(Fate.UNPROVEN)],
+        "never_compared": [
+            {
+                "members": each.part or None,
+                "field": each.locator or None,
+                "records": each.records,
+                "hint": each.hint or None,
+            }
+            for each in report.uncompared
+        ],
+        "baselines": [
+            {
+                "file": each.fixture.file,
+                "effect": each.decision.effect.value,
+                "records": len(each.fixture.owned),
+                "leave": len(each.fixture.kept),
+                "revision": each.decision.revision,
+            }
+            for each in report.baselines
+        ],
+        "notes": report.notes,
+    }
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    change = outcome.change
+    return {
+        "kind": change.kind.value,
+        "how": change.how,
+        "file": change.where.file or None,
+        "member": change.where.member or None,
+        "record": change.where.record,
+        "field": change.where.locator,
+        "old": change.old,
+        "new": change.new,
+        "why": outcome.verdict.by,
+    }

@@ -1,5 +1,6 @@
 """The engineer's tools: a body, claims and an endpoint in, what the policy would do out.
 
+    wording      texts for a terminal
     unusable     what a tool can't work with, in one line and perhaps with the place
     samples      a body as an upstream would send it: from memory or a file
     fetching     ... or from a URL (network)

@@ -75,9 +75,11 @@ class Account(msgspec.Struct, tag="account"):
 
 
 class Found(msgspec.Struct, tag="found"):
-    """The tests, as constant queries, and where the first rule of each stands."""
+    """The tests, as constant queries, and where the first rule of each stands; `repeated` are those
+    of which there is more than one."""
 
     tests: dict[str, Spot]
+    repeated: list[str] = []
 
 
 class Tried(msgspec.Struct, tag="tried"):

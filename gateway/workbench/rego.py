@@ -94,10 +94,14 @@ class _Bench:
 
     def _found(self) -> Found:
         tests: dict[str, Spot] = {}
+        repeated: dict[str, None] = {}
         for rule in self._rules:
             if rule.name.startswith(("test_", "todo_test_")) and not rule.is_function:
-                tests.setdefault(_query((*rule.package, rule.name)), self._spot(rule))
-        return Found(tests)
+                query = _query((*rule.package, rule.name))
+                if query in tests:
+                    repeated[query] = None
+                tests.setdefault(query, self._spot(rule))
+        return Found(tests, list(repeated))
 
     def _account(self, engine: Any, job: Ask) -> Answer:
         engine.set_enable_coverage(True)

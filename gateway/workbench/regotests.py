@@ -2,8 +2,9 @@
 
 OPA runs them with `opa test`. Embedded, every rule whose name starts with `test_` is evaluated by
 regorus in a process of its own, and only the value true passes. What differs from `opa test`: a
-builtin that fails is an error, as it is in production, and a rule with a case for each key
-(`test_x[name]`) can't be told to have failed in one, so that it never passes.
+builtin that fails is an error, as it is in production, and of a rule with a case for each key
+(`test_x[name]`), or of several with the same name, it can't be told that one failed, so that they
+never pass.
 """
 
 import asyncio
@@ -26,6 +27,10 @@ DEADLINE = 10.0
 """Seconds for one test."""
 
 _OPA_DEADLINE = 600.0
+_REPEATED = (
+    "several tests of this name: the embedded engine can't tell that one of them failed; give each"
+    " its own name"
+)
 
 
 class Ending(StrEnum):
@@ -57,8 +62,11 @@ async def run_embedded(policy: PolicySettings) -> list[RegoTest]:
     folder = folder_of(policy)
     async with RegoBench(with_tests(policy)) as bench:
         match await bench.ask(Find()):
-            case Found(tests):
-                return [await _tried(bench, query, spot) for query, spot in tests.items()]
+            case Found(tests, repeated):
+                return [
+                    await _tried(bench, query, spot, repeated=query in repeated)
+                    for query, spot in tests.items()
+                ]
             case Broken(message, spot):
                 where = f"{folder / spot.file}:{spot.line}" if spot else str(folder)
                 raise Unusable(f"{where}: {message}")
@@ -66,9 +74,11 @@ async def run_embedded(policy: PolicySettings) -> list[RegoTest]:
                 raise AssertionError(other)
 
 
-async def _tried(bench: RegoBench, query: str, spot: Spot) -> RegoTest:
+async def _tried(bench: RegoBench, query: str, spot: Spot, *, repeated: bool) -> RegoTest:
     outcome, note, printed = Ending.SKIPPED, "", list[str]()
-    if not query.rpartition(".")[2].startswith("todo_"):
+    if repeated:
+        outcome, note = Ending.ERROR, _REPEATED
+    elif not query.rpartition(".")[2].startswith("todo_"):
         match await bench.ask(Try(query), DEADLINE):
             case Tried(value, printed):
                 outcome, note = _judged(value)
@@ -101,6 +111,11 @@ def _judged(value: str | None) -> tuple[Ending, str]:
 class _Location(msgspec.Struct):
     file: str = ""
     row: int = 0
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+    location: _Location | None = None
 
 
 class _Reported(msgspec.Struct):
@@ -152,11 +167,8 @@ async def run_opa(policy: PolicySettings) -> list[RegoTest]:
 
 
 def _from_opa(reported: _Reported, folder: Path) -> RegoTest:
-    file = Path(reported.location.file)
-    if file.is_relative_to(folder):
-        file = file.relative_to(folder)
     failed = [name for name, raw in reported.sub_results.items() if b'"fail":' in bytes(raw)]
-    error = bytes(reported.error).decode(errors="replace")[:300]
+    error = _error(bytes(reported.error), folder)
     if reported.skip:
         outcome = Ending.SKIPPED
     elif error:
@@ -165,12 +177,30 @@ def _from_opa(reported: _Reported, folder: Path) -> RegoTest:
         outcome = Ending.FAIL if reported.fail else Ending.PASS
     return RegoTest(
         name=f"{reported.package.removeprefix('data.')}.{reported.name}",
-        file=str(file),
+        file=str(_inside(reported.location.file, folder)),
         line=reported.location.row,
         outcome=outcome,
         note=error or (f"the cases {', '.join(failed)}" if failed else ""),
         printed=_printed(reported.output),
     )
+
+
+def _error(raw: bytes, folder: Path) -> str:
+    """One line of what OPA says of an error, with its place."""
+    if not raw:
+        return ""
+    try:
+        error = msgspec.json.decode(raw, type=_Error)
+    except msgspec.DecodeError:
+        error = _Error()
+    place = error.location
+    at = f"{_inside(place.file, folder)}:{place.row}: " if place and place.row else ""
+    return at + (error.message or "an error")[:300]
+
+
+def _inside(name: str, folder: Path) -> Path:
+    file = Path(name)
+    return file.relative_to(folder) if file.is_relative_to(folder) else file
 
 
 def _printed(output: str) -> list[str]:

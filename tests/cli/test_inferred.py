@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.inferred import show
+from gateway.cli.inferred import document, show
 from gateway.workbench.infer.proposal import Proposal, infer
 
 
@@ -48,3 +48,9 @@ def test_what_a_trial_refused_is_not_summed_up(
     shown = capsys.readouterr().out
     assert "1 record of 0 subjects, 1 without an owner" in shown
     assert "# NOT SURE" in shown
+
+
+def test_as_json_nothing_of_a_sample_is_whole(tmp_path: Path) -> None:
+    rows = [{"customer": {"id": f"customer-{n}"}} for n in range(4)]
+    text = json.dumps(document(proposed(tmp_path, {"rows": rows})))
+    assert "customer-1" not in text and '"sure": true' in text

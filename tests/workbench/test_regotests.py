@@ -71,6 +71,40 @@ async def test_each_test_has_the_same_ending_on_a_real_opa(
     assert printed["test_prints_and_fails"] == ["seen 1"]
 
 
+TWICE = "package privacy.y_test\n\ntest_twice if false\n\ntest_twice if true\n"
+
+
+@pytest.mark.opa
+async def test_one_of_several_tests_of_a_name_does_not_hide_another(
+    folder: Path, opa_binary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "privacy" / "y_test.rego").write_text(TWICE)
+    tests = await run_embedded(PolicySettings(bundle=folder))
+    (twice,) = [each for each in tests if each.name == "privacy.y_test.test_twice"]
+    assert twice.outcome is Ending.ERROR and "give each its own name" in twice.note
+    monkeypatch.setenv("PATH", str(Path(opa_binary).parent), prepend=":")
+    tests = await run_opa(PolicySettings(bundle=folder))
+    assert endings(tests)["test_twice"] is Ending.FAIL
+
+
+CONFLICT = "package privacy.z_test\n\nv := 1 if true\n\nv := 2 if true\n\ntest_v if v == 1\n"
+
+
+@pytest.mark.opa
+async def test_an_error_is_one_line_with_its_place_on_both(
+    folder: Path, opa_binary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "privacy" / "z_test.rego").write_text(CONFLICT)
+    monkeypatch.setenv("PATH", str(Path(opa_binary).parent), prepend=":")
+    for tests in (
+        await run_embedded(PolicySettings(bundle=folder)),
+        await run_opa(PolicySettings(bundle=folder)),
+    ):
+        (error,) = [each for each in tests if each.outcome is Ending.ERROR]
+        assert "\n" not in error.note and len(error.note) < 200
+    assert error.note.startswith("privacy/z_test.rego:5: complete rules must not produce")
+
+
 async def test_the_tests_that_ship_hold_embedded() -> None:
     tests = await run_embedded(PolicySettings(bundle=bundle.shipped()))
     assert len(tests) > 50

@@ -6,7 +6,7 @@ never chooses: it says so, and holds both.
 """
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -187,35 +187,3 @@ def _quoted(value: Any, name: str = "") -> Any:
             return DoubleQuotedScalarString(value)
         case _:
             return value
-
-
-def as_document(proposal: Proposal) -> dict[str, Any]:
-    """The proposal as JSON. Values of the samples are in it only shortened."""
-    return {
-        "schema": "privacy-gateway/proposal/v1",
-        "sure": proposal.sure,
-        "body": proposal.body,
-        "alternatives": proposal.alternatives,
-        "tried": {
-            "records": proposal.trial.records,
-            "unattributed": proposal.trial.unattributed,
-            "subjects": proposal.trial.subjects,
-            "refusal": proposal.trial.refusal or None,
-        },
-        "candidates": [each for finding in proposal.findings for each in _candidates(finding)],
-        "warnings": proposal.warnings,
-    }
-
-
-def _candidates(finding: Finding) -> Iterator[dict[str, Any]]:
-    for each in finding.candidates:
-        yield {
-            "member": finding.where or None,
-            "records": finding.records,
-            "locators": each.locators,
-            "kind": each.kind,
-            "belief": round(each.belief, 3),
-            "chosen": each is finding.chosen,
-            "reasons": [{"points": r.points, "text": r.text} for r in each.reasons],
-            "samples": each.samples,
-        }

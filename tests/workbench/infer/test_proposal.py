@@ -12,7 +12,7 @@ from gateway.config import Config, load
 from gateway.demo.archives import ANNA, BEN, write_all
 from gateway.model import Format, Inspection, SubjectRef
 from gateway.workbench.desk import Desk, Trial
-from gateway.workbench.infer.proposal import Body, as_document, as_yaml, infer
+from gateway.workbench.infer.proposal import Body, as_yaml, infer
 from gateway.workbench.samples import opened, sample
 from gateway.workbench.unusable import Unusable
 from tests.config.conftest import MINIMAL, folder
@@ -231,11 +231,3 @@ def test_an_archive_of_nothing_known_proposes_nothing_sure(tmp_path: Path) -> No
     proposal = infer([file])
     assert not proposal.sure
     assert proposal.body == {"format": "zip", "members": [{"match": "**"}]}
-
-
-def test_as_json_nothing_of_a_sample_is_whole(tmp_path: Path) -> None:
-    file = tmp_path / "x.json"
-    rows = [{"customer": {"id": f"customer-{n}"}} for n in range(4)]
-    file.write_text(json.dumps({"rows": rows}))
-    text = json.dumps(as_document(infer([file])))
-    assert "customer-1" not in text and '"sure": true' in text
