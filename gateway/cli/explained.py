@@ -82,7 +82,8 @@ def _say_outcome(console: Console, explained: "Explanation") -> None:
 
 def _places(places: Sequence[int], total: int) -> str:
     more = ", …" if total > len(places) else ""
-    return f"record {', '.join(map(str, places))}{more} (from 0)"
+    noun = "record" if total == 1 else "records"
+    return f"{noun} {', '.join(map(str, places))}{more} (from 0)"
 
 
 def _names(names: Sequence[str]) -> str:

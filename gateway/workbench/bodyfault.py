@@ -76,6 +76,11 @@ def place(
         before = data[: int(match[1])]
         column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
         return pointed(source, text, before.count(b"\n") + 1, column), ""
+    if spec.format is Format.CSV and "header" in note:
+        return pointed(source, text, 1, 1), ""
+    if spec.format is Format.NDJSON and code is Code.BODY_INCOMPLETE:
+        last = text.rstrip("\n").rpartition("\n")[2]
+        return pointed(source, text, text.rstrip("\n").count("\n") + 1, len(last) + 1), ""
     return None
 
 

@@ -52,6 +52,8 @@ def found(body: bytes, spec: BodySpec, codings: tuple[str, ...] = ()) -> tuple[s
         (b'{"id": "1"}\n\n{"id": "1"}\n', LINES, ("body:2:1", "", "")),
         (b"id,x\n1,2\n3\n", ROWS, ("body:3:1", "", "3")),
         (b'id,x\n1,"a\nb"\n3\n', ROWS, ("body:4:1", "", "3")),
+        (b"name,x\n1,2\n", ROWS, ("body:1:1", "", "n")),
+        (b'{"id": "1"}\n42', LINES, ("body:2:3", "", "")),
     ],
 )
 def test_the_caret_is_under_what_is_wrong(
