@@ -8,7 +8,6 @@ import logging
 import select
 import socket
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -24,10 +23,6 @@ from gateway.errors import Unavailable
 _READ = 256 * 1024
 _MAX_GROUP = 8 * 2**20
 """Bytes in one group, about: bounds the memory of a write and the time of a sync."""
-
-_GATHER = 0.0005
-"""Seconds that a group waits for more while exchanges come fast, as PostgreSQL's `commit_delay`: a
-sync costs the same for one entry and for twenty."""
 
 
 class _Stream:
@@ -114,17 +109,14 @@ def _write_groups(
 ) -> None:
     stopping = False
     while not stopping:
-        # What came while the last group was synced is a sign that more is to come.
-        found = stream.next(0.0)
-        last = time.monotonic() + (_GATHER if found else 0.0)
-        found, size = found or stream.next(tick), 0
+        found, size = stream.next(tick), 0
         while found:
             kind, payload = found
             size += _take(writer, kind, payload)
             stopping = kind is Kind.STOP
             if stopping or size >= _MAX_GROUP:
                 break
-            found = stream.next(max(0.0, last - time.monotonic()))
+            found = stream.next(0.0)
         news = writer.tend()
         if not writer.idle or news or stopping:
             send(writer.commit())
