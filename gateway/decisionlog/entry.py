@@ -62,7 +62,8 @@ class Evidence:
     The defaults say "refused, before anything was known". `question` is the last one that was asked
     or was about to be: the one that `decision` answers, if there is one. `durations` are seconds by
     step, `note` is for operators and free of personal data, `probe` marks the gateway's self-proof,
-    `observing` an endpoint that is being onboarded.
+    `observing` an endpoint that is being onboarded. `trace_id` is 32 hex digits (W3C Trace Context)
+    where the exchange's trace is kept, else empty.
     """
 
     exchange_id: str
@@ -82,6 +83,7 @@ class Evidence:
     note: str = ""
     probe: bool = False
     observing: bool = False
+    trace_id: str = ""
 
     @property
     def against_policy(self) -> int:
