@@ -17,6 +17,7 @@ body that nobody received.
 from typing import Protocol, assert_never
 
 from gateway.errors import Code, Forbidden, InternalError, Refusal
+from gateway.inspection.codings import are_sealed
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Counts, Decision, Effect, Inspection
 from gateway.response import Response
@@ -87,7 +88,8 @@ async def enforce(
     *,
     observing: bool = False,
 ) -> Release:
-    """Release untouched, release redacted, or raise Forbidden.
+    """Release untouched, release redacted, or raise Forbidden. What is under a coding that may
+    hold unread bytes is released as written anew, with nothing left out.
 
     The decision was already held against the contract; what is checked here again is that an
     `allow` leaves nothing behind, because this is the last place where it can be.
@@ -103,7 +105,10 @@ async def enforce(
         case Effect.ALLOW:
             if decision.mask or not all(decision.releases(group) for group in inspection.groups):
                 raise InternalError(Code.INTERNAL_ERROR, "allow, but something must stay behind")
-            body, counts = response.body, _whole(inspection)
+            if are_sealed(response.payload.codings):
+                body, counts = response.body, _whole(inspection)
+            else:
+                body, counts = await rewriter.rewrite(response, spec, limits, inspection, decision)
         case Effect.REDACT:
             body, counts = await rewriter.rewrite(response, spec, limits, inspection, decision)
         case _:

@@ -1,5 +1,7 @@
 """Decision → Release: the last place where something can be held back."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.enforcement import ENFORCEMENT, Denial, Release, enforce
@@ -29,14 +31,18 @@ class Rewriter:
 
 
 async def enforced(
-    effect: Effect, *owners: SubjectRef, mask: tuple[str, ...] = (), observing: bool = False
+    effect: Effect,
+    *owners: SubjectRef,
+    mask: tuple[str, ...] = (),
+    observing: bool = False,
+    response: Response = RESPONSE,
 ) -> Release:
     decision = Decision(effect, frozenset({ME}), False, frozenset(), mask, (), "r1")
     groups = tuple(Group((owner,), Attribution.DIRECT, "", 1) for owner in owners)
     inspection = Inspection(Format.JSON, groups, (), 5, 5, 5)
     spec = BodySpec(Format.JSON)
     return await enforce(
-        decision, inspection, RESPONSE, spec, Limits(), Rewriter(), observing=observing
+        decision, inspection, response, spec, Limits(), Rewriter(), observing=observing
     )
 
 
@@ -44,6 +50,17 @@ async def test_allow_releases_the_very_body_that_was_inspected() -> None:
     release = await enforced(Effect.ALLOW, ME, ME)
     assert release.body is RESPONSE.body and release.headers == RESPONSE.headers
     assert release.counts == Counts(seen=2, released=2)
+
+
+@pytest.mark.parametrize(
+    ("codings", "body"), [(("gzip", "br"), REDACTED), (("gzip", "zstd"), RESPONSE.body)]
+)
+async def test_what_may_hide_unread_bytes_is_released_only_as_written_anew(
+    codings: tuple[str, ...], body: Spooled
+) -> None:
+    """RFC 7932 section 9.2: a metadata block of br decodes to nothing."""
+    response = replace(RESPONSE, payload=Payload(codings=codings))
+    assert (await enforced(Effect.ALLOW, ME, response=response)).body is body
 
 
 async def test_redact_releases_the_rewritten_body() -> None:

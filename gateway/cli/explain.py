@@ -65,7 +65,9 @@ def explain(
     coding: Annotated[
         str | None,
         typer.Option(
-            "--coding", metavar="CODING", help="The Content-Encoding of --body, such as gzip."
+            "--coding",
+            metavar="CODING",
+            help="The Content-Encoding of --body, such as gzip, or up to three in order.",
         ),
     ] = None,
     method: Annotated[

@@ -1,7 +1,9 @@
 """Body → `Inspection`: whose data each record of a response is.
 
     settings    what an endpoint's configuration says about its body
-    source      a stored body as decoded chunks, every byte of the coding accounted for
+    codings/    one file a content coding: decoded to its proven end, and encoded again
+    source      a stored body as decoded chunks, every byte of the codings accounted for
+    sinks       where a rewritten body goes
     detection   which format it is: the declared type and the bytes must agree
     locators    JSONPath and member patterns, compiled
     charset     character encodings, decoded strictly and encoded back to the same bytes

@@ -15,7 +15,8 @@ import msgspec
 from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable
 from gateway.inspection import work
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
-from gateway.inspection.source import FileSink, InMemory, MemorySink, OnDisk, Stored
+from gateway.inspection.sinks import FileSink, MemorySink
+from gateway.inspection.source import InMemory, OnDisk, Stored
 from gateway.model import Counts, Decision, Format, Inspection
 from gateway.response import Response
 from gateway.spool import Spool, Spooled

@@ -9,7 +9,8 @@ from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import detection
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec, Limits
-from gateway.inspection.source import Body, GzipSink, Sink, Stored
+from gateway.inspection.sinks import Sink, under
+from gateway.inspection.source import Body, Stored
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts, Decision, Inspection
@@ -58,7 +59,7 @@ def inspect(stored: Stored, task: Task) -> Inspection:
 def rewrite(
     stored: Stored, task: Task, inspection: Inspection, decision: Decision, sink: Sink
 ) -> Counts:
-    """Write what the decision lets through, under the same content coding.
+    """Write what the decision lets through, under the same content codings.
 
     Raises BadUpstream(REDACTION_UNSUPPORTED) where the format can't be rewritten, and
     InternalError where the result doesn't add up with the inspection.
@@ -68,7 +69,7 @@ def rewrite(
     verdict = Verdict(decision, totals_drop=inspection.records - kept)
     body = Body(stored, task.payload.codings, task.limits)
     if task.payload.codings:
-        coded = GzipSink(sink)
+        coded = under(task.payload.codings, sink)
         counts = reader.rewrite(body, task.spec, task.limits, verdict, coded)
         coded.finish()
     else:

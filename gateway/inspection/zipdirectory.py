@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import zipfields
+from gateway.inspection.inflation import Inflation
 from gateway.inspection.settings import Limits
-from gateway.inspection.source import Inflation, Stored
+from gateway.inspection.source import Stored
 from gateway.inspection.zipend import exactly, find_directory
 from gateway.inspection.zipfields import DESCRIPTOR, STORED, ZIP64
 

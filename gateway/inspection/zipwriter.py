@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-from gateway.inspection.source import Sink
+from gateway.inspection.sinks import Sink
 from gateway.inspection.zipdirectory import Entry
 from gateway.inspection.zipfields import STORED, UTF8, ZIP64
 

@@ -144,8 +144,7 @@ def _forwarded(
             raise BadRequest(Code.REQUEST_AMBIGUOUS, f"more than one {spelled}")
         if values:
             forwarded[spelled] = b", ".join(values).decode("ascii")
-    takes_gzip = _takes_gzip(tuple(named.get(b"accept-encoding", ())))
-    forwarded["Accept-Encoding"] = "gzip" if takes_gzip else "identity"
+    forwarded["Accept-Encoding"] = _codings(tuple(named.get(b"accept-encoding", ())))
     # Two tokens are refused by `identity`; none of them should have gone on before that.
     if len(authorization) == 1:
         forwarded["Authorization"] = authorization[0].decode("ascii")
@@ -153,18 +152,18 @@ def _forwarded(
 
 
 @lru_cache(maxsize=256)
-def _takes_gzip(accepted: tuple[bytes, ...]) -> bool:
-    """Whether the caller can read gzip, the one coding the gateway can inspect.
+def _codings(accepted: tuple[bytes, ...]) -> str:
+    """What the upstream is asked for: gzip and zstd, where the caller can read them.
 
-    Without the field RFC 9110 section 12.5.3 allows any coding, but who doesn't send it seldom
-    decodes one.
+    The gateway reads `br` and `deflate`, too, but asks for neither: a body under `br` must be
+    written anew, and `deflate` means two things. Without the field RFC 9110 section 12.5.3 allows
+    any coding, but who doesn't send it seldom decodes one.
     """
     weights: dict[bytes, bool] = {}
     for element in fields.members(accepted):
         coding, _, weight = [part.strip(b" \t").lower() for part in element.partition(b";")]
         wanted = not weight or bool(_WEIGHT.fullmatch(weight))
         weights[coding] = wanted and not _REFUSED_WEIGHT.fullmatch(weight)
-    for coding in (b"gzip", b"x-gzip", b"*"):
-        if coding in weights:
-            return weights[coding]
-    return False
+    gzip = next((weights[name] for name in (b"gzip", b"x-gzip", b"*") if name in weights), False)
+    asked = ["gzip"] * gzip + ["zstd"] * weights.get(b"zstd", False)
+    return ", ".join(asked) or "identity"

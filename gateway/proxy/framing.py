@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from gateway.endpoints import Endpoint
 from gateway.errors import BadUpstream, Code, UpstreamError
+from gateway.inspection.codings import CODINGS, MOST
 from gateway.model import Format
 from gateway.proxy import fields
 from gateway.response import Payload
@@ -144,16 +145,17 @@ def _media_type(values: tuple[bytes, ...]) -> tuple[str | None, str | None]:
 
 
 def _codings(values: Sequence[bytes]) -> tuple[str, ...]:
-    """Content codings in the order they were applied: none, or one gzip."""
+    """Content codings in the order they were applied, `identity` left out."""
     if not values:
         return ()
     applied = [coding.lower() for coding in fields.members(values)]
     applied = [
         b"gzip" if coding in _GZIP else coding for coding in applied if coding != b"identity"
     ]
-    if applied not in ([], [b"gzip"]):
-        raise BadUpstream(Code.CODING_UNSUPPORTED, "content coding other than one gzip")
-    return tuple(coding.decode("ascii") for coding in applied)
+    named = tuple(coding.decode("latin-1") for coding in applied)
+    if len(named) > MOST or not CODINGS.keys() >= {*named}:
+        raise BadUpstream(Code.CODING_UNSUPPORTED, "a content coding that can't be read, or a pile")
+    return named
 
 
 def _protocol(note: str) -> BadUpstream:

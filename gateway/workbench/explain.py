@@ -15,6 +15,7 @@ from gateway.errors import Refusal
 from gateway.model import Format, SubjectRef
 from gateway.policy.contract import encode_question
 from gateway.policy.settings import EngineKind
+from gateway.proxy.framing import read_head
 from gateway.spool import Stored
 from gateway.workbench import bodyfault, modules
 from gateway.workbench.account import Account, Ask, Broken, Part
@@ -292,10 +293,13 @@ def _fault(verdict: Verdict, source: str) -> Fault | None:
     refusal, endpoint, sample = verdict.refusal, verdict.endpoint, verdict.trial.sample
     if refusal is None or refusal.status != 502 or verdict.inspection is not None:
         return None
-    coded = any(name.lower() == b"content-encoding" for name, _ in sample.headers)
+    try:
+        codings = read_head((1, 1), 200, "OK", sample.headers).payload.codings
+    except Refusal:
+        return None
     found = bodyfault.place(
         sample.stored,
-        ("gzip",) if coded else (),
+        codings,
         endpoint.body,
         endpoint.limits,
         refusal.code,

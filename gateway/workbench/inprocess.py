@@ -8,7 +8,8 @@ import os
 
 from gateway.inspection import work
 from gateway.inspection.settings import BodySpec, Limits
-from gateway.inspection.source import FileSink, InMemory, MemorySink, OnDisk
+from gateway.inspection.sinks import FileSink, MemorySink
+from gateway.inspection.source import InMemory, OnDisk
 from gateway.model import Counts, Decision, Inspection
 from gateway.response import Response
 from gateway.spool import Spool, Spooled

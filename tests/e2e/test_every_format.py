@@ -1,18 +1,28 @@
 """Every format through real sockets, on both engines: own passes, foreign blocks, part redacts."""
 
-import gzip
-
 import pytest
 
 from tests.e2e.conftest import EXPORTS, FOREIGN, ME, World
+from tests.support.codings import CODED
 
 pytestmark = pytest.mark.opa
 
 
-def put(world: World, name: str, *owners: str, suffix: str = "", coded: bool = False) -> bytes:
+CODINGS = [("gzip",), ("deflate",), ("br",), ("zstd",), ("gzip", "br", "zstd")]
+
+
+def decoded(body: bytes, codings: tuple[str, ...]) -> bytes:
+    for coding in reversed(codings):
+        body = CODED[coding][1](body)
+    return body
+
+
+def put(
+    world: World, name: str, *owners: str, suffix: str = "", codings: tuple[str, ...] = ()
+) -> bytes:
     export = EXPORTS[name]
     body = export.of(*owners)
-    world.service.answer(export.path + suffix, body, export.media_type, coded=coded)
+    world.service.answer(export.path + suffix, body, export.media_type, codings=codings)
     return body
 
 
@@ -50,19 +60,24 @@ async def test_a_partly_foreign_export_is_redacted_to_exactly_the_own_records(
         assert entry["bytes"]["inspected"] == entry["bytes"]["received"]
 
 
-async def test_gzip_is_read_through_and_kept(world: World) -> None:
+@pytest.mark.parametrize("codings", CODINGS, ids="+".join)
+async def test_content_codings_are_read_through_and_kept(
+    world: World, codings: tuple[str, ...]
+) -> None:
+    """Catalogue A01 to A03, A14."""
+    declared = ", ".join(codings)
     for name in ("json", "ndjson", "csv"):
         export = EXPORTS[name]
-        body = put(world, name, ME, ME, coded=True)
+        body = put(world, name, ME, ME, codings=codings)
         answer = await world.gateway.get(export.path)
-        assert (answer.status, answer.headers["Content-Encoding"]) == (200, "gzip")
-        assert gzip.decompress(answer.body) == body
-        put(world, name, ME, FOREIGN, coded=True)
+        assert (answer.status, answer.headers["Content-Encoding"]) == (200, declared)
+        assert decoded(answer.body, codings) == body
+        put(world, name, ME, FOREIGN, codings=codings)
         assert (await world.gateway.get(export.path)).status == 403
-        put(world, name, ME, FOREIGN, suffix="-partial", coded=True)
+        put(world, name, ME, FOREIGN, suffix="-partial", codings=codings)
         answer = await world.gateway.get(export.path + "-partial")
-        assert (answer.status, answer.headers["Content-Encoding"]) == (200, "gzip")
-        assert export.owners(gzip.decompress(answer.body)) == [ME]
+        assert (answer.status, answer.headers["Content-Encoding"]) == (200, declared)
+        assert export.owners(decoded(answer.body, codings)) == [ME]
 
 
 async def test_nothing_is_fetched_for_a_token_that_is_not_accepted(world: World) -> None:

@@ -46,7 +46,7 @@ class Both:
     async def agree(self, name: str, body: bytes, media_type: str, *, coded: bool) -> None:
         """Demand the same end of the same response."""
         endpoint = self.desk.endpoint(name)
-        self.service.answer(endpoint.path, body, media_type, coded=coded)
+        self.service.answer(endpoint.path, body, media_type, codings=("gzip",) if coded else ())
         real = await self.gateway.get(endpoint.path, **{"Accept-Encoding": "gzip"})
         _, headers, sent = self.service.answers[endpoint.path]
         fields = tuple((key.encode(), value.encode()) for key, value in headers.items())

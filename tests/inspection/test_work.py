@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import work
 from gateway.inspection.settings import BodySpec, Limits
-from gateway.inspection.source import InMemory, MemorySink
+from gateway.inspection.sinks import MemorySink
+from gateway.inspection.source import InMemory
 from gateway.model import Counts, Decision, Effect, Format, Inspection, SubjectRef
 from gateway.response import Payload
 

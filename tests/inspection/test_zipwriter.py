@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.inspection.settings import Limits
-from gateway.inspection.source import InMemory, MemorySink, read
+from gateway.inspection.sinks import MemorySink
+from gateway.inspection.source import InMemory, read
 from gateway.inspection.zipdata import Contents
 from gateway.inspection.zipdirectory import Entry, read_directory
 from gateway.inspection.zipwriter import Digest, MemberSink, ZipWriter

@@ -196,9 +196,15 @@ def test_no_content_type_is_left_to_the_inspection() -> None:
         ([b"identity"], ()),
         ([b"identity, gzip"], ("gzip",)),
         ([b"gzip", b"identity"], ("gzip",)),
+        ([b"br"], ("br",)),
+        ([b"zstd"], ("zstd",)),
+        ([b"Deflate"], ("deflate",)),
+        ([b"gzip, gzip"], ("gzip", "gzip")),
+        ([b"br, gzip"], ("br", "gzip")),
+        ([b"br", b"X-Gzip, zstd"], ("br", "gzip", "zstd")),
     ],
 )
-def test_gzip_is_understood_however_it_is_spelled(
+def test_codings_are_understood_however_they_are_spelled(
     values: list[bytes], codings: tuple[str, ...]
 ) -> None:
     """A01 A02 A03"""
@@ -209,12 +215,12 @@ def test_gzip_is_understood_however_it_is_spelled(
 @pytest.mark.parametrize(
     "values",
     [
-        [b"gzip, gzip"], [b"gzip", b"gzip"], [b"br"], [b"br, gzip"], [b"br", b"gzip"], [b"deflate"],
-        [b"zstd"], [b"compress"], [b"aws-chunked"], [b"dcb"], [b"exi"], [b"foo"], [b""], [b","],
-        [b"gzip,"], [b"gzip;q=1"], [b"gz\xfcp"], [b"*"], [b"gzip gzip"],
+        [b"gzip, gzip, gzip, gzip"], [b"br, gzip", b"zstd, gzip"], [b"br, compress"],
+        [b"compress"], [b"x-deflate"], [b"aws-chunked"], [b"dcb"], [b"exi"], [b"foo"], [b""],
+        [b","], [b"gzip,"], [b"gzip;q=1"], [b"gz\xfcp"], [b"*"], [b"gzip gzip"],
     ],
 )  # fmt: skip
-def test_no_other_coding_is(values: list[bytes]) -> None:
+def test_no_other_coding_is_and_no_pile_of_them(values: list[bytes]) -> None:
     """A03 A04"""
     headers = ((b"Content-Encoding", value) for value in values)
     assert code(LENGTH, *headers) is Code.CODING_UNSUPPORTED

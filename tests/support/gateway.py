@@ -2,7 +2,6 @@
 scripted export service and a real issuer, everything on loopback sockets."""
 
 import asyncio
-import gzip
 import json
 import secrets
 import signal
@@ -19,6 +18,7 @@ from gateway.decisionlog.file import anchor_path
 from gateway.decisionlog.key import read_key
 from gateway.decisionlog.verify import Verification, verify
 from tests.conftest import REPOSITORY
+from tests.support.codings import CODED
 from tests.support.issuer import TestIssuer
 
 POLICIES = REPOSITORY / "policies"
@@ -33,12 +33,19 @@ class ExportService:
     _held: tuple[asyncio.Event, asyncio.Event] | None = None
 
     def answer(
-        self, path: str, body: bytes, media_type: str, *, status: int = 200, coded: bool = False
+        self,
+        path: str,
+        body: bytes,
+        media_type: str,
+        *,
+        status: int = 200,
+        codings: Sequence[str] = (),
     ) -> None:
         headers = {"Content-Type": media_type}
-        if coded:
-            headers["Content-Encoding"] = "gzip"
-            body = gzip.compress(body, mtime=0)
+        for coding in codings:
+            body = CODED[coding][0](body)
+        if codings:
+            headers["Content-Encoding"] = ", ".join(codings)
         self.answers[path] = (status, headers, body)
 
     def hold(self, arrived: asyncio.Event, go_on: asyncio.Event) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import BodySpec, Limits
-from gateway.inspection.source import MemorySink
+from gateway.inspection.sinks import MemorySink
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts, Decision, Effect, SubjectRef

@@ -81,7 +81,7 @@ async def test_a_body_that_cannot_be_vouched_for_is_a_refusal_with_its_code(desk
     [
         ({"content_type": "text/html"}, Code.FORMAT_MISMATCH),
         ({"content_type": "a b"}, Code.BODY_AMBIGUOUS),
-        ({"coding": "br"}, Code.CODING_UNSUPPORTED),
+        ({"coding": "compress"}, Code.CODING_UNSUPPORTED),
     ],
 )
 async def test_what_the_head_declares_counts_as_it_would_from_the_upstream(

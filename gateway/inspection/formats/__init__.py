@@ -15,7 +15,8 @@ from typing import NamedTuple, Protocol
 
 from gateway.inspection.formats import csv, json, ndjson, zip
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
-from gateway.inspection.source import Sink, Source
+from gateway.inspection.sinks import Sink
+from gateway.inspection.source import Source
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts, Format

@@ -16,7 +16,8 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import charset, locators
 from gateway.inspection.rows import Batch, Dialect, Rows
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
-from gateway.inspection.source import Sink, Source
+from gateway.inspection.sinks import Sink
+from gateway.inspection.source import Source
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts

@@ -16,7 +16,8 @@ from gateway.inspection.jsonplan import plan
 from gateway.inspection.jsonrecords import Census, Selection
 from gateway.inspection.jsonscan import Items, Mark, Role, Structure, scan
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
-from gateway.inspection.source import Sink, Source
+from gateway.inspection.sinks import Sink
+from gateway.inspection.source import Source
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts

@@ -13,7 +13,8 @@ from gateway.inspection import jsontext, locators
 from gateway.inspection.jsonreader import WINDOW, Blocks
 from gateway.inspection.jsonrecords import Census, Selection
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
-from gateway.inspection.source import Sink, Source
+from gateway.inspection.sinks import Sink
+from gateway.inspection.source import Source
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts

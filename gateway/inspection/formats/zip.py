@@ -19,7 +19,8 @@ from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection.manifests import Manifest, Vouchers, reconcile
 from gateway.inspection.members import Member, first_match
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
-from gateway.inspection.source import Body, Sink, Source, read
+from gateway.inspection.sinks import Sink
+from gateway.inspection.source import Body, Source, read
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.inspection.zipdata import Contents

@@ -14,7 +14,8 @@ from gateway.inspection.locators import compile as compiled
 from gateway.inspection.manifests import Manifest, Vouchers, reconcile
 from gateway.inspection.members import Member, first_match
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
-from gateway.inspection.source import InMemory, MemorySink
+from gateway.inspection.sinks import MemorySink
+from gateway.inspection.source import InMemory
 from gateway.inspection.tally import Owners
 from gateway.inspection.zipdata import Contents
 from gateway.inspection.zipdirectory import Entry, read_directory

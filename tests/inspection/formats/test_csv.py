@@ -16,7 +16,8 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection.formats import csv
 from gateway.inspection.locators import LocatorError
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
-from gateway.inspection.source import Body, InMemory, MemorySink
+from gateway.inspection.sinks import MemorySink
+from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts, Decision, Effect, Format, SubjectRef

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from gateway.errors import BadUpstream, Code, Refusal
 from gateway.inspection.formats import zip as archives
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
-from gateway.inspection.source import Body, InMemory, MemorySink
+from gateway.inspection.sinks import MemorySink
+from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts, Decision, Effect, Format, Group, SubjectRef
