@@ -9,21 +9,14 @@ from typing import Any
 
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
-from gateway.inspection import jsonplan, locators
-from gateway.inspection.formats.csv import column
+from gateway.inspection import jsonplan
+from gateway.inspection.formats import FORMATS
 from gateway.inspection.members import compile_pattern
 from gateway.inspection.rows import Dialect
 from gateway.model import Attribution, Format
 
-_DIALECT = frozenset({"delimiter", "encoding", "quote"})
-_HAVE: Mapping[Format, frozenset[str]] = {
-    Format.JSON: frozenset({"records", "totals", "subject", "category", "vouches_for"}),
-    Format.NDJSON: frozenset({"subject", "category", "vouches_for"}),
-    Format.CSV: frozenset({"subject", "category", "vouches_for"}) | _DIALECT,
-    Format.ZIP: frozenset({"members"}),
-    Format.OPAQUE: frozenset({"category"}),
-}
-"""The keys that mean something for some formats only, or for all of them."""
+_OPAQUE = frozenset({"category"})
+"""The keys that mean something for a member that nobody reads."""
 
 
 def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
@@ -35,17 +28,17 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
         case Format.OPAQUE:
             message = "only a member of an archive can be opaque: records have no owner otherwise"
             yield Finding((*path, "format"), message)
-        case Format.ZIP:
+        case _:
             yield from _fitting(body, form, path)
-            yield from _members(body.get("members"), (*path, "members"))
-        case Format.JSON | Format.NDJSON | Format.CSV:
-            yield from _fitting(body, form, path)
+            if "members" in FORMATS[form].settings:
+                yield from _members(body.get("members"), (*path, "members"))
             yield from _records(body, form, path)
 
 
 def _fitting(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[Finding]:
-    known = {name for names in _HAVE.values() for name in names}
-    for name in sorted(spec.keys() & known - _HAVE[form]):
+    known = _OPAQUE.union(*(reader.settings for reader in FORMATS.values()))
+    meant = FORMATS[form].settings if form in FORMATS else _OPAQUE
+    for name in sorted(spec.keys() & known - meant):
         yield Finding((*path, name), f"has no meaning for {form.value}", on_key=True)
 
 
@@ -77,12 +70,12 @@ def _member(spec: Mapping[str, Any], path: KeyPath, vouched: bool) -> Iterator[F
     match form:
         case None:
             return
-        case Format.ZIP:
-            yield Finding((*path, "format"), "an archive inside an archive can't be read")
-            return
         case Format.OPAQUE:
             yield from _fitting(spec, form, path)
-        case Format.JSON | Format.NDJSON | Format.CSV:
+        case _ if FORMATS[form].random_access:
+            yield Finding((*path, "format"), "an archive inside an archive can't be read")
+            return
+        case _:
             yield from _fitting(spec, form, path)
             yield from _records(spec, form, path)
     if spec.get("vouches_for") and not spec.get("subject"):
@@ -114,19 +107,18 @@ def _names_owner(pattern: Any) -> bool | None:
 
 def _records(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[Finding]:
     """Findings about the locators, and about a CSV's dialect."""
-    compiled: Callable[[str], object] = column if form is Format.CSV else locators.compile
-    named = [*_texts(spec.get("vouches_for"), (*path, "vouches_for"))]
-    if form is Format.JSON:
-        named += _texts(spec.get("records"), (*path, "records"))
-        named += _texts(spec.get("totals"), (*path, "totals"))
+    reader = FORMATS[form]
+    named: list[tuple[KeyPath, str]] = []
+    for key in sorted(reader.settings & {"records", "totals", "vouches_for"}):
+        named += _texts(spec.get(key), (*path, key))
     named += _subjects(spec.get("subject"), (*path, "subject"))
-    faults = [*_rejected(compiled, named)]
+    faults = [*_rejected(reader.locator, named)]
     yield from faults
     records, totals = spec.get("records", "$"), spec.get("totals", ())
     if form is Format.JSON and not faults and isinstance(records, str):
         texts = tuple(text for _, text in _texts(totals, ()))
         yield from _rejected(lambda _: jsonplan.plan(records, texts), [((*path, "totals"), "")])
-    if form is Format.CSV:
+    if "delimiter" in reader.settings:
         yield from _dialect(spec, path)
 
 

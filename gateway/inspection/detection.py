@@ -2,13 +2,11 @@
 
 The configured format is what is read. A client believes the headers, and some believe the bytes:
 where either names something else, the client would read another document than the one inspected.
+Here is what the formats have in common; what is one's own is in its file (`detect`).
 """
-
-from typing import assert_never
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import charset
-from gateway.model import Format
 from gateway.response import Payload
 
 _SIGNATURES = (
@@ -47,57 +45,33 @@ _SIGNATURES = (
     b"+/v/",
 )
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
-_MARK_OR_BLANK = b"\xef\xbb\xbf \t\r\n"
-_JSON_IN_CSV = (b'{"', b"[{", b"[[", b'["')
+MARK_OR_BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
-def check(
-    payload: Payload,
-    spec_format: Format,
-    head: bytes,
-    media_types: frozenset[str],
-    *,
-    encoding: str | None = None,
-) -> None:
-    """Raises BadUpstream(FORMAT_MISMATCH) where the declared media type, the declared charset or
-    the first bytes are not those of `spec_format`.
-
-    `head` is the beginning of the body after content decoding, `media_types` are the format's own
-    or the configured one, `encoding` is the one configured.
-    """
+def check_type(payload: Payload, media_types: tuple[str, ...]) -> None:
+    """The declared media type is one of these. Raises BadUpstream(FORMAT_MISMATCH), as all do."""
     if not payload.media_type or payload.media_type not in media_types:
-        raise _mismatch("the declared media type")
-    match spec_format:
-        case Format.JSON | Format.NDJSON:
-            if payload.charset not in (None, "utf-8", "utf8"):
-                raise _mismatch("the declared charset")
-            if head.startswith((*_SIGNATURES, *_UTF_16_MARKS)) or _is_markup(head):
-                raise _mismatch("the first bytes")
-        case Format.CSV:
-            _check_charset(payload.charset, charset.settle(encoding, head))
-            if head.startswith(_SIGNATURES) or _is_markup(head):
-                raise _mismatch("the first bytes")
-            if head.lstrip(_MARK_OR_BLANK).startswith(_JSON_IN_CSV):
-                raise _mismatch("the first bytes")
-        case Format.ZIP:
-            if not head.startswith(_ZIP_STARTS):
-                raise _mismatch("the first bytes")
-        case Format.OPAQUE:
-            raise BadUpstream(Code.FORMAT_UNKNOWN, "a whole body can't be opaque")
-        case other:
-            assert_never(other)
+        raise mismatch("the declared media type")
 
 
-def _check_charset(declared: str | None, encoding: charset.Encoding) -> None:
+def check_utf_8(payload: Payload, head: bytes) -> None:
+    """Text in UTF-8, declared as nothing else."""
+    if payload.charset not in (None, "utf-8", "utf8") or head.startswith(_UTF_16_MARKS):
+        raise mismatch("the charset")
+
+
+def check_charset(payload: Payload, encoding: charset.Encoding) -> None:
     """A client decodes as declared, or (RFC 7111) as UTF-8 and by the byte order mark."""
+    declared = payload.charset
     if declared is not None and encoding.charset not in charset.LABELS.get(declared, ()):
-        raise _mismatch("the declared charset")
+        raise mismatch("the declared charset")
 
 
-def _is_markup(head: bytes) -> bool:
-    return head.lstrip(_MARK_OR_BLANK).startswith(b"<")
+def check_no_other(head: bytes) -> None:
+    """The first bytes are no other format's, markup among them."""
+    if head.startswith(_SIGNATURES) or head.lstrip(MARK_OR_BLANK).startswith(b"<"):
+        raise mismatch("the first bytes")
 
 
-def _mismatch(what: str) -> BadUpstream:
+def mismatch(what: str) -> BadUpstream:
     return BadUpstream(Code.FORMAT_MISMATCH, f"{what} is not the configured format's")

@@ -14,10 +14,11 @@ import msgspec
 
 from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable
 from gateway.inspection import work
+from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
 from gateway.inspection.sinks import FileSink, MemorySink
 from gateway.inspection.source import InMemory, OnDisk, Stored
-from gateway.model import Counts, Decision, Format, Inspection
+from gateway.model import Counts, Decision, Inspection
 from gateway.response import Response
 from gateway.spool import Spool, Spooled
 from gateway.workers import WorkerDied, WorkerFacts, WorkerLate, WorkerPool, WorkersBusy
@@ -121,10 +122,12 @@ class Dispatch:
         return Spooled(OnDisk(held.fd, answer.size), held), answer.counts
 
     def _inline(self, stored: Stored, task: work.Task) -> bool:
+        reader = FORMATS.get(task.spec.format)
         return (
             isinstance(stored, InMemory)
             and stored.size <= self._settings.inline
-            and task.spec.format is not Format.ZIP
+            and reader is not None
+            and not reader.random_access
             and not task.payload.codings
         )
 

@@ -9,18 +9,14 @@ is: where the two disagree, one of them refuses.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from dataclasses import dataclass
+from typing import Any
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import locators
-from gateway.inspection.charset import read_text
-from gateway.inspection.jsontext import BOM, SPACE, parse
-from gateway.inspection.rows import Dialect, Rows
 from gateway.inspection.settings import Limits, MemberSpec
 from gateway.inspection.tally import Owners
 from gateway.inspection.zipdata import Contents
-from gateway.model import Format
 
 __all__ = ["Manifest", "Voucher", "Vouchers", "reconcile"]
 
@@ -74,25 +70,15 @@ def reconcile(manifests: Iterable[Manifest], names: frozenset[str], limits: Limi
 
 def _read(manifest: Manifest, limits: Limits) -> Iterator[tuple[Owners, str]]:
     """Owners and member name, for each member that each record names."""
-    spec, entry = manifest.spec, manifest.contents.entry
-    if entry.size > limits.record:
+    from gateway.inspection.formats import FORMATS  # the table holds the archives, too
+
+    if manifest.contents.entry.size > limits.record:
         raise BadUpstream(Code.BODY_TOO_LARGE, "a manifest over limits.record")
-    match spec.format:
-        case Format.JSON:
-            text = b"".join(manifest.contents.chunks()).removeprefix(BOM)
-            root = parse(text, limits.depth)
-            yield from _vouched(locators.find(root, locators.compile(spec.records)), spec)
-        case Format.NDJSON:
-            lines = b"".join(manifest.contents.chunks()).removeprefix(BOM).split(b"\n")
-            parsed = (parse(line, limits.depth) for line in lines if line.strip(SPACE))
-            yield from _vouched(parsed, spec)
-        case Format.CSV:
-            spec = _with_paths(spec)
-            yield from _vouched(_rows(manifest, limits, spec), spec)
-        case Format.ZIP | Format.OPAQUE:
-            raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a manifest that has no records")
-        case other:
-            assert_never(other)
+    reader = FORMATS.get(manifest.spec.format)
+    if reader is None or reader.vouching is None:
+        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a manifest that has no records")
+    spec, records = reader.vouching(manifest.contents, manifest.spec, limits)
+    yield from _vouched(records, spec)
 
 
 def _vouched(records: Iterable[Any], spec: MemberSpec) -> Iterator[tuple[Owners, str]]:
@@ -105,29 +91,3 @@ def _vouched(records: Iterable[Any], spec: MemberSpec) -> Iterator[tuple[Owners,
             if type(name) is not str:
                 raise BadUpstream(Code.BODY_AMBIGUOUS, "a manifest names a member by no text")
             yield owners, name
-
-
-def _with_paths(spec: MemberSpec) -> MemberSpec:
-    """Where a CSV's locator is a column's bare name, the JSONPath to it."""
-
-    def path(locator: str) -> str:
-        escaped = locator.replace("\\", r"\\").replace("'", r"\'")
-        return locator if locator.startswith("$") else f"$['{escaped}']"
-
-    subject = tuple(
-        {kind: tuple(map(path, found)) for kind, found in owner.items()} for owner in spec.subject
-    )
-    return replace(spec, subject=subject, vouches_for=path(spec.vouches_for or "$"))
-
-
-def _rows(manifest: Manifest, limits: Limits, spec: MemberSpec) -> Iterator[dict[str, str]]:
-    """The rows of a CSV manifest as records: column → text, empty cells left out."""
-    _, text = read_text(manifest.contents.chunks(), spec.encoding)
-    rows = Rows(text, Dialect(spec.delimiter or ",", spec.quote or '"'), limits)
-    if not set(locators.compile(spec.vouches_for or "$")) <= set(rows.names):
-        raise BadUpstream(Code.MANIFEST_MISMATCH, "a manifest without its column of members")
-    every = range(len(rows.names))
-    for batch in rows.batches(every):
-        for cells in batch.keys:
-            named = zip(rows.names, cells, strict=True)
-            yield {name: cell.decode() for name, cell in named if cell}

@@ -34,13 +34,9 @@ def inspect(stored: Stored, task: Task) -> Inspection:
     if reader is None:
         raise BadUpstream(Code.FORMAT_UNKNOWN, f"no reader for {task.spec.format}")
     body = Body(stored, task.payload.codings, task.limits)
-    detection.check(
-        task.payload,
-        task.spec.format,
-        _head(body),
-        frozenset({task.spec.media_type}) if task.spec.media_type else reader.media_types,
-        encoding=task.spec.encoding,
-    )
+    declared = (task.spec.media_type,) if task.spec.media_type else reader.media_types
+    detection.check_type(task.payload, declared)
+    reader.detect(task.payload, _head(body), task.spec)
     tally = Tally(task.limits)
     reader.inspect(body, task.spec, task.limits, tally)
     if body.meter.inspected != stored.size:

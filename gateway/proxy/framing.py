@@ -14,7 +14,7 @@ from functools import lru_cache
 from gateway.endpoints import Endpoint
 from gateway.errors import BadUpstream, Code, UpstreamError
 from gateway.inspection.codings import CODINGS, MOST
-from gateway.model import Format
+from gateway.inspection.formats import FORMATS
 from gateway.proxy import fields
 from gateway.response import Payload
 
@@ -33,14 +33,6 @@ _CHARSET = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,39}")
 
 _GZIP = frozenset({b"gzip", b"x-gzip"})
 """RFC 9110 section 8.4.1.3: `x-gzip` is the same coding."""
-
-_SUFFIXES = {
-    Format.JSON: "json",
-    Format.NDJSON: "ndjson",
-    Format.CSV: "csv",
-    Format.ZIP: "zip",
-    Format.OPAQUE: "bin",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +78,8 @@ def client_headers(
     and the file name from the configuration: both could carry somebody's identifier.
     """
     charset = f"; charset={payload.charset}" if payload.charset else ""
-    suffix = _SUFFIXES[endpoint.body.format]
+    reader = FORMATS.get(endpoint.body.format)
+    suffix = reader.suffix if reader else "bin"
     spelled = {
         "Content-Type": (payload.media_type or "application/octet-stream") + charset,
         "Content-Disposition": f'attachment; filename="{endpoint.name}.{suffix}"',

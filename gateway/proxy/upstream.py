@@ -16,6 +16,7 @@ from aiohttp.streams import StreamReader
 from gateway.deadlines import Deadlines
 from gateway.endpoints import Route
 from gateway.errors import BadUpstream, Code, Late, Refusal
+from gateway.inspection.formats import FORMATS
 from gateway.model import Admitted, Format
 from gateway.proxy import fields
 from gateway.proxy.framing import client_headers, read_head
@@ -79,8 +80,9 @@ class UpstreamClient:
     def _head(self, request: Admitted, wanted: Format, exchange_id: str) -> bytes:
         headers = {"Host": self._host, "Accept": "*/*", "User-Agent": "privacy-gateway"}
         headers.update(request.headers)
-        if wanted is Format.ZIP:
-            headers["Accept-Encoding"] = "identity"  # an archive is read by random access
+        reader = FORMATS.get(wanted)
+        if reader and reader.random_access:
+            headers["Accept-Encoding"] = "identity"
         headers["X-Request-Id"] = exchange_id
         if request.method == "POST" and "Content-Length" not in headers:
             framing = ("Content-Length", "0") if not request.body else _CHUNKED

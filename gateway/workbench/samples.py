@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import BadUpstream, Unavailable
+from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import Limits
 from gateway.inspection.source import Body, read
 from gateway.model import Format
@@ -19,14 +20,6 @@ _IN_MEMORY = 16 * 2**20
 """Bytes of a file that is held in memory; a bigger one is read where it lies."""
 _MOST_PIPED = 256 * 2**20
 _GZIP = b"\x1f\x8b"
-
-_DECLARED = {
-    Format.JSON: "application/json",
-    Format.NDJSON: "application/x-ndjson",
-    Format.CSV: "text/csv",
-    Format.ZIP: "application/zip",
-    Format.OPAQUE: "application/octet-stream",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +44,9 @@ def sample(
     `content_type` and `coding` are field values. Raises Unusable where they can't be in a head.
     """
     stored = InMemory(body) if isinstance(body, bytes) else body
-    fields = [("Content-Type", _DECLARED[expected] if content_type is None else content_type)]
+    fields = [
+        ("Content-Type", FORMATS[expected].media_types[0] if content_type is None else content_type)
+    ]
     if coding:
         fields.append(("Content-Encoding", coding))
     headers = [(name.encode(), _field(name, value)) for name, value in fields]

@@ -1,57 +1,54 @@
 """The formats, as a table one can read. A new format is a file here and a row in `FORMATS`.
 
 A format is two functions over one reading of the bytes (both walk the same scan, so that what is
-kept is decided by exactly what was counted):
-
-    inspect(source, spec, limits, tally)          counts every record into the tally
-    rewrite(source, spec, limits, verdict, sink)  writes what the verdict keeps, byte-identical
-                                                  except for masked fields; returns `Counts`
-
-Both read the source to its end, and raise BadUpstream with a code naming the cause for anything
-malformed, ambiguous or over a limit. `spec` is a `BodySpec` or a `MemberSpec`.
+kept is decided by exactly what was counted), and what the rest of the gateway must know of it; see
+`reader`.
 """
 
-from typing import NamedTuple, Protocol
-
 from gateway.inspection.formats import csv, json, ndjson, zip
-from gateway.inspection.settings import BodySpec, Limits, MemberSpec
-from gateway.inspection.sinks import Sink
-from gateway.inspection.source import Source
-from gateway.inspection.tally import Tally
-from gateway.inspection.verdict import Verdict
-from gateway.model import Counts, Format
+from gateway.inspection.formats.reader import Reader
+from gateway.model import Format
 
 __all__ = ["FORMATS", "Reader"]
 
-
-class Inspect(Protocol):
-    def __call__(
-        self, source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally
-    ) -> None: ...
-
-
-class Rewrite(Protocol):
-    def __call__(
-        self,
-        source: Source,
-        spec: BodySpec | MemberSpec,
-        limits: Limits,
-        verdict: Verdict,
-        sink: Sink,
-    ) -> Counts: ...
-
-
-class Reader(NamedTuple):
-    """One row: the media types that may declare the format, and its two functions."""
-
-    media_types: frozenset[str]
-    inspect: Inspect
-    rewrite: Rewrite
-
+_OWNED = frozenset({"subject", "category", "vouches_for"})
 
 FORMATS: dict[Format, Reader] = {
-    Format.JSON: Reader(json.MEDIA_TYPES, json.inspect, json.rewrite),
-    Format.NDJSON: Reader(ndjson.MEDIA_TYPES, ndjson.inspect, ndjson.rewrite),
-    Format.CSV: Reader(csv.MEDIA_TYPES, csv.inspect, csv.rewrite),
-    Format.ZIP: Reader(zip.MEDIA_TYPES, zip.inspect, zip.rewrite),
+    Format.JSON: Reader(
+        json.MEDIA_TYPES,
+        "json",
+        _OWNED | {"records", "totals"},
+        json.detect,
+        json.inspect,
+        json.rewrite,
+        vouching=json.vouching,
+    ),
+    Format.NDJSON: Reader(
+        ndjson.MEDIA_TYPES,
+        "ndjson",
+        _OWNED,
+        ndjson.detect,
+        ndjson.inspect,
+        ndjson.rewrite,
+        vouching=ndjson.vouching,
+    ),
+    Format.CSV: Reader(
+        csv.MEDIA_TYPES,
+        "csv",
+        _OWNED | {"delimiter", "encoding", "quote"},
+        csv.detect,
+        csv.inspect,
+        csv.rewrite,
+        locator=csv.column,
+        vouching=csv.vouching,
+    ),
+    Format.ZIP: Reader(
+        zip.MEDIA_TYPES,
+        "zip",
+        frozenset({"members"}),
+        zip.detect,
+        zip.inspect,
+        zip.rewrite,
+        random_access=True,
+    ),
 }

@@ -8,12 +8,13 @@ A locator is a column's name, or `$.name` or `$['name']`, which mean the same. A
 column's cell in each row that stays; one that names no column of this file masks nothing in it.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import charset, locators
+from gateway.inspection import charset, detection, locators
 from gateway.inspection.rows import Batch, Dialect, Rows
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
@@ -21,12 +22,22 @@ from gateway.inspection.source import Source
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts
+from gateway.response import Payload
 
-__all__ = ["MEDIA_TYPES", "column", "inspect", "rewrite"]
-
-MEDIA_TYPES = frozenset({"text/csv", "application/csv", "text/tab-separated-values"})
+MEDIA_TYPES = ("text/csv", "application/csv", "text/tab-separated-values")
 
 _BLANKED = str.maketrans("\t\r\n", "   ")
+
+
+_JSON = (b'{"', b"[{", b"[[", b'["')
+
+
+def detect(payload: Payload, head: bytes, spec: BodySpec) -> None:
+    """See `reader`."""
+    detection.check_charset(payload, charset.settle(spec.encoding, head))
+    detection.check_no_other(head)
+    if head.lstrip(detection.MARK_OR_BLANK).startswith(_JSON):
+        raise detection.mismatch("the first bytes")
 
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
@@ -62,6 +73,26 @@ def rewrite(
             kept = [emptied(row) for row in kept]
         sink.write(table.encoding.encode(b"".join(kept)))
     return Counts(seen=seen, released=released, redacted=seen - released)
+
+
+def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
+    """See `reader`. The rows are records: column → text, empty cells left out."""
+    subject = tuple(
+        {kind: tuple(map(_path, found)) for kind, found in owner.items()} for owner in spec.subject
+    )
+    named = replace(spec, subject=subject, vouches_for=_path(spec.vouches_for or ""))
+    _, text = charset.read_text(source.chunks(), spec.encoding)
+    rows = Rows(text, Dialect(spec.delimiter or ",", spec.quote or '"'), limits)
+    if column(spec.vouches_for or "") not in rows.names:
+        raise BadUpstream(Code.MANIFEST_MISMATCH, "a manifest without its column of members")
+    return named, _records(rows)
+
+
+def _records(rows: Rows) -> Iterator[dict[str, str]]:
+    for batch in rows.batches(range(len(rows.names))):
+        for cells in batch.keys:
+            named = zip(rows.names, cells, strict=True)
+            yield {name: cell.decode() for name, cell in named if cell}
 
 
 def column(locator: str) -> str:

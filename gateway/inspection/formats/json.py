@@ -8,10 +8,11 @@ A name in a map above the records (`.*` in the middle of `records`) counts as on
 record where there is nothing below it, and can't stay where all that is below it goes.
 """
 
-from typing import assert_never
+from collections.abc import Iterable
+from typing import Any, assert_never
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import jsontext, jsonwhole
+from gateway.inspection import detection, jsontext, jsonwhole, locators
 from gateway.inspection.jsonplan import plan
 from gateway.inspection.jsonrecords import Census, Selection
 from gateway.inspection.jsonscan import Items, Mark, Role, Structure, scan
@@ -21,21 +22,26 @@ from gateway.inspection.source import Source
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts
+from gateway.response import Payload
 
-MEDIA_TYPES = frozenset(
-    {
-        "application/json",
-        "text/json",
-        "application/fhir+json",
-        "application/geo+json",
-        "application/hal+json",
-        "application/ld+json",
-        "application/scim+json",
-        "application/vnd.api+json",
-    }
+MEDIA_TYPES = (
+    "application/json",
+    "text/json",
+    "application/fhir+json",
+    "application/geo+json",
+    "application/hal+json",
+    "application/ld+json",
+    "application/scim+json",
+    "application/vnd.api+json",
 )
 """A closed set, since the type goes on to the caller: `application/<anything>+json` would carry a
 text that nobody inspected. Another one is configured (`body.media_type`)."""
+
+
+def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
+    """See `reader`."""
+    detection.check_utf_8(payload, head)
+    detection.check_no_other(head)
 
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
@@ -96,6 +102,13 @@ def rewrite(
             case _:
                 raise AssertionError(piece)
     return Counts(seen=seen, released=released, redacted=seen - released)
+
+
+def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
+    """See `reader`."""
+    text = b"".join(source.chunks()).removeprefix(jsontext.BOM)
+    root = jsontext.parse(text, limits.depth)
+    return spec, locators.find(root, locators.compile(spec.records))
 
 
 class _Splice:

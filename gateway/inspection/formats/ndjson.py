@@ -5,11 +5,11 @@ may lack its LF if it is an object or array, which proves its own end. Readers d
 blank lines and about CR elsewhere, so both are refused. An empty body has no records.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import jsontext, locators
+from gateway.inspection import detection, jsontext, locators
 from gateway.inspection.jsonreader import WINDOW, Blocks
 from gateway.inspection.jsonrecords import Census, Selection
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
@@ -18,18 +18,23 @@ from gateway.inspection.source import Source
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts
+from gateway.response import Payload
 
-MEDIA_TYPES = frozenset(
-    {
-        "application/x-ndjson",
-        "application/ndjson",
-        "application/fhir+ndjson",
-        "application/jsonl",
-        "application/x-jsonl",
-        "application/jsonlines",
-        "application/x-jsonlines",
-    }
+MEDIA_TYPES = (
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/fhir+ndjson",
+    "application/jsonl",
+    "application/x-jsonl",
+    "application/jsonlines",
+    "application/x-jsonlines",
 )
+
+
+def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
+    """See `reader`."""
+    detection.check_utf_8(payload, head)
+    detection.check_no_other(head)
 
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
@@ -64,6 +69,13 @@ def rewrite(
         seen += len(keeps)
         released += len(kept)
     return Counts(seen=seen, released=released, redacted=seen - released)
+
+
+def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
+    """See `reader`."""
+    lines = b"".join(source.chunks()).removeprefix(jsontext.BOM).split(b"\n")
+    parsed = (jsontext.parse(line, limits.depth) for line in lines if line.strip(jsontext.SPACE))
+    return spec, parsed
 
 
 def check(spec: BodySpec | MemberSpec) -> None:

@@ -16,6 +16,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from gateway.errors import BadUpstream, Code, InternalError
+from gateway.inspection import detection
 from gateway.inspection.manifests import Manifest, Vouchers, reconcile
 from gateway.inspection.members import Member, first_match
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
@@ -26,14 +27,15 @@ from gateway.inspection.verdict import Verdict
 from gateway.inspection.zipdata import Contents
 from gateway.inspection.zipdirectory import Directory, Entry, read_directory
 from gateway.inspection.zipwriter import Digest, MemberSink, ZipWriter
-from gateway.model import Attribution, Counts, Format, Group
+from gateway.model import Attribution, Counts, Group
+from gateway.response import Payload
 
 if TYPE_CHECKING:
     from gateway.inspection.formats import Reader
 
-__all__ = ["MEDIA_TYPES", "inspect", "rewrite"]
+MEDIA_TYPES = ("application/zip", "application/x-zip-compressed")
 
-MEDIA_TYPES = frozenset({"application/zip", "application/x-zip-compressed"})
+_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 
 _UNATTRIBUTED = Group((), Attribution.NONE, "", 1, (0,))
 
@@ -54,6 +56,12 @@ class _Archive:
 
     def contents(self, entry: Entry) -> Contents:
         return Contents(self.body.stored, entry)
+
+
+def detect(_payload: Payload, head: bytes, _spec: BodySpec) -> None:
+    """See `reader`."""
+    if not head.startswith(_STARTS):
+        raise detection.mismatch("the first bytes")
 
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
@@ -149,9 +157,10 @@ def _folders(names: Iterable[str]) -> frozenset[str]:
 def _reader(spec: MemberSpec) -> "Reader":
     from gateway.inspection.formats import FORMATS  # the table holds this module, too
 
-    if spec.format is Format.ZIP:
+    reader = FORMATS[spec.format]
+    if reader.random_access:
         raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an archive inside an archive")
-    return FORMATS[spec.format]
+    return reader
 
 
 def _inspect_inside(contents: Contents, member: Member, limits: Limits) -> Tally:

@@ -88,7 +88,7 @@ def test_no_piece_is_larger_than_promised(kind: str) -> None:
 
 
 @each
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=2000), size=st.integers(1, 60))
 def test_how_a_body_was_cut_never_changes_what_is_decoded(
     kind: str, content: bytes, size: int
@@ -97,7 +97,7 @@ def test_how_a_body_was_cut_never_changes_what_is_decoded(
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(parts=st.lists(st.binary(max_size=500), max_size=4))
 def test_what_is_encoded_here_is_decoded_here(coding: str, parts: list[bytes]) -> None:
     encoder = CODINGS[coding].encoder()
@@ -106,7 +106,7 @@ def test_what_is_encoded_here_is_decoded_here(coding: str, parts: list[bytes]) -
 
 
 @each
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(place=st.integers(0, 5000), size=st.integers(1, 60))
 def test_a_flipped_bit_never_hangs_or_crashes(kind: str, place: int, size: int) -> None:
     received = bytearray(ENCODE[kind][1](CONTENT))

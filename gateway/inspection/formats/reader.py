@@ -1,0 +1,71 @@
+"""What a format is to the rest of the gateway: one row of the table."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
+
+from gateway.inspection import locators
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.sinks import Sink
+from gateway.inspection.source import Source
+from gateway.inspection.tally import Tally
+from gateway.inspection.verdict import Verdict
+from gateway.model import Counts
+from gateway.response import Payload
+
+
+class Inspect(Protocol):
+    """Reads a source to its end and counts every record into the tally.
+
+    Raises BadUpstream with a code naming the cause for anything malformed, ambiguous or over a
+    limit.
+    """
+
+    def __call__(
+        self, source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally
+    ) -> None: ...
+
+
+class Rewrite(Protocol):
+    """Writes what the verdict keeps, byte-identical except for masked fields.
+
+    Raises BadUpstream as `Inspect` does, and REDACTION_UNSUPPORTED for what can't be taken out.
+    """
+
+    def __call__(
+        self,
+        source: Source,
+        spec: BodySpec | MemberSpec,
+        limits: Limits,
+        verdict: Verdict,
+        sink: Sink,
+    ) -> Counts: ...
+
+
+class Vouching(Protocol):
+    """Reads a manifest: the values of its records, and its settings with JSONPath locators."""
+
+    def __call__(
+        self, source: Source, spec: MemberSpec, limits: Limits
+    ) -> tuple[MemberSpec, Iterable[Any]]: ...
+
+
+class Reader(NamedTuple):
+    """One format.
+
+    `media_types` may declare it, the first one when somebody has to choose; `suffix` ends the name
+    of its files. `settings` are the keys of `body` that mean something for it, and `locator`
+    compiles one of its locators or raises ValueError. `detect` raises BadUpstream(FORMAT_MISMATCH)
+    where the charset that a payload declares or the first bytes of its body, after the content
+    coding, are not the format's. `vouching` is there for what may be a manifest. What is read by
+    `random_access` is asked for without a content coding, and never read in the event loop.
+    """
+
+    media_types: tuple[str, ...]
+    suffix: str
+    settings: frozenset[str]
+    detect: Callable[[Payload, bytes, BodySpec], None]
+    inspect: Inspect
+    rewrite: Rewrite
+    locator: Callable[[str], object] = locators.compile
+    vouching: Vouching | None = None
+    random_access: bool = False
