@@ -40,6 +40,9 @@ class Format(StrEnum):
 
     JSON = "json"
     NDJSON = "ndjson"
+    JSON_SEQ = "json-seq"
+    SSE = "sse"
+    JAVASCRIPT = "javascript"
     CSV = "csv"
     ZIP = "zip"
     OPAQUE = "opaque"

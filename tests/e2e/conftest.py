@@ -37,6 +37,13 @@ class Export:
             case "ndjson":
                 lines = [{"customer": {"id": o}, "n": n} for n, o in enumerate(owners)]
                 return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+            case "json-seq" | "sse":
+                before, after = (b"\x1e", b"\n") if "seq" in self.path else (b"data: ", b"\n\n")
+                lines = [{"customer": {"id": o}, "n": n} for n, o in enumerate(owners)]
+                return b"".join(before + json.dumps(line).encode() + after for line in lines)
+            case "javascript":
+                records = [{"customer": {"id": o}, "n": n} for n, o in enumerate(owners)]
+                return b"window.YTD.orders.part0 = " + json.dumps(records, indent=1).encode()
             case "csv":
                 text = io.StringIO()
                 table = csv.writer(text)
@@ -53,6 +60,13 @@ class Export:
                 return [record["customer"]["id"] for record in json.loads(body)["orders"]]
             case "ndjson":
                 return [json.loads(line)["customer"]["id"] for line in body.splitlines()]
+            case "json-seq" | "sse":
+                before = b"\x1e" if "seq" in self.path else b"data: "
+                lines = [line.removeprefix(before) for line in body.splitlines() if line]
+                return [json.loads(line)["customer"]["id"] for line in lines]
+            case "javascript":
+                records = json.loads(body.partition(b" = ")[2])
+                return [record["customer"]["id"] for record in records]
             case "csv":
                 rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
                 return [row["customer_id"] for row in rows]
@@ -87,6 +101,21 @@ EXPORTS = {
         "/exports/ndjson",
         "application/x-ndjson",
         {"format": "ndjson", "subject": {"account": "$.customer.id"}},
+    ),
+    "json-seq": Export(
+        "/exports/json-seq",
+        "application/json-seq",
+        {"format": "json-seq", "subject": {"account": "$.customer.id"}},
+    ),
+    "sse": Export(
+        "/exports/sse",
+        "text/event-stream",
+        {"format": "sse", "subject": {"account": "$.customer.id"}},
+    ),
+    "javascript": Export(
+        "/exports/javascript",
+        "text/javascript",
+        {"format": "javascript", "records": "$[*]", "subject": {"account": "$.customer.id"}},
     ),
     "csv": Export(
         "/exports/csv", "text/csv", {"format": "csv", "subject": {"account": "customer_id"}}

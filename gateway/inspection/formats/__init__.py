@@ -5,7 +5,7 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection.formats import csv, json, ndjson, zip
+from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, zip
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
@@ -31,6 +31,33 @@ FORMATS: dict[Format, Reader] = {
         ndjson.inspect,
         ndjson.rewrite,
         vouching=ndjson.vouching,
+    ),
+    Format.JSON_SEQ: Reader(
+        jsonseq.MEDIA_TYPES,
+        "json-seq",
+        _OWNED,
+        jsonseq.detect,
+        jsonseq.inspect,
+        jsonseq.rewrite,
+        vouching=jsonseq.vouching,
+    ),
+    Format.SSE: Reader(
+        sse.MEDIA_TYPES,
+        "sse",
+        _OWNED,
+        sse.detect,
+        sse.inspect,
+        sse.rewrite,
+        vouching=sse.vouching,
+    ),
+    Format.JAVASCRIPT: Reader(
+        javascript.MEDIA_TYPES,
+        "js",
+        _OWNED | {"records", "totals"},
+        javascript.detect,
+        javascript.inspect,
+        javascript.rewrite,
+        vouching=javascript.vouching,
     ),
     Format.CSV: Reader(
         csv.MEDIA_TYPES,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext
@@ -140,6 +140,10 @@ def contents(sample: Specimen) -> Contents:
                 value = _records(sample.data, options)
             case Format.ZIP | Format.OPAQUE:
                 raise AssertionError(sample.format)
+            case Format.JSON_SEQ | Format.SSE | Format.JAVASCRIPT:
+                raise Unusable(f"{sample.name}: infer proposes nothing for {sample.format}")
+            case other:
+                assert_never(other)
     except BadUpstream as refusal:
         raise Unusable(f"{sample.name}: {refused(refusal)}") from None
     return Contents(value, options, notes)

@@ -16,6 +16,7 @@ from gateway.inspection.formats.csv import column
 from gateway.inspection.rows import Dialect, Rows
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.model import Format
+from gateway.workbench.unusable import Unusable
 
 Span = tuple[int, int]
 _BOM = b"\xef\xbb\xbf"
@@ -162,7 +163,10 @@ def _dialect(spec: BodySpec | MemberSpec) -> Dialect:
 
 def table(data: bytes, spec: BodySpec | MemberSpec) -> Table:
     """A text that the gateway has read without refusing it, and its records in their order."""
-    return _READERS[spec.format](data, spec)
+    read = _READERS.get(spec.format)
+    if read is None:
+        raise Unusable(f"mutate changes no {spec.format}; what it changes: {', '.join(_READERS)}")
+    return read(data, spec)
 
 
 def _json(data: bytes, spec: BodySpec | MemberSpec) -> Table:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
 from gateway.workbench.mutate.tables import Table, table
+from gateway.workbench.unusable import Unusable
 from tests.support.reading import spaced
 
 ORDERS = BodySpec(Format.JSON, records="$.orders[*]")
@@ -114,3 +115,8 @@ def test_a_table_holds_texts_only_and_a_document_everything() -> None:
 def test_only_of_a_list_can_one_be_left_out(records: str, expected: bool) -> None:
     body = b'{"a": {"x": {}}}' if records == "$.a.*" else b'{"a": [{}]}'
     assert table(body, BodySpec(Format.JSON, records=records)).is_list is expected
+
+
+def test_a_format_that_nobody_changes_is_named() -> None:
+    with pytest.raises(Unusable, match="mutate changes no sse"):
+        table(b'data: {"id": 1}\n\n', BodySpec(Format.SSE))
