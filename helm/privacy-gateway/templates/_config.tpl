@@ -81,3 +81,21 @@ policy:
 {{- define "privacy-gateway.ownConfig" -}}
 {{- if not (or .Values.configFrom.configMap .Values.configFrom.secret) -}}true{{- end -}}
 {{- end -}}
+
+{{/*
+What pods must be made anew for. Policies and data are not among it: the embedded engine takes them
+up while it runs; OPA reads its files once.
+*/}}
+{{- define "privacy-gateway.checksums" -}}
+{{- if include "privacy-gateway.ownConfig" . }}
+checksum/config: {{ list (include "privacy-gateway.config" .) .Values.configFiles | toJson | sha256sum }}
+{{- end }}
+{{- if eq .Values.policy.engine "opa" }}
+checksum/opa: {{ list (include "privacy-gateway.opaConfig" .) (.Files.Get "files/opa/authz.rego") .Values.policy.bundle | toJson | sha256sum }}
+{{- end }}
+{{- end -}}
+
+{{/* opa.yaml: the user's, and what must not be otherwise. */}}
+{{- define "privacy-gateway.opaConfig" -}}
+{{- mergeOverwrite (deepCopy .Values.opa.config) (dict "persistence_directory" "/var/lib/opa") | toYaml -}}
+{{- end -}}

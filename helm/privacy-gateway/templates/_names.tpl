@@ -47,3 +47,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $text := toString . -}}
 {{- mul (regexFind "^[0-9]+" $text | int64) (get $units (regexFind "[A-Za-z]*$" $text) | default 1) -}}
 {{- end -}}
+
+{{/* The pod of `helm test`. */}}
+{{- define "privacy-gateway.testLabels" -}}
+{{ include "privacy-gateway.selectorLabels" . }}
+app.kubernetes.io/component: test
+{{- end -}}
