@@ -33,7 +33,7 @@
 {{- range $path := $owned -}}
 {{- $at := $v.config -}}
 {{- range $key := splitList "." $path -}}
-{{- $at = kindIs "map" $at | ternary (get $at $key) "" -}}
+{{- if kindIs "map" $at -}}{{- $at = get $at $key -}}{{- else -}}{{- $at = "" -}}{{- end -}}
 {{- end -}}
 {{- if $at -}}
 {{- fail (printf "config.%s is set by the chart: leave it out (values.yaml says which value decides it)" $path) -}}

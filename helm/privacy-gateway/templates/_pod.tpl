@@ -8,7 +8,7 @@ Deployment
 {{- end -}}
 
 {{- define "privacy-gateway.terminationGrace" -}}
-{{- $app := ternary 30 0 (eq .Values.mode "sidecar") -}}
+{{- $app := ternary 30 0 (ne .Values.mode "gateway") -}}
 {{- .Values.terminationGracePeriodSeconds | default (add .Values.drain.delaySeconds .Values.drain.graceSeconds $app 15) -}}
 {{- end -}}
 
