@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.injector.pods import mapping, objects
-from gateway.injector.template import CONTAINER, UPSTREAM_VARIABLE, Template, config_source
+from gateway.injector.template import CONTAINER, UPSTREAM_VARIABLES, Template, config_source
 from gateway.injector.wishes import INJECTED, Wishes
 
 Operations = Sequence[Mapping[str, Any]]
@@ -69,10 +69,12 @@ def _fitted(container: Mapping[str, Any], wishes: Wishes, grouped: bool) -> Mapp
         fitted["securityContext"] = {**container.get("securityContext", {}), "runAsGroup": 0}
     if container["name"] == CONTAINER and wishes.upstream_port is not None:
         upstream = {
-            "name": UPSTREAM_VARIABLE,
+            "name": UPSTREAM_VARIABLES,
             "value": f"http://127.0.0.1:{wishes.upstream_port}",
         }
-        others = [each for each in container.get("env", ()) if each["name"] != UPSTREAM_VARIABLE]
+        others = [
+            each for each in container.get("env", ()) if each["name"] not in UPSTREAM_VARIABLES
+        ]
         fitted["env"] = [*others, upstream]
     return fitted
 

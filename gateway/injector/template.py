@@ -15,9 +15,10 @@ from gateway.config.file import parse
 
 CONTAINER = "privacy-gateway"
 CONFIG_MOUNT = "/etc/privacy-gateway"
-UPSTREAM_VARIABLE = "PRIVACY_GATEWAY_UPSTREAM"
+UPSTREAM_VARIABLES = ("PRIVACY_GATEWAY_UPSTREAM", "PRIVACY_GATEWAY_UPSTREAM__URL")
+"""Two names of one setting."""
 
-_KEYS = frozenset({"container", "opa", "volumes", "terminationGracePeriodSeconds"})
+_KEYS = frozenset({"container", "opa", "shipper", "volumes", "terminationGracePeriodSeconds"})
 
 
 class Unfit(ValueError):
@@ -64,9 +65,8 @@ def load(content: bytes) -> Template:
     gateway = _container(value.get("container"), "container")
     if gateway["name"] != CONTAINER:
         raise Unfit(f"container: its name must be {CONTAINER}")
-    containers = [gateway]
-    if value.get("opa") is not None:
-        containers.insert(0, _container(value["opa"], "opa"))
+    containers = [_container(value[key], key) for key in ("shipper", "opa") if key in value]
+    containers.append(gateway)
     grace = value.get("terminationGracePeriodSeconds", 0)
     if type(grace) is not int or grace < 0:
         raise Unfit("terminationGracePeriodSeconds: not a number of seconds")
@@ -74,7 +74,7 @@ def load(content: bytes) -> Template:
     _check_mounts(containers, volumes)
     template = Template(tuple(containers), tuple(volumes), grace)
     if len({each["name"] for each in containers}) < len(containers):
-        raise Unfit("opa: its name is the gateway's")
+        raise Unfit("two containers have one name")
     numbers = [(number, protocol) for number, protocol, _ in template.ports]
     if len(set(numbers)) < len(numbers):
         raise Unfit("two ports have one number")
@@ -112,7 +112,7 @@ def _container(value: Any, place: str) -> Mapping[str, Any]:
             raise Unfit(f"{place}: no {key}")
     if value.get("restartPolicy") != "Always":
         raise Unfit(f"{place}: no native sidecar; restartPolicy must be Always")
-    if not isinstance(value.get("startupProbe"), dict):
+    if place != "shipper" and not isinstance(value.get("startupProbe"), dict):
         raise Unfit(f"{place}: no startupProbe, so that the pod's containers would not wait for it")
     for port in _mappings(value.get("ports", []), f"{place}.ports"):
         number = port.get("containerPort")
