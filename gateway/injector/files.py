@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-_PERIOD = 5.0
+_PERIOD = 2.0
 _MAX_FILE = 1 << 20
 _LOG = structlog.get_logger()
 
