@@ -13,13 +13,17 @@ TOOLS ?= $(CURDIR)/.tools/bin
 OPA_VERSION := v1.21.3
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: demo test test-cluster check bench image sbom venv tools lock format clean
+.PHONY: demo test test-cluster check bench image sbom venv tools tools-cluster lock format clean
 
 demo: $(VENV)/ready
 	@$(BIN)/privacy-gateway demo $(if $(SERVE),--serve)
 
+# Everything but tests/cluster, for which an API server is built: they are make test-cluster.
 test: $(VENV)/ready tools
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(or $(TESTS),--ignore=tests/cluster)
+
+test-cluster: $(VENV)/ready tools tools-cluster
+	$(BIN)/python -m pytest tests/cluster
 
 check: $(VENV)/ready tools
 	$(BIN)/ruff format --check .
@@ -68,6 +72,10 @@ $(VENV)/ready: requirements/dev.lock pyproject.toml
 # missing are skipped with the reason, and .ci/run fails on such a skip.
 tools:
 	@tools/install $(TOOLS) $(OPA_VERSION)
+
+# A real kube-apiserver of our own module's pins (tools/kubernetes); five to ten minutes, once.
+tools-cluster:
+	@tools/install-cluster $(TOOLS)
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

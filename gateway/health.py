@@ -1,10 +1,10 @@
-"""Whether the gateway on this machine is alive, for containers: `python -m gateway.health [CONFIG]`.
+"""Whether this machine's gateway is alive, for containers: `python -m gateway.health [CONFIG]`.
 
 It asks /healthz on the admin port and ends with 0 where the answer is 200, else with 1 and a line.
 Docker calls it every half minute, so it is a program of its own that reads one value of the
-configuration: `privacy-gateway` would load all of it, for a second of CPU, and a fault that somebody
-just wrote into the file would make a gateway that serves look dead. Kubernetes doesn't need it: its
-probes ask over HTTP.
+configuration: `privacy-gateway` would load all of it, for a second of CPU, and a fault that was
+just written into the file would make a gateway that serves look dead. Kubernetes doesn't need it:
+its probes ask over HTTP.
 """
 
 import os
