@@ -9,12 +9,17 @@ makes nothing unready, as that an endpoint is only observed.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.telemetry.metrics import Metrics
+
+class Metrics(Protocol):
+    """What is scraped, in the text exposition format."""
+
+    def render(self) -> bytes: ...
+
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 Details = Callable[[], Mapping[str, Any]]
