@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gateway.config import json_schema  # noqa: E402 - the repository itself, wherever it is called
+from gateway.config import json_schema
 
 PATH = Path(__file__).parent / "privacy-gateway" / "values.schema.json"
 WORDS = ("title", "description", "examples", "default")

@@ -129,17 +129,24 @@
 {{- fail "networkPolicy.upstream.podLabels is missing: the labels of the pods behind the gateway, so that nobody goes around it (or networkPolicy.enabled: false, where something else sees to that)" -}}
 {{- end -}}
 {{- if eq $v.mode "sidecar" -}}
-{{- if not (dig "containers" "" $v.app.podSpec) -}}
+{{- if and $v.workload (not (dig "containers" "" $v.app.podSpec)) -}}
 {{- fail "app.podSpec.containers is missing: mode sidecar deploys your app, with the gateway beside it" -}}
 {{- end -}}
 {{- if has (int $v.app.port) (list 8080 8181 8282 8283) -}}
 {{- fail (printf "app.port %v is the gateway's or OPA's: the app listens on another one, on 127.0.0.1" $v.app.port) -}}
 {{- end -}}
-{{- range concat $v.app.podSpec.containers ($v.app.podSpec.initContainers | default list) -}}
+{{- range concat ($v.app.podSpec.containers | default list) ($v.app.podSpec.initContainers | default list) -}}
 {{- if has .name (list "privacy-gateway" "opa" "decision-log-shipper") -}}
 {{- fail (printf "a container of app.podSpec is named %s, which is the chart's" .name) -}}
 {{- end -}}
+{{- range .ports -}}
+{{- if has (int .containerPort) (list 8080 8181 8282 8283) -}}
+{{- fail (printf "a container of app.podSpec has port %v, which is the gateway's or OPA's" .containerPort) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- else if not $v.workload -}}
+{{- fail (printf "workload: false is for mode sidecar, in a chart that has the app itself; mode is %s" $v.mode) -}}
 {{- else if $v.app.podSpec -}}
 {{- fail (printf "app.podSpec is set, and mode is %s: only mode sidecar deploys an app" $v.mode) -}}
 {{- end -}}
