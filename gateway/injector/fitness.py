@@ -18,6 +18,8 @@ _MIRROR = "kubernetes.io/config.mirror"
 def check(pod: Mapping[str, Any], template: Template, wishes: Wishes) -> None:
     """Raises Refused."""
     spec = mapping(pod, "spec")
+    if not objects(spec, "containers"):
+        raise Refused(Result.POD_MALFORMED, "the pod has no containers")
     if _MIRROR in mapping(mapping(pod, "metadata"), "annotations"):
         raise Refused(Result.STATIC_POD, "a static pod: its kubelet runs it as its file says")
     if spec.get("hostNetwork") not in (None, False):

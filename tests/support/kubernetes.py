@@ -1,4 +1,4 @@
-"""A small real API server for the injector's two objects: HTTPS, bearer tokens, versions, conflicts.
+"""A small API server for the injector's two objects: HTTPS, bearer tokens, versions, conflicts.
 
 It stands in for what a test can't have; the real one is asked in the cluster's tests.
 """
