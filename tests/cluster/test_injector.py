@@ -22,6 +22,7 @@ SYSTEM = "gateway-system"
 ASKS = {"privacy-gateway.dev/inject": "true", "privacy-gateway.dev/upstream-port": "3000"}
 LABEL = "privacy-gateway.dev/injection"
 WEBHOOKS = "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"
+SECRET = "injector-privacy-gateway-injector-certificate"
 LIFETIME = 30.0
 
 
@@ -283,6 +284,8 @@ async def test_pods_are_made_all_the_while_that_its_certificate_is_replaced(
     namespace = await cluster.namespace("rotation", **{LABEL: "enabled"})
     thing = asking(pod(namespace))
     lifetime = f"{LIFETIME:.0f}s"
+    secret = await cluster.get("v1", "Secret", SECRET, SYSTEM)  # holds a long-lived one
+    await cluster.ask("PUT", await cluster.path(secret), {**secret, "data": {}})
     async with running_injector(cluster, chart, tmp_path / "one", lifetime) as injector:
         installed = Installed(cluster, chart, injector)
         at_first, trusted = await asyncio.to_thread(injector.certificate), await installed.trusted()
@@ -294,5 +297,6 @@ async def test_pods_are_made_all_the_while_that_its_certificate_is_replaced(
                 assert "initContainers" in created["spec"]
                 served.add(await asyncio.to_thread(injector.certificate))
                 made += 1
+                await asyncio.sleep(0.1)  # a bounded poll of other processes
         assert len(served) > 1
         assert made > len(served)

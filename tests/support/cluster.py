@@ -226,6 +226,8 @@ async def running_cluster(folder: Path) -> AsyncIterator[Cluster]:
         f"--service-account-key-file={folder / 'accounts.key'}",
         f"--service-account-signing-key-file={folder / 'accounts.key'}",
         "--service-cluster-ip-range=10.96.0.0/16", "--endpoint-reconciler-type=none",
+        # As everywhere: pod security says who may be privileged.
+        "--allow-privileged=true",
         # A webhook's Service is found by its endpoints: there is no kube-proxy.
         "--enable-aggregator-routing=true",
     ]  # fmt: skip
