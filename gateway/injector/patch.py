@@ -69,7 +69,7 @@ def _fitted(container: Mapping[str, Any], wishes: Wishes, grouped: bool) -> Mapp
         fitted["securityContext"] = {**container.get("securityContext", {}), "runAsGroup": 0}
     if container["name"] == CONTAINER and wishes.upstream_port is not None:
         upstream = {
-            "name": UPSTREAM_VARIABLES,
+            "name": UPSTREAM_VARIABLES[0],
             "value": f"http://127.0.0.1:{wishes.upstream_port}",
         }
         others = [

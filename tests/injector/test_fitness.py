@@ -69,7 +69,7 @@ def test_an_ordinary_pod_is_fit(fit: dict[str, Any]) -> None:
         ({**pod(), "spec": None}, Result.POD_MALFORMED, "no containers"),
         (pod(containers="app"), Result.POD_MALFORMED, "containers"),
         (pod(os="windows"), Result.POD_MALFORMED, "os"),
-        ({**pod(), "spec": None, "metadata": []}, Result.POD_MALFORMED, "metadata"),
+        ({**pod(), "metadata": []}, Result.POD_MALFORMED, "metadata"),
     ],
 )  # fmt: skip
 def test_an_unfit_pod_is_refused_with_its_reason(
