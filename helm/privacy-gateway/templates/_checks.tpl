@@ -77,7 +77,7 @@
 {{- fail "policy.data and policy.bundle.files live in this release's namespace, and the injected pods don't: in mode injector use shipped, image, server, or a ConfigMap that each namespace has" -}}
 {{- end -}}
 {{- if and $opa (not $v.opa.configMap) -}}
-{{- fail "opa.configMap is missing: in mode injector, each pod's own namespace has OPA's configuration (keys opa.yaml and authz.rego)" -}}
+{{- fail "opa.configMap is missing: in mode injector, each pod's own namespace has OPA's configuration (keys opa.yaml, authz.rego and manifest)" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -124,6 +124,10 @@ StatefulSet is not among them: it comes from volumeClaimTemplates.
     sources:
       - configMap:
           name: {{ .Values.opa.configMap | default (printf "%s-opa" (include "privacy-gateway.fullname" .)) }}
+          items:
+            - {key: opa.yaml, path: opa.yaml}
+            - {key: manifest, path: system/.manifest}
+            - {key: authz.rego, path: system/authz/authz.rego}
       {{- include "privacy-gateway.policySources" . | nindent 6 }}
 - name: gateway-opa-state
   emptyDir: {sizeLimit: 256Mi}
@@ -187,14 +191,15 @@ args:
   - --authentication=token
   - --authorization=basic
   - --log-level=error
-  - --disable-telemetry
+  - --skip-version-check
   - --config-file=/etc/opa/opa.yaml
-  {{- if has .Values.policy.bundle.from (list "files" "configMap" "secret") }}
-  - --bundle=/etc/opa/policies/
-  {{- else if eq .Values.policy.bundle.from "image" }}
-  - --bundle={{ clean (printf "/opt/privacy-gateway/policies/%s" .Values.policy.bundle.image.path) }}
+  - --bundle
+  - /etc/opa/system/
+  {{- if eq .Values.policy.bundle.from "image" }}
+  - {{ clean (printf "/opt/privacy-gateway/policies/%s" .Values.policy.bundle.image.path) }}
+  {{- else if ne .Values.policy.bundle.from "server" }}
+  - {{ include "privacy-gateway.bundleLocation" . | replace "/etc/privacy-gateway/" "/etc/opa/" }}{{ if not (hasSuffix ".tar.gz" (include "privacy-gateway.bundleLocation" .)) }}/{{ end }}
   {{- end }}
-  - /etc/opa/authz.rego
 ports:
   - {name: opa-health, containerPort: 8283}
 {{- with $opa.env }}

@@ -29,7 +29,7 @@ Deployment
 {{- define "privacy-gateway.podSpec" -}}
 {{- $spec := include "privacy-gateway.podDefaults" . | fromYaml -}}
 {{- $sidecars := include "privacy-gateway.sidecars" . | fromYamlArray -}}
-{{- $volumes := include "privacy-gateway.volumes" . | fromYamlArray -}}
+{{- $volumes := concat (include "privacy-gateway.volumes" . | fromYamlArray) .Values.decisionLog.volumes -}}
 {{- if eq .Values.mode "sidecar" -}}
 {{- $app := deepCopy .Values.app.podSpec -}}
 {{- $containers := list -}}
