@@ -1,149 +1,47 @@
-"""Pods, reviews and sidecars for the injector's tests, and the real program."""
+"""`privacy-gateway injector` as a program of its own, in the place of the chart's Deployment.
+
+It gets the arguments that the chart renders, the sidecar's ConfigMap as files, and a token of its
+service account from the API server; only where it listens and where the API server is differ. The
+endpoints of its Service are written by hand, as the absent kubelet and controllers would.
+"""
 
 import asyncio
-import base64
 import json
 import signal
+import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from aiohttp import ClientError, ClientSession, TCPConnector
+from aiohttp import ClientError, ClientSession
 
-from tests.conftest import REPOSITORY
-
-CANARY = "canary-4711-secret"
-INJECT = "privacy-gateway.dev/inject"
-
-SIDECAR: Mapping[str, Any] = {
-    "container": {
-        "name": "privacy-gateway",
-        "image": "registry.example/privacy-gateway:1",
-        "restartPolicy": "Always",
-        "env": [{"name": "PRIVACY_GATEWAY_ADMIN", "value": "0.0.0.0:8282"}],
-        "ports": [
-            {"name": "http", "containerPort": 8080},
-            {"name": "admin", "containerPort": 8282},
-        ],
-        "startupProbe": {"httpGet": {"path": "/readyz", "port": "admin"}},
-        "securityContext": {"runAsUser": 65532, "runAsGroup": 65532},
-        "volumeMounts": [
-            {"name": "gateway-config", "mountPath": "/etc/privacy-gateway", "readOnly": True},
-            {"name": "gateway-spool", "mountPath": "/var/spool/privacy-gateway"},
-        ],
-    },
-    "opa": {
-        "name": "opa",
-        "image": "registry.example/opa:1",
-        "restartPolicy": "Always",
-        "ports": [{"name": "opa-health", "containerPort": 8283}],
-        "startupProbe": {"httpGet": {"path": "/health", "port": "opa-health"}},
-    },
-    "volumes": [
-        {
-            "name": "gateway-config",
-            "projected": {
-                "sources": [{"configMap": {"name": "gateway"}}, {"secret": {"name": "policies"}}]
-            },
-        },
-        {"name": "gateway-spool", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
-    ],
-    "terminationGracePeriodSeconds": 45,
-}
-
-
-def sidecar(**changed: Any) -> bytes:
-    """The file; a key that is None is left out."""
-    merged = {**SIDECAR, **changed}
-    return json.dumps({key: each for key, each in merged.items() if each is not None}).encode()
-
-
-def pod(annotations: Mapping[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
-    """A pod that asks for the sidecar, if nothing else is said."""
-    asked = {INJECT: "true"} if annotations is None else annotations
-    container = {
-        "name": "app",
-        "image": "app",
-        "env": [{"name": "PASSWORD", "value": CANARY}],
-        "ports": [{"containerPort": 3000, "name": "web"}],
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"generateName": "app-", "labels": {"app": "x"}, "annotations": dict(asked)},
-        "spec": {"containers": [container], **spec},
-    }
-
-
-def review(pod_: Any, **request: Any) -> bytes:
-    """The API server's question about a pod."""
-    asked = {
-        "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-        "kind": {"group": "", "version": "v1", "kind": "Pod"},
-        "resource": {"group": "", "version": "v1", "resource": "pods"},
-        "operation": "CREATE",
-        "namespace": "shop",
-        "object": pod_,
-        **request,
-    }
-    return json.dumps(
-        {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": asked}
-    ).encode()
-
-
-@dataclass(frozen=True)
-class Answered:
-    """An AdmissionReview that came back."""
-
-    uid: str
-    allowed: bool
-    message: str
-    patch: list[dict[str, Any]]
-
-
-def answered(body: bytes) -> Answered:
-    value = json.loads(body)
-    assert (value["apiVersion"], value["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
-    response = value["response"]
-    patch = json.loads(base64.b64decode(response["patch"])) if "patch" in response else []
-    assert ("patch" in response) == (response.get("patchType") == "JSONPatch")
-    message = response.get("status", {}).get("message", "")
-    return Answered(response["uid"], response["allowed"], message, patch)
+from tests.conftest import REPOSITORY, missing
+from tests.support.cluster import Cluster, Object
 
 
 @dataclass
 class RunningInjector:
-    """One injector process."""
+    """One replica."""
 
-    url: str
+    address: str
+    port: int
     admin: str
     stderr: Path
     process: asyncio.subprocess.Process
 
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
+    def certificate(self) -> str:
+        """What it serves now, in PEM."""
+        return ssl.get_server_certificate((self.address, self.port))
 
-    async def admin_text(self, path: str) -> tuple[int, str]:
-        async with ClientSession() as session, session.get(self.admin + path) as answer:
-            return answer.status, await answer.text()
-
-    async def until(self, status: int, path: str = "/readyz", containing: str = "") -> str:
-        """Wait for the admin port to answer so."""
-        text = ""
-        for _ in range(600):
-            try:
-                found, text = await self.admin_text(path)
-                if found == status and containing in text:
-                    return text
-            except ClientError:
-                pass
-            await asyncio.sleep(0.05)  # a bounded poll of another process, not a synchronisation
-        raise AssertionError(f"{text}\n{self.stderr.read_text()}")
+    async def reviews(self, session: ClientSession) -> int:
+        """How many it has answered."""
+        async with session.get(f"{self.admin}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        counts = [line for line in lines if line.startswith("privacy_gateway_injector_reviews")]
+        return sum(int(float(line.split()[-1])) for line in counts if "_total{" in line)
 
     async def stop(self) -> int:
         """SIGTERM, and the exit code."""
@@ -151,41 +49,95 @@ class RunningInjector:
             self.process.send_signal(signal.SIGTERM)
         return await self.process.wait()
 
+    async def kill(self) -> None:
+        self.process.kill()
+        await self.process.wait()
+
+
+def outward() -> str:
+    """An address of this machine that isn't loopback: a Service's endpoints may not be that."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # documentation (RFC 5737); nothing is sent
+            address = str(probe.getsockname()[0])
+        except OSError:
+            address = "127.0.0.1"
+    if address.startswith("127."):
+        missing("this machine has no address but loopback")
+    return address
+
 
 @asynccontextmanager
-async def running(folder: Path, *options: str | Path) -> AsyncIterator[RunningInjector]:
-    """Start `privacy-gateway injector`; end it with the block."""
-    stderr = folder / "stderr"
-    with stderr.open("ab") as file:
+async def running_injector(
+    cluster: Cluster, things: Sequence[Object], folder: Path, lifetime: str = ""
+) -> AsyncIterator[RunningInjector]:
+    """Start what the rendered objects run, wait until it is ready, end it with the block."""
+    deployment = next(each for each in things if each["kind"] == "Deployment")
+    namespace = deployment["metadata"]["namespace"]
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    folder.mkdir(parents=True)
+    names = {each["name"]: each["configMap"]["name"] for each in pod["volumes"]}
+    for mount in container["volumeMounts"]:
+        config = await cluster.get("v1", "ConfigMap", names[mount["name"]], namespace)
+        for name, text in config["data"].items():
+            (folder / name).write_text(text)
+        arguments = [each.replace(mount["mountPath"], str(folder)) for each in container["args"]]
+    if lifetime:
+        arguments = [each for each in arguments if not each.startswith("--lifetime=")]
+        arguments.append(f"--lifetime={lifetime}")
+    account = await cluster.account(pod["serviceAccountName"], namespace, folder / "account")
+    with (folder / "stderr").open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", "injector", "--listen", "127.0.0.1:0",
-            "--admin", "127.0.0.1:0", *map(str, options),
-            stdout=asyncio.subprocess.PIPE, stderr=file, cwd=REPOSITORY,
+            sys.executable, "-m", "gateway", *arguments, f"--listen={outward()}:0",
+            "--admin=127.0.0.1:0", f"--api={cluster.url}", f"--account={account}", "--drain=0s",
+            stdout=asyncio.subprocess.PIPE, stderr=stderr, cwd=REPOSITORY,
         )  # fmt: skip
     try:
         assert process.stdout
         line = await process.stdout.readline()
-        assert line, stderr.read_text()
+        assert line, (folder / "stderr").read_text()
         words = json.loads(line)
-        yield RunningInjector(words["listen"], words["admin"], stderr, process)
+        address, port = words["listen"].removeprefix("https://").rsplit(":", 1)
+        injector = RunningInjector(address, int(port), words["admin"], folder / "stderr", process)
+        await _until_ready(injector)
+        await _announce(cluster, things, injector)
+        yield injector
     finally:
         if process.returncode is None:
-            process.terminate()
+            process.kill()
         await process.wait()
         process._transport.close()  # type: ignore[attr-defined]  # or its pipe warns at exit
 
 
-async def ask(
-    url: str, body: bytes, ca: bytes, *, name: str = "injector.system.svc", path: str = "/inject"
-) -> tuple[int, bytes]:
-    """POST a review on a connection of its own, as the API server does: over verified TLS."""
-    context = ssl.create_default_context(cadata=ca.decode())
-    connector = TCPConnector(ssl=context, force_close=True)
-    async with (
-        ClientSession(connector=connector) as session,
-        session.post(
-            url + path, data=body, headers={"Content-Type": "application/json"},
-            server_hostname=name,
-        ) as answer,
-    ):  # fmt: skip
-        return answer.status, await answer.read()
+async def _announce(cluster: Cluster, things: Sequence[Object], injector: RunningInjector) -> None:
+    """The Service's endpoints."""
+    service = next(each for each in things if each["kind"] == "Service")["metadata"]
+    endpoints = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": service["name"],
+            "namespace": service["namespace"],
+            "labels": {"kubernetes.io/service-name": service["name"]},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [injector.address], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": injector.port, "protocol": "TCP"}],
+    }
+    await cluster.apply([endpoints], service["namespace"])
+
+
+async def _until_ready(injector: RunningInjector) -> None:
+    async with ClientSession() as session:
+        for _ in range(600):
+            assert injector.process.returncode is None, injector.stderr.read_text()
+            try:
+                async with session.get(f"{injector.admin}/readyz") as answer:
+                    said = await answer.text()
+                    if answer.status == 200:
+                        return
+            except ClientError:
+                pass
+            await asyncio.sleep(0.05)  # a bounded poll of another process
+    raise AssertionError(f"{said}\n{injector.stderr.read_text()}")
