@@ -7,7 +7,7 @@ import pytest
 
 from gateway.injector.review import allowed, denied, read
 from gateway.injector.verdicts import Refused, Result, Unanswerable
-from tests.support.injector import CANARY, answered, pod, review
+from tests.support.pods import CANARY, answered, pod, review
 
 
 def changed(**top: Any) -> bytes:

@@ -13,7 +13,8 @@ import pytest
 
 from gateway.injector.generations import issue
 from tests.conftest import missing
-from tests.support.injector import (
+from tests.support.kubernetes import PLACES, FakeApi, serving
+from tests.support.pods import (
     CANARY,
     RunningInjector,
     answered,
@@ -23,7 +24,6 @@ from tests.support.injector import (
     running,
     sidecar,
 )
-from tests.support.kubernetes import PLACES, FakeApi, serving
 
 NAME = "injector.system.svc"
 

@@ -23,7 +23,7 @@ from gateway.injector.template import Template, load
 from gateway.injector.tls import Certificate, Handshakes
 from gateway.injector.verdicts import Result
 from gateway.telemetry import logs
-from tests.support.injector import CANARY, INJECT, answered, ask, pod, review, sidecar
+from tests.support.pods import CANARY, INJECT, answered, ask, pod, review, sidecar
 
 
 @dataclass
