@@ -48,6 +48,8 @@ async def _serve(settings: InjectorSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     injector = Injector(settings)
     async with AsyncExitStack() as stack:
+        # The loop takes its handlers along when it closes; a late second signal would kill.
+        stack.callback(signal.pthread_sigmask, signal.SIG_BLOCK, signals)
         await injector.start(stack)
         words = {"listen": injector.url, "admin": injector.admin_url}
         print(json.dumps(words), flush=True)

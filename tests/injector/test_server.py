@@ -5,7 +5,7 @@ import gzip
 import json
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,6 +32,7 @@ class Running:
     certificate: Generation
     counted: Counter[Result] = field(default_factory=Counter)
     template: Template | None = field(default_factory=lambda: load(sidecar()))
+    held: Callable[[], int] = int
 
     async def post(self, body: bytes, path: str = "/inject") -> tuple[int, bytes]:
         url = f"https://127.0.0.1:{self.port}"
@@ -52,7 +53,8 @@ class Running:
                 answer = await reader.read()
         except (ConnectionError, ssl.SSLError):
             pass
-        writer.close()
+        finally:
+            writer.transport.abort()
         return answer
 
 
@@ -68,7 +70,7 @@ async def serving(lasting: float = 10.0) -> AsyncIterator[Running]:
 
     listener = ReviewServer("127.0.0.1", 0, handshakes, lambda: running.template, count, lasting)
     await listener.start()
-    running.port = listener.port
+    running.port, running.held = listener.port, lambda: listener._held
     try:
         yield running
     finally:
@@ -132,7 +134,7 @@ async def test_without_a_sidecar_nothing_is_allowed(running: Running) -> None:
         ),
         (post(b"", JSON), 400, Result.REVIEW_MALFORMED),
         (post(b"not json", JSON), 400, Result.REVIEW_MALFORMED),
-        (post(b"[" * 1_000_000, JSON), 400, Result.REVIEW_MALFORMED),
+        (post(b"[" * 100_000, JSON), 400, Result.REVIEW_MALFORMED),
         (post(b"{}", JSON, f"Content-Length: {MAX_REVIEW + 1}"), 413, Result.REVIEW_TOO_LARGE),
     ],
 )  # fmt: skip
@@ -182,6 +184,25 @@ async def test_a_slow_client_is_cut_off_and_others_are_served_meanwhile() -> Non
         assert status == 200
         for answer in (await slow, await headless, await silent):
             assert b"200" not in answer
+
+
+async def test_reviews_that_would_take_too_much_memory_together_are_refused(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_MOST_HELD", 1 << 20)
+    held = asyncio.create_task(running.raw(post(b" " * 900_000, JSON, "Content-Length: 1000000")))
+    async with asyncio.timeout(30):
+        while running.held() < 900_000:
+            await asyncio.sleep(0)
+    status, _ = await running.post(review(pod({"note": "x" * 200_000})))
+    assert status == 503
+    held.cancel()
+    await asyncio.gather(held, return_exceptions=True)
+    async with asyncio.timeout(30):
+        while running.held():
+            await asyncio.sleep(0)
+    assert (await running.post(review(pod({"note": "x" * 200_000}))))[0] == 200
+    assert running.counted[Result.OVERLOADED] == 1
 
 
 async def test_a_bug_is_an_error_and_not_an_allowance(

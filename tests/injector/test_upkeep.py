@@ -128,6 +128,17 @@ async def test_without_the_api_server_nothing_is_served_and_then_it_is(
     assert served(one) == api.generations()[0].serving
 
 
+async def test_a_bug_is_a_fault_and_the_next_look_goes_on(
+    api: FakeApi, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = replica(api, clock)
+    with monkeypatch.context() as broken:
+        broken.setattr(one, "_serve", lambda: {}["missing"])
+        assert not await one.look()
+    assert one.fault is Fault.INTERNAL
+    assert await one.look()
+
+
 async def test_an_api_server_that_is_lost_later_leaves_what_is_served(
     api: FakeApi, clock: Clock
 ) -> None:
