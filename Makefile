@@ -25,6 +25,7 @@ check: $(VENV)/ready tools
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_layout.py
 	tools/check-policies
+	tools/check-chart
 
 bench: $(VENV)/ready
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
