@@ -23,9 +23,9 @@ check: $(VENV)/ready tools
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	tools/check-chart
 	$(BIN)/python -m pytest tests/test_layout.py
 	tools/check-policies
-	tools/check-chart
 
 bench: $(VENV)/ready
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
