@@ -37,7 +37,10 @@ Deployment
 {{- $containers = append $containers (mergeOverwrite (include "privacy-gateway.appDefaults" $ | fromYaml) .) -}}
 {{- end -}}
 {{- $_ := set $app "containers" $containers -}}
-{{- $_ := set $app "initContainers" (concat $sidecars ($app.initContainers | default list)) -}}
+{{- range $app.initContainers -}}
+{{- $sidecars = append $sidecars (mergeOverwrite (omit (include "privacy-gateway.appDefaults" $ | fromYaml) "lifecycle") .) -}}
+{{- end -}}
+{{- $_ := set $app "initContainers" $sidecars -}}
 {{- $_ := set $app "volumes" (concat $volumes ($app.volumes | default list)) -}}
 {{- mergeOverwrite $spec $app | toYaml -}}
 {{- else -}}
