@@ -7,7 +7,7 @@ server has learnt that there is one replica less, and those under way end.
 import asyncio
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import assert_never
 
@@ -15,9 +15,9 @@ import structlog
 
 from gateway.child import harden
 from gateway.injector import generations
+from gateway.injector import metrics as names
 from gateway.injector.files import Watched
 from gateway.injector.kubernetes import Api
-from gateway.injector.metrics import InjectorMetrics
 from gateway.injector.server import ReviewServer
 from gateway.injector.settings import InjectorSettings, MountedCertificate, OwnCertificate
 from gateway.injector.template import Template, load
@@ -26,6 +26,7 @@ from gateway.injector.upkeep import Pace, Upkeep
 from gateway.proxy.settings import Address
 from gateway.telemetry import logs
 from gateway.telemetry.admin import AdminServer
+from gateway.telemetry.metrics import Reading
 
 _LOG = structlog.get_logger()
 
@@ -68,7 +69,7 @@ class Injector:
         self._template: Template | None = None
         self.draining = False
         self.handshakes = Handshakes()
-        self.metrics = InjectorMetrics(self._gauges)
+        self.metrics = names.InjectorMetrics(self._readings)
         self._sidecar = Watched("sidecar", (settings.sidecar,), self._use_template)
         self._upkeep: Upkeep | Watched = self._certificate()
 
@@ -115,17 +116,14 @@ class Injector:
             checks["trusted"] = self._upkeep.trusted
         return checks
 
-    def _gauges(self) -> dict[str, float]:
+    def _readings(self) -> Iterator[Reading]:
         upkeep, certificate = self._upkeep, self.handshakes.certificate
+        yield Reading(names.READY, all(self._checks().values()))
+        expiry = certificate.not_after.timestamp() if certificate else 0.0
+        yield Reading(names.EXPIRY, expiry)
+        yield Reading(names.SIDECAR_CURRENT, self._sidecar.current)
         kept = upkeep.current if isinstance(upkeep, Watched) else upkeep.well
-        return {
-            "ready": all(self._checks().values()),
-            "certificate_expiry_timestamp_seconds": (
-                certificate.not_after.timestamp() if certificate else 0.0
-            ),
-            "sidecar_current": self._sidecar.current,
-            "upkeep_ok": kept,
-        }
+        yield Reading(names.UPKEEP_OK, kept)
 
     def _use_template(self, contents: tuple[bytes, ...]) -> None:
         self._template = load(contents[0])

@@ -45,9 +45,9 @@ async def test_it_makes_its_certificate_injects_and_ends(tmp_path: Path) -> None
         status, body = await ask(it.url, review(pod()), api.ca_bundles()[0])
         assert (status, bool(answered(body).patch)) == (200, True)
         text = await it.until(200, "/metrics")
-        assert 'privacy_gateway_injector_reviews_total{result="injected"} 1.0' in text
-        assert "privacy_gateway_injector_ready 1.0" in text
-        assert "privacy_gateway_injector_upkeep_ok 1.0" in text
+        assert 'privacy_gateway_injector_reviews_total{result="injected"} 1\n' in text
+        assert "privacy_gateway_injector_ready 1\n" in text
+        assert "privacy_gateway_injector_upkeep_ok 1\n" in text
         assert (await it.admin_text("/healthz"))[0] == 200
         assert await it.stop() == 0
         assert CANARY not in it.stderr.read_text()
@@ -105,7 +105,7 @@ async def test_an_unfit_sidecar_is_never_ready_and_a_fit_one_is_taken_up(
             file.write_bytes(sidecar())
             await it.until(200)
             file.write_bytes(b"container: {}")
-            await it.until(200, "/metrics", containing="injector_sidecar_current 0.0")
+            await it.until(200, "/metrics", containing="injector_sidecar_current 0\n")
             status, body = await ask(it.url, review(pod()), api.ca_bundles()[0])
             assert answered(body).patch, "the last good one stays"
 
@@ -125,17 +125,17 @@ async def test_two_replicas_change_certificates_under_load_and_no_handshake_fail
         await stack.enter_async_context(serving(api))
         replicas = [
             await stack.enter_async_context(
-                running(folder, *options(folder, api, "--lifetime=12s"))
+                running(folder, *options(folder, api, "--lifetime=24s"))
             )
             for folder in folders[1:]
         ]
         for replica in replicas:
             await replica.until(200)
-        served: set[bytes] = set()
 
         async def load(replica: RunningInjector) -> int:
+            served: set[bytes] = set()
             count = 0
-            while len(served) < 3:
+            while len(served) < 2:
                 status, body = await ask(replica.url, review(pod()), learnt[-1])
                 assert (status, bool(answered(body).patch)) == (200, True)
                 served.add(await seen(replica))
@@ -146,8 +146,8 @@ async def test_two_replicas_change_certificates_under_load_and_no_handshake_fail
             while not learnt:
                 await asyncio.sleep(0)
             counts = await asyncio.gather(*map(load, replicas))
-        assert min(counts) > 3
-        assert len(api.trusted) >= 3
+        assert min(counts) > 2
+        assert len(api.generations()) == 2
 
 
 def void(_: object) -> None: ...
@@ -191,7 +191,7 @@ async def test_a_mounted_certificate_is_read_again_when_it_changes(tmp_path: Pat
             write(number)
             assert await until_served(it, made[number].ca) == 200
         (folder / "tls.key").write_text("nonsense")
-        await it.until(200, "/metrics", containing="injector_upkeep_ok 0.0")
+        await it.until(200, "/metrics", containing="injector_upkeep_ok 0\n")
         assert (await ask(it.url, review(pod()), made[1].ca))[0] == 200
         assert await it.stop() == 0
 
