@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from gateway.telemetry.histogram import CLASSIC
 from tests.conftest import missing
-from tests.helm.rendering import MINIMAL, Helm
+from tests.helm.rendering import CHART, MINIMAL, Helm
 from tests.support.rules import ALERTS, RECORDING, load
 
 TARGETS = {
@@ -66,3 +67,9 @@ def test_an_alert_leads_to_its_runbook(helm: Helm) -> None:
             if "alert" in rule:
                 url = rule["annotations"]["runbook_url"]
                 assert url == f"https://example.org/docs/runbooks/{rule['alert']}.md"
+
+
+def test_every_bound_that_the_schema_takes_is_a_boundary_of_the_histogram() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    rules = schema["properties"]["monitoring"]["properties"]["rules"]["properties"]
+    assert set(rules["targets"]["properties"]["latency_bound"]["enum"]) <= set(CLASSIC)
