@@ -26,20 +26,20 @@ or a body becomes one. So the number of series follows from the configuration: a
 lines for an endpoint in use.
 
 **Histograms** are in seconds. Their classic buckets end at {bounds} and +Inf. In protobuf they are
-native histograms, too (schema {schema}: each bucket is {growth:.0f} % wider than the one before). A server
-that is started with `--enable-feature=native-histograms` keeps the native ones only, unless its
-scrape configuration says `scrape_classic_histograms: true` (`always_scrape_classic_histograms` since
-Prometheus 3); the shipped rules read either.
+native histograms, too (schema {schema}: each bucket is {growth:.0f} % wider than the one before).
+A server that is started with `--enable-feature=native-histograms` keeps the native ones only,
+unless its scrape configuration says `scrape_classic_histograms: true` (Prometheus 3:
+`always_scrape_classic_histograms`); the shipped rules read either.
 
-**Exemplars** (OpenMetrics and protobuf; `--enable-feature=exemplar-storage`) carry the `trace_id` of
-the last sampled exchange in each bucket.
+**Exemplars** (OpenMetrics and protobuf; `--enable-feature=exemplar-storage`) carry the `trace_id`
+of the last sampled exchange in each bucket.
 
 **Counters** of a configured endpoint begin at 0 for what matters (released, redacted, blocked,
 observed, compared), so that the first event is a change that `increase` sees. All begin anew when
 the gateway does.
 
-**Memory and CPU** of a pod are `process_*` plus `privacy_gateway_child_*`: bodies and policies are in
-processes of their own.
+**Memory and CPU** of a pod are `process_*` plus `privacy_gateway_child_*`: bodies and policies are
+in processes of their own.
 
 """
 
