@@ -34,10 +34,17 @@ Deployment
 {{- $app := deepCopy .Values.app.podSpec -}}
 {{- $containers := list -}}
 {{- range $app.containers -}}
-{{- $containers = append $containers (mergeOverwrite (include "privacy-gateway.appDefaults" $ | fromYaml) .) -}}
+{{- $defaults := include "privacy-gateway.appDefaults" $ | fromYaml -}}
+{{- if dig "lifecycle" "preStop" nil . -}}{{- $_ := unset $defaults "lifecycle" -}}{{- end -}}
+{{- $containers = append $containers (mergeOverwrite $defaults .) -}}
 {{- end -}}
 {{- $_ := set $app "containers" $containers -}}
-{{- $_ := set $app "initContainers" (concat $sidecars ($app.initContainers | default list)) -}}
+{{- $initContainers := $sidecars -}}
+{{- range $app.initContainers -}}
+{{- $defaults := unset (include "privacy-gateway.appDefaults" $ | fromYaml) "lifecycle" -}}
+{{- $initContainers = append $initContainers (mergeOverwrite $defaults .) -}}
+{{- end -}}
+{{- $_ := set $app "initContainers" $initContainers -}}
 {{- $_ := set $app "volumes" (concat $volumes ($app.volumes | default list)) -}}
 {{- mergeOverwrite $spec $app | toYaml -}}
 {{- else -}}
@@ -77,7 +84,8 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* For the app's containers: what `restricted` asks for, and to serve on while the pod is forgotten. */}}
+{{/* For the app's containers: what `restricted` asks for, and to serve on while the pod is forgotten
+(not those that run to their end before, and where the app has no preStop of its own). */}}
 {{- define "privacy-gateway.appDefaults" -}}
 lifecycle:
   preStop:
