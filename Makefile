@@ -30,6 +30,7 @@ check: $(VENV)/ready tools
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	tools/check-chart
 	$(BIN)/python -m pytest tests/test_layout.py
 	tools/check-policies
 	$(BIN)/hadolint Dockerfile

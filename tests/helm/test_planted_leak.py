@@ -31,14 +31,54 @@ ENDPOINTS = [
     },
 ]
 DEPLOYMENT = {"grounds": {"self_access": True}}
+KNOWING = """package privacy.decision
+
+default effect := "block"
+
+effect := "allow" if {
+	input.endpoint.name in ["orders", "report", "self-proof"]
+	input.payload.unattributed.records == 0
+	every subject in input.payload.subjects {
+		{"kind": subject.kind, "value": subject.value} in permitted
+	}
+}
+
+permitted contains {"kind": subject.kind, "value": subject.value} if {
+	some subject in input.payload.subjects
+	some identifier in input.caller.identifiers
+	identifier.kind == subject.kind
+	identifier.value == subject.value
+}
+
+unattributed := "withhold"
+
+withhold := []
+
+mask := []
+
+reasons := ["own"]
+"""
 LEAKY = """package privacy.decision
 
 effect := "allow"
 
 permitted := {{"kind": s.kind, "value": s.value} | some s in input.payload.subjects}
 
+unattributed := "release"
+
+withhold := []
+
+mask := []
+
 reasons := ["anybody"]
 """
+
+
+def bundle(folder: Path, rego: str) -> Path:
+    (folder / "privacy").mkdir(parents=True)
+    (folder / ".manifest").write_text('{"roots": ["privacy"]}')
+    (folder / "privacy" / "decision.rego").write_text(rego)
+    return folder
 
 
 async def play(
@@ -93,6 +133,20 @@ async def test_what_every_caller_holds_is_in_the_planted_token_too(tmp_path: Pat
     assert code == 0, said
 
 
+async def test_a_policy_that_knows_its_endpoints_passes(tmp_path: Path) -> None:
+    """It blocks whatever it doesn't know, the planted endpoint too, which is its right."""
+    strict = bundle(tmp_path / "strict", KNOWING)
+    async with serving(ExportService()) as upstream:
+        config = configuration(
+            tmp_path, TestIssuer(), upstream, ENDPOINTS, policy={"bundle": str(strict)}
+        )
+        async with running(config) as gateway:
+            code, said = await play(config, gateway.url, gateway.admin)
+    assert code == 0, said
+    assert "note    this policy releases nothing here" in said
+    assert "a stranger's record does not" in said
+
+
 @pytest.mark.opa
 async def test_it_asks_the_opa_that_the_gateway_asks(tmp_path: Path, opa_binary: str) -> None:
     async with (
@@ -121,9 +175,7 @@ async def test_a_service_that_leads_past_the_gateway_fails(tmp_path: Path) -> No
 async def test_a_policy_that_permits_everybody_fails(tmp_path: Path) -> None:
     """The running gateway has the good policy; the mounted one has been changed for a leaky one, as
     the next rollout would find it."""
-    leaky = tmp_path / "leaky"
-    (leaky / "privacy").mkdir(parents=True)
-    (leaky / "privacy" / "decision.rego").write_text(LEAKY)
+    leaky = bundle(tmp_path / "leaky", LEAKY)
     async with serving(ExportService()) as upstream:
         config = configuration(
             tmp_path, TestIssuer(), upstream, ENDPOINTS, deployment=DEPLOYMENT
@@ -135,6 +187,7 @@ async def test_a_policy_that_permits_everybody_fails(tmp_path: Path) -> None:
             )  # fmt: skip
     assert code == 1
     assert "FAILED  the second gateway does not start" in said
+    assert "a stranger's record: must stay behind" in said
 
 
 async def test_a_gateway_that_is_not_ready_fails(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ _TEXT, _TEXTS = {"type": "string"}, {"type": "array", "items": {"type": "string"
 _SELECTOR = _object([], matchLabels={"type": "object"}, matchExpressions={"type": "array"})
 _ENDPOINT = _object(
     ["port"], port=_TEXT, path=_TEXT, interval={"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
+    honorLabels={"const": True},
     relabelings={
         "type": "array",
         "items": _object(

