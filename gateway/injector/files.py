@@ -11,7 +11,9 @@ from pathlib import Path
 
 import structlog
 
-_PERIOD = 5.0
+from gateway.errors import place
+
+_PERIOD = 2.0
 _MAX_FILE = 1 << 20
 _LOG = structlog.get_logger()
 
@@ -53,6 +55,8 @@ class Watched:
                 self._use(contents)
             except ValueError as error:
                 fault = str(error)
+            except Exception as error:  # noqa: BLE001 - the next content may be better
+                fault = place(error)
         self.current = not fault
         if fault:
             _LOG.error(f"{self._what} unfit", fault=fault)

@@ -35,6 +35,7 @@ class Fault(StrEnum):
     CONFLICT = "conflict"
     STATUS = "status"
     MALFORMED = "malformed"
+    INTERNAL = "internal"
 
 
 class ApiError(Exception):

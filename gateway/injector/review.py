@@ -20,6 +20,10 @@ from gateway.injector.verdicts import Refused, Result, Unanswerable
 MAX_REVIEW = 8 * 2**20
 """Bytes. The API server takes objects of up to 3 MiB; a review holds one, and its old self."""
 
+_MAX_VALUES = 200_000
+"""Values in a review: `[[],[],...` takes 30 times its size in memory."""
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _VERSION, _KIND = "admission.k8s.io/v1", "AdmissionReview"
 _UID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
@@ -71,6 +75,8 @@ class Review:
 
 def read(body: bytes) -> Review:
     """Raises Unanswerable for what isn't a review of version v1 with a uid."""
+    if _structure(body) > _MAX_VALUES and _structure(_TEXT.sub(b"", body)) > _MAX_VALUES:
+        raise Unanswerable(413, Result.REVIEW_TOO_LARGE, f"more than {_MAX_VALUES} values")
     try:
         document = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError:  # its text may quote the pod
@@ -101,6 +107,11 @@ def denied(uid: str, message: str) -> bytes:
     """The answer that keeps the pod from being made; whoever asked for it reads the message."""
     status = {"status": "Failure", "code": 403, "reason": "Forbidden", "message": message}
     return _answer({"uid": uid, "allowed": False, "status": status})
+
+
+def _structure(text: bytes) -> int:
+    """Every value but the first stands behind one of these."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def _answer(response: Mapping[str, Any]) -> bytes:

@@ -7,7 +7,7 @@ server has learnt that there is one replica less, and those under way end.
 import asyncio
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import assert_never
 
@@ -15,9 +15,9 @@ import structlog
 
 from gateway.child import harden
 from gateway.injector import generations
+from gateway.injector import metrics as names
 from gateway.injector.files import Watched
 from gateway.injector.kubernetes import Api
-from gateway.injector.metrics import InjectorMetrics
 from gateway.injector.server import ReviewServer
 from gateway.injector.settings import InjectorSettings, MountedCertificate, OwnCertificate
 from gateway.injector.template import Template, load
@@ -26,6 +26,7 @@ from gateway.injector.upkeep import Pace, Upkeep
 from gateway.proxy.settings import Address
 from gateway.telemetry import logs
 from gateway.telemetry.admin import AdminServer
+from gateway.telemetry.metrics import Reading
 
 _LOG = structlog.get_logger()
 
@@ -48,6 +49,8 @@ async def _serve(settings: InjectorSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     injector = Injector(settings)
     async with AsyncExitStack() as stack:
+        # The loop takes its handlers along when it closes; a late second signal would kill.
+        stack.callback(signal.pthread_sigmask, signal.SIG_BLOCK, signals)
         await injector.start(stack)
         words = {"listen": injector.url, "admin": injector.admin_url}
         print(json.dumps(words), flush=True)
@@ -66,7 +69,7 @@ class Injector:
         self._template: Template | None = None
         self.draining = False
         self.handshakes = Handshakes()
-        self.metrics = InjectorMetrics(self._gauges)
+        self.metrics = names.InjectorMetrics(self._readings)
         self._sidecar = Watched("sidecar", (settings.sidecar,), self._use_template)
         self._upkeep: Upkeep | Watched = self._certificate()
 
@@ -113,17 +116,14 @@ class Injector:
             checks["trusted"] = self._upkeep.trusted
         return checks
 
-    def _gauges(self) -> dict[str, float]:
+    def _readings(self) -> Iterator[Reading]:
         upkeep, certificate = self._upkeep, self.handshakes.certificate
+        yield Reading(names.READY, all(self._checks().values()))
+        expiry = certificate.not_after.timestamp() if certificate else 0.0
+        yield Reading(names.EXPIRY, expiry)
+        yield Reading(names.SIDECAR_CURRENT, self._sidecar.current)
         kept = upkeep.current if isinstance(upkeep, Watched) else upkeep.well
-        return {
-            "ready": all(self._checks().values()),
-            "certificate_expiry_timestamp_seconds": (
-                certificate.not_after.timestamp() if certificate else 0.0
-            ),
-            "sidecar_current": self._sidecar.current,
-            "upkeep_ok": kept,
-        }
+        yield Reading(names.UPKEEP_OK, kept)
 
     def _use_template(self, contents: tuple[bytes, ...]) -> None:
         self._template = load(contents[0])

@@ -27,6 +27,8 @@ _CONNECTION = 10.0
 """Seconds that a connection may last, its handshake apart."""
 _HANDSHAKE, _GOODBYE = 5.0, 1.0
 _MOST_CONNECTIONS = 512
+_MOST_HELD = 4 * MAX_REVIEW
+"""Bytes of all reviews that are being read."""
 _LOG = structlog.get_logger()
 
 Count = Callable[[Result], None]
@@ -41,6 +43,7 @@ class ReviewServer:
     ) -> None:  # fmt: skip
         self._host, self._port, self._handshakes = host, port, handshakes
         self._template, self._count, self._lasting = template, count, lasting
+        self._held = 0
         self._listener = _Listener(self._serve, lasting)
         self._server: asyncio.Server | None = None
 
@@ -93,25 +96,29 @@ class ReviewServer:
             raise Unanswerable(405, Result.METHOD_NOT_ALLOWED, "reviews are POSTed")
         if request.content_type != "application/json" or "Content-Encoding" in request.headers:
             raise Unanswerable(415, Result.MEDIA_TYPE, "reviews are application/json, uncoded")
-        body = await _body(request)
-        template = self._template()
-        if template is None:
-            raise Unanswerable(503, Result.NOT_READY, "there is no sidecar to inject yet")
-        return decide(body, template, required=PATHS[request.path])
+        body = bytearray()
+        try:
+            await self._read(request, body)
+            template = self._template()
+            if template is None:
+                raise Unanswerable(503, Result.NOT_READY, "there is no sidecar to inject yet")
+            return decide(bytes(body), template, required=PATHS[request.path])
+        finally:
+            self._held -= len(body)
 
-
-async def _body(request: web.BaseRequest) -> bytes:
-    body = bytearray()
-    try:
-        if (request.content_length or 0) > MAX_REVIEW:
-            raise _too_large()
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > MAX_REVIEW:
+    async def _read(self, request: web.BaseRequest, body: bytearray) -> None:
+        try:
+            if (request.content_length or 0) > MAX_REVIEW:
                 raise _too_large()
-    except (OSError, web.RequestPayloadError, asyncio.IncompleteReadError):
-        raise Unanswerable(400, Result.REVIEW_INCOMPLETE, "the body is incomplete") from None
-    return bytes(body)
+            async for chunk in request.content.iter_any():
+                body += chunk
+                self._held += len(chunk)
+                if len(body) > MAX_REVIEW:
+                    raise _too_large()
+                if self._held > _MOST_HELD:
+                    raise Unanswerable(503, Result.OVERLOADED, "too many reviews at once")
+        except (OSError, web.RequestPayloadError):
+            raise Unanswerable(400, Result.REVIEW_INCOMPLETE, "the body is incomplete") from None
 
 
 def _too_large() -> Unanswerable:

@@ -19,13 +19,14 @@ from typing import Any, Protocol
 
 import structlog
 
+from gateway.errors import place
 from gateway.injector import generations
 from gateway.injector.generations import Generation
 from gateway.injector.kubernetes import ApiError, Fault, Object
 from gateway.injector.tls import Certificate, Handshakes
 
 _ATTEMPTS = 5
-_FIRST_RETRY, _LAST_RETRY = 1.0, 30.0
+_FIRST_RETRY, _LAST_RETRY, _LOOK = 1.0, 30.0, 60.0
 _LOG = structlog.get_logger()
 
 
@@ -115,21 +116,23 @@ class Upkeep:
 
     async def look(self) -> bool:
         """One look at both objects, with what follows from it. Says whether it went well."""
+        fault, path = None, ""
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(_LOOK):
                 await self._reconcile()
-        except (ApiError, TimeoutError) as error:
-            fault = error.fault if isinstance(error, ApiError) else Fault.UNREACHABLE
-            if fault is not self.fault:
-                path = error.path if isinstance(error, ApiError) else ""
-                _LOG.warning("certificate upkeep failed", fault=fault.value, path=path)
-            self.fault = fault
-        else:
-            if self.fault:
-                _LOG.info("certificate upkeep works again")
-            self.fault = None
-        self._serve()
-        return self.fault is None
+            self._serve()
+        except ApiError as error:
+            fault, path = error.fault, error.path
+        except TimeoutError:
+            fault = Fault.UNREACHABLE
+        except Exception as error:  # noqa: BLE001 - looking again is all that may mend it
+            fault, path = Fault.INTERNAL, place(error)
+        if fault and fault is not self.fault:
+            _LOG.warning("certificate upkeep failed", fault=fault.value, at=path)
+        elif self.fault and not fault:
+            _LOG.info("certificate upkeep works again")
+        self.fault = fault
+        return fault is None
 
     async def _reconcile(self) -> None:
         for attempt in range(_ATTEMPTS):

@@ -34,6 +34,7 @@ class Result(StrEnum):
     MEDIA_TYPE = "media_type"
     PATH_UNKNOWN = "path_unknown"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    OVERLOADED = "overloaded"
     NOT_READY = "not_ready"
     INTERNAL_ERROR = "internal_error"
 

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from gateway.injector.wishes import Wishes
-from tests.support.injector import INJECT
+from tests.support.pods import INJECT
 
 _text = st.text("ab/~0\u00e4", max_size=4)
 _leaf = st.sampled_from([None, True, False, 0, 1.5, 8080, 2**70, "", "true", "Always", "windows"])

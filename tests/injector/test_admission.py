@@ -12,7 +12,7 @@ from gateway.injector.admission import decide
 from gateway.injector.template import load
 from gateway.injector.verdicts import Result, Unanswerable
 from tests.injector.pods import anything, broken, pods
-from tests.support.injector import CANARY, INJECT, answered, pod, review, sidecar
+from tests.support.pods import CANARY, INJECT, answered, pod, review, sidecar
 
 TEMPLATE = load(sidecar())
 

@@ -63,6 +63,14 @@ def test_what_is_unfit_or_gone_leaves_the_last_good_one(tmp_path: Path) -> None:
     assert use.used == [(b"good",), (b"good",)]
 
 
+def test_a_bug_in_the_use_of_a_file_is_a_fault_of_that_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("x")
+    watched = Watched("x", (path,), lambda _: {}["missing"])
+    watched.look()
+    assert not watched.current
+
+
 async def test_it_looks_for_ever(tmp_path: Path) -> None:
     import asyncio
 

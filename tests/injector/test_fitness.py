@@ -8,7 +8,7 @@ from gateway.injector.fitness import check
 from gateway.injector.template import load
 from gateway.injector.verdicts import Refused, Result
 from gateway.injector.wishes import Wishes
-from tests.support.injector import CANARY, INJECT, SIDECAR, pod, sidecar
+from tests.support.pods import CANARY, INJECT, SIDECAR, pod, sidecar
 
 TEMPLATE = load(sidecar())
 

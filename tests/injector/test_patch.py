@@ -11,7 +11,7 @@ from gateway.injector.patch import is_injected, make
 from gateway.injector.template import load
 from gateway.injector.wishes import INJECTED, Wishes
 from tests.injector.pods import pods, wishes
-from tests.support.injector import SIDECAR, pod, sidecar
+from tests.support.pods import SIDECAR, pod, sidecar
 
 TEMPLATE = load(sidecar())
 

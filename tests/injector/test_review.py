@@ -7,7 +7,7 @@ import pytest
 
 from gateway.injector.review import allowed, denied, read
 from gateway.injector.verdicts import Refused, Result, Unanswerable
-from tests.support.injector import CANARY, answered, pod, review
+from tests.support.pods import CANARY, answered, pod, review
 
 
 def changed(**top: Any) -> bytes:
@@ -53,6 +53,14 @@ def test_what_is_no_review_is_a_bad_request_that_quotes_nothing(body: bytes) -> 
     assert (caught.value.status, caught.value.result) == (400, Result.REVIEW_MALFORMED)
     assert CANARY not in caught.value.message
     assert "twice" not in caught.value.message
+
+
+def test_a_review_of_very_many_values_is_too_large_and_one_of_long_texts_is_not() -> None:
+    with pytest.raises(Unanswerable) as caught:
+        read(b'{"a": [' + b"[]," * 100_001 + b"1]}")
+    assert (caught.value.status, caught.value.result) == (413, Result.REVIEW_TOO_LARGE)
+    talkative = pod({"note": '[,{"' * 100_000})
+    assert read(review(talkative)).pod() == talkative
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.injector.template import Unfit, config_source, load
-from tests.support.injector import SIDECAR, sidecar
+from tests.support.pods import SIDECAR, sidecar
 
 
 def container(**changed: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@
 {{- end -}}
 
 {{- define "privacy-gateway.injectorCertificate" -}}
-{{ include "privacy-gateway.injector" . }}-certificate
+{{ include "privacy-gateway.injector" . }}-{{ eq .Values.injector.certificate "own" | ternary "certificate" "tls" }}
 {{- end -}}
 
 {{- define "privacy-gateway.injectorLabels" -}}
