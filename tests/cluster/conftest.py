@@ -14,6 +14,12 @@ from tests.support.cluster import Cluster, Object, manifests, running_cluster
 CHART = REPOSITORY / "helm" / "privacy-gateway"
 VALUES = sorted((CHART / "ci").glob("*.yaml"))
 
+SYSTEM = "gateway-system"
+"""Where the injector is installed."""
+LABEL = "privacy-gateway.dev/injection"
+WEBHOOKS = "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"
+WEBHOOK = f"injector-privacy-gateway-injector.{SYSTEM}"
+
 FOREIGN_KINDS = {
     "ServiceMonitor": "monitoring.coreos.com/v1",
     "PodMonitor": "monitoring.coreos.com/v1",
@@ -72,7 +78,21 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
     async with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
         definitions = [foreign(kind, version) for kind, version in FOREIGN_KINDS.items()]
         await running.apply(definitions, "default")
+        account = {"name": "default", "namespace": "default"}
+        await running.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+        await running.namespace(SYSTEM)
         yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def chart(cluster: Cluster) -> AsyncIterator[list[Object]]:
+    """The injector, installed by Helm; removed at the end, or no other test could make pods."""
+    values = CHART / "ci" / "injector.yaml"
+    things = await rendered(cluster, values, "injector", SYSTEM)
+    words = ("injector", str(CHART), "--namespace", SYSTEM, "--values", str(values))
+    await cluster.helm("install", *words)
+    yield things
+    await cluster.helm("uninstall", "injector", "--namespace", SYSTEM)
 
 
 async def rendered(cluster: Cluster, values: Path, name: str, namespace: str) -> list[Object]:

@@ -11,15 +11,15 @@ from tests.support.cluster import Cluster, Object, Refused
 
 
 def test_there_are_values_to_try() -> None:
-    modes = {line for path in VALUES for line in path.read_text().splitlines() if "mode:" in line}
-    assert {"mode: gateway", "mode: sidecar", "mode: injector"} <= modes
+    assert {path.stem.split("-")[0] for path in VALUES} == {"gateway", "sidecar", "injector"}
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 async def test_the_server_takes_every_object_and_every_pod(cluster: Cluster, values: Path) -> None:
     namespace = await cluster.namespace(f"chart-{values.stem}")
-    things = await rendered(cluster, values, "guard", namespace)
+    things = await rendered(cluster, values, "chart", namespace)
     pods = pods_of(things, namespace)
+    await _surroundings(cluster, things, namespace)
     # The webhooks of an injector that isn't there would refuse the next test's pods.
     webhooks = [each for each in things if each["kind"] == "MutatingWebhookConfiguration"]
     await cluster.apply(
@@ -37,7 +37,8 @@ async def test_the_server_takes_every_object_and_every_pod(cluster: Cluster, val
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 async def test_a_privileged_twin_of_each_pod_is_refused(cluster: Cluster, values: Path) -> None:
     namespace = await cluster.namespace(f"twin-{values.stem}")
-    things = await rendered(cluster, values, "guard", namespace)
+    things = await rendered(cluster, values, "twin", namespace)
+    await _surroundings(cluster, things, namespace)
     accounts = [each for each in things if each["kind"] == "ServiceAccount"]
     await cluster.apply(accounts, namespace)
     for pod in pods_of(things, namespace):
@@ -50,6 +51,22 @@ async def test_a_privileged_twin_of_each_pod_is_refused(cluster: Cluster, values
             with pytest.raises(Refused, match=complaint) as refused:
                 await cluster.create(twin)
             assert refused.value.code in (403, 422)
+
+
+async def _surroundings(cluster: Cluster, things: list[Object], namespace: str) -> None:
+    """What the values take for granted: other namespaces, and an app's own service account."""
+    named = {each["metadata"].get("namespace", namespace) for each in things}
+    spaces = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        for name in named - {namespace}
+    ]
+    made = {each["metadata"]["name"] for each in things if each["kind"] == "ServiceAccount"}
+    asked = {pod["spec"].get("serviceAccountName") for pod in pods_of(things, namespace)}
+    accounts = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+        for name in asked - made - {None, "default"}
+    ]
+    await cluster.apply([*spaces, *accounts], namespace)
 
 
 def _with_container(pod: Object, **context: object) -> Object:
@@ -76,6 +93,7 @@ async def test_helm_installs_upgrades_rolls_back_and_removes_it(
 ) -> None:
     namespace = await cluster.namespace(f"helm-{values.stem}")
     words = ("guard", str(CHART), "--namespace", namespace, "--values", str(values))
+    await _surroundings(cluster, await rendered(cluster, values, "guard", namespace), namespace)
     notes = await cluster.helm("install", *words)
     assert "STATUS: deployed" in notes
     before = await _workload(cluster, namespace)

@@ -1,29 +1,17 @@
 """The injector where it works: a real API server calls it, over TLS, for the pods that it makes."""
 
-import asyncio
-import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from cryptography import x509
 
-from tests.cluster.conftest import CHART, rendered
+from tests.cluster.conftest import LABEL, SYSTEM, WEBHOOK, WEBHOOKS
 from tests.support.cluster import Cluster, Object, Refused
-from tests.support.injector import RunningInjector, running_injector
-
-VALUES = CHART / "ci" / "injector.yaml"
-SYSTEM = "gateway-system"
-ASKS = {"privacy-gateway.dev/inject": "true", "privacy-gateway.dev/upstream-port": "3000"}
-LABEL = "privacy-gateway.dev/injection"
-WEBHOOKS = "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"
-SECRET = "injector-privacy-gateway-injector-certificate"
-LIFETIME = 30.0
+from tests.support.injector import RunningInjector, asking, pod, running_injector
 
 
 @dataclass(frozen=True)
@@ -34,27 +22,6 @@ class Installed:
     things: list[Object]
     injector: RunningInjector
 
-    async def webhook(self) -> Object:
-        return await self.cluster.get(*WEBHOOKS, f"injector-privacy-gateway-injector.{SYSTEM}")
-
-    async def trusted(self) -> set[bytes]:
-        """The CAs that the API server trusts, of every webhook the same."""
-        bundles = {each["clientConfig"]["caBundle"] for each in (await self.webhook())["webhooks"]}
-        (bundle,) = bundles
-        certificates = x509.load_pem_x509_certificates(base64.b64decode(bundle))
-        return {each.subject.public_bytes() for each in certificates}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def chart(cluster: Cluster) -> AsyncIterator[list[Object]]:
-    """Installed by Helm; removed after the module's tests, or no other test could make pods."""
-    await cluster.namespace(SYSTEM)
-    things = await rendered(cluster, VALUES, "injector", SYSTEM)
-    words = ("injector", str(CHART), "--namespace", SYSTEM, "--values", str(VALUES))
-    await cluster.helm("install", *words)
-    yield things
-    await cluster.helm("uninstall", "injector", "--namespace", SYSTEM)
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def installed(
@@ -63,32 +30,6 @@ async def installed(
     folder = tmp_path_factory.mktemp("injector") / "first"
     async with running_injector(cluster, chart, folder) as injector:
         yield Installed(cluster, chart, injector)
-
-
-def pod(namespace: str, name: str = "app", **spec: Any) -> Object:
-    """An app as pod security `restricted` wants it."""
-    container = {
-        "name": "app",
-        "image": "registry.example/app:1",
-        "ports": [{"containerPort": 3000}],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {
-            "containers": [container],
-            "securityContext": {
-                "runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}
-            },
-            **spec,
-        },
-    }  # fmt: skip
-
-
-def asking(thing: Object, **annotations: str) -> Object:
-    return {**thing, "metadata": {**thing["metadata"], "annotations": ASKS | annotations}}
 
 
 def settled(thing: Object) -> Object:
@@ -239,7 +180,7 @@ async def test_its_account_may_read_and_change_two_objects_and_nothing_else(
     name = deployment["spec"]["template"]["spec"]["serviceAccountName"]
     folder = await installed.cluster.account(name, SYSTEM, tmp_path / "account")
     as_injector = replace(installed.cluster, admin=(folder / "token").read_text())
-    webhook = await as_injector.get(*WEBHOOKS, f"injector-privacy-gateway-injector.{SYSTEM}")
+    webhook = await as_injector.get(*WEBHOOKS, WEBHOOK)
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": SYSTEM}}
     for method, path in (
         ("GET", f"/api/v1/namespaces/{SYSTEM}/secrets"),
@@ -252,51 +193,3 @@ async def test_its_account_may_read_and_change_two_objects_and_nothing_else(
         with pytest.raises(Refused) as refused:
             await as_injector.ask(method, path, secret if method == "POST" else None)
         assert refused.value.code == 403, path
-
-
-# --- when it is not there, and when its certificate changes; these come last -----------------------
-
-
-async def test_without_it_no_pod_is_made_that_should_have_the_gateway(
-    cluster: Cluster, chart: list[Object], tmp_path: Path
-) -> None:
-    labelled = await cluster.namespace("dead-labelled", **{LABEL: "enabled"})
-    unlabelled = await cluster.namespace("dead-unlabelled")
-    async with running_injector(cluster, chart, tmp_path / "one") as injector:
-        assert "initContainers" in (await cluster.create(asking(pod(labelled))))["spec"]
-        await injector.kill()
-        for thing in (
-            pod(labelled, "plain"), asking(pod(labelled, "asks")), asking(pod(unlabelled, "asks"))
-        ):  # fmt: skip
-            with pytest.raises(Refused, match="failed calling webhook"):
-                await cluster.create(thing)
-        assert "initContainers" not in (await cluster.create(pod(unlabelled, "plain")))["spec"]
-    assert [each["metadata"]["name"] for each in await cluster.list("v1", "Pod", labelled)] == [
-        "app"
-    ]
-    async with running_injector(cluster, chart, tmp_path / "two"):
-        assert "initContainers" in (await cluster.create(asking(pod(labelled, "asks"))))["spec"]
-
-
-async def test_pods_are_made_all_the_while_that_its_certificate_is_replaced(
-    cluster: Cluster, chart: list[Object], tmp_path: Path
-) -> None:
-    namespace = await cluster.namespace("rotation", **{LABEL: "enabled"})
-    thing = asking(pod(namespace))
-    lifetime = f"{LIFETIME:.0f}s"
-    secret = await cluster.get("v1", "Secret", SECRET, SYSTEM)  # holds a long-lived one
-    await cluster.ask("PUT", await cluster.path(secret), {**secret, "data": {}})
-    async with running_injector(cluster, chart, tmp_path / "one", lifetime) as injector:
-        installed = Installed(cluster, chart, injector)
-        at_first, trusted = await asyncio.to_thread(injector.certificate), await installed.trusted()
-        served, made = {at_first}, 0
-        async with asyncio.timeout(4 * LIFETIME):
-            # Until the first CA is forgotten: it was made, replaced, and has expired.
-            while trusted & await installed.trusted():
-                created = await cluster.create(thing, dry_run=True)
-                assert "initContainers" in created["spec"]
-                served.add(await asyncio.to_thread(injector.certificate))
-                made += 1
-                await asyncio.sleep(0.1)  # a bounded poll of other processes
-        assert len(served) > 1
-        assert made > len(served)

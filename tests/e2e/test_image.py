@@ -1,4 +1,4 @@
-"""The image: what its Dockerfile copies and runs is all that a gateway needs, and it needs no more.
+"""The image: what its Dockerfile copies is all that a gateway and an injector need.
 
 There is no container engine in these tests. The Dockerfile's instructions are replayed
 (`tests/support/image.py`); the result runs as the image's user, read-only, without a shell.
@@ -15,13 +15,15 @@ import socket
 import subprocess
 import sys
 import tomllib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientError, ClientSession
 
+from gateway.injector.generations import issue
 from tests.conftest import REPOSITORY, missing
 from tests.e2e.conftest import EXPORTS, ME
 from tests.support.dockerfile import parse, sent
@@ -29,6 +31,7 @@ from tests.support.enclosure import Enclosure, Mount, require_enclosures
 from tests.support.gateway import ExportService, serving
 from tests.support.image import Image, replay
 from tests.support.issuer import TestIssuer
+from tests.support.pods import sidecar
 
 RUN_LOCK = REPOSITORY / "requirements" / "run.lock"
 FOREIGN = "A9-canary-foreign"
@@ -37,15 +40,16 @@ WHEELS = [f"manylinux_2_{minor}" for minor in range(17, 37)]
 """What runs on the base's glibc, 2.36."""
 
 
-def require_index() -> None:
+def require_index(folder: Path) -> None:
     """Skip, or fail where parts are required, if packages can't be had."""
-    words = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest"]
-    where = Path(os.devnull).parent / "shm"
+    (folder / "one.lock").write_text(_pinned("attrs"))
     done = subprocess.run(
-        [*words, str(where / "index-probe"), "--require-hashes", "-r", "/dev/stdin"],
-        input=_pinned("attrs"), capture_output=True, text=True, check=False, timeout=60,
+        [
+            sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
+            "--dest", str(folder / "index"), "-r", str(folder / "one.lock"),
+        ],
+        capture_output=True, check=False, timeout=110,
     )  # fmt: skip
-    shutil.rmtree(where / "index-probe", ignore_errors=True)
     if done.returncode:
         missing("the package index can't be reached")
 
@@ -60,8 +64,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     require_enclosures()
     if not (Path(sys.base_prefix) / "bin" / "python").exists():
         missing("a Python with a prefix of its own, as the base image has it")
-    require_index()
     folder = tmp_path_factory.mktemp("image")
+    require_index(folder)
     yield replay(REPOSITORY, folder, {"VERSION": "9.9.9", "REVISION": "abc", "SOURCE": "here"})
     shutil.rmtree(folder)
 
@@ -112,12 +116,13 @@ def test_the_context_holds_code_and_locks_and_nothing_else(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("lock", ["run.lock", "build.lock"])
 def test_every_locked_package_has_a_wheel_with_a_locked_hash(
     tmp_path: Path, architecture: str, lock: str
 ) -> None:
-    require_index()
+    require_index(tmp_path)
     platforms = [f"--platform={wheel}_{architecture}" for wheel in ("manylinux2014", *WHEELS)]
     done = subprocess.run(
         [
@@ -126,7 +131,7 @@ def test_every_locked_package_has_a_wheel_with_a_locked_hash(
             "--python-version=3.11", "--only-binary=:all:", "--no-deps", "--require-hashes",
             "--report", str(tmp_path / "report.json"), "-r", str(RUN_LOCK.with_name(lock)),
         ],
-        capture_output=True, text=True, check=False, timeout=110,
+        capture_output=True, text=True, check=False, timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "report.json").read_text())["install"]
@@ -190,7 +195,8 @@ async def test_the_image_guards_an_export_read_only_as_a_stranger_to_the_system(
     async with serving(service) as upstream:
         enclosure, admin = _mounted(image, tmp_path, issuer, upstream)
         before = _tree(image.root)
-        async with _running(image, enclosure) as (process, listen):
+        async with _running(image, enclosure, image.command) as (process, words):
+            listen = words["listen"]
             await _until_ready(f"http://127.0.0.1:{admin}")
             status = Path(f"/proc/{process.pid}/status").read_text()
             assert re.search(r"^Uid:\t65532\t65532\t65532\t65532$", status, re.MULTILINE)
@@ -213,6 +219,33 @@ async def test_the_image_guards_an_export_read_only_as_a_stranger_to_the_system(
         outcomes = [entry["outcome"] for entry in entries if not entry.get("probe")]
         assert outcomes == ["released", "blocked"]
         assert list((tmp_path / "spool").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+async def test_the_image_is_the_injector_too(image: Image, tmp_path: Path) -> None:
+    """As the chart runs it, with a certificate that is mounted."""
+    certificate = tmp_path / "certificate"
+    certificate.mkdir()
+    made = issue(["injector.example.svc"], datetime.now(UTC), timedelta(days=1)).serving
+    key, begin, chain = made.partition(b"-----BEGIN CERTIFICATE-----")
+    (certificate / "tls.key").write_bytes(key)
+    (certificate / "tls.crt").write_bytes(begin + chain)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "sidecar.yaml").write_bytes(sidecar())
+    enclosure = image.enclosure(
+        Mount(str(tmp_path / "config"), "/etc/privacy-gateway"),
+        Mount(str(certificate), "/run/secrets/privacy-gateway"),
+    )
+    command = [
+        "privacy-gateway", "injector", "--sidecar=/etc/privacy-gateway/sidecar.yaml",
+        "--certificate=/run/secrets/privacy-gateway", "--listen=127.0.0.1:0",
+        "--admin=127.0.0.1:0", "--drain=0s",
+    ]  # fmt: skip
+    async with _running(image, enclosure, command) as (process, words):
+        await _until_ready(words["admin"])
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
 
 
 def _mounted(
@@ -258,11 +291,11 @@ def _mounted(
 
 @asynccontextmanager
 async def _running(
-    image: Image, enclosure: Enclosure
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """The image's own command, and the address that it listens on."""
+    image: Image, enclosure: Enclosure, command: Sequence[str]
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, dict[str, str]]]:
+    """A command in the image, and the addresses that it listens on."""
     process = await asyncio.create_subprocess_exec(
-        *enclosure.command(*image.command),
+        *enclosure.command(*command),
         env=dict(image.environment), stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
@@ -270,7 +303,7 @@ async def _running(
         assert process.stdout
         line = await process.stdout.readline()
         assert line, "it didn't start"
-        yield process, json.loads(line)["listen"]
+        yield process, json.loads(line)
     finally:
         if process.returncode is None:
             process.kill()

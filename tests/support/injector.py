@@ -6,6 +6,7 @@ endpoints of its Service are written by hand, as the absent kubelet and controll
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
@@ -15,11 +16,42 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiohttp import ClientError, ClientSession
 
 from tests.conftest import REPOSITORY, missing
-from tests.support.cluster import Cluster, Object
+from tests.support.cluster import Cluster, Object, Refused
+
+ASKS = {"privacy-gateway.dev/inject": "true", "privacy-gateway.dev/upstream-port": "3000"}
+
+
+def pod(namespace: str, name: str = "app", **spec: Any) -> Object:
+    """An app as pod security `restricted` wants it."""
+    container = {
+        "name": "app",
+        "image": "registry.example/app:1",
+        "ports": [{"containerPort": 3000}],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "containers": [container],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 1000,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            **spec,
+        },
+    }  # fmt: skip
+
+
+def asking(thing: Object, **annotations: str) -> Object:
+    return {**thing, "metadata": {**thing["metadata"], "annotations": ASKS | annotations}}
 
 
 @dataclass
@@ -101,8 +133,13 @@ async def running_injector(
         address, port = words["listen"].removeprefix("https://").rsplit(":", 1)
         injector = RunningInjector(address, int(port), words["admin"], folder / "stderr", process)
         await _until_ready(injector)
-        await _announce(cluster, things, injector)
-        yield injector
+        endpoints = _endpoints(things, injector)
+        await cluster.create(endpoints)
+        try:
+            await _until_called(cluster, injector)
+            yield injector
+        finally:
+            await cluster.delete(endpoints)
     finally:
         if process.returncode is None:
             process.kill()
@@ -110,14 +147,14 @@ async def running_injector(
         process._transport.close()  # type: ignore[attr-defined]  # or its pipe warns at exit
 
 
-async def _announce(cluster: Cluster, things: Sequence[Object], injector: RunningInjector) -> None:
-    """The Service's endpoints."""
+def _endpoints(things: Sequence[Object], injector: RunningInjector) -> Object:
+    """What makes a replica one of the Service's."""
     service = next(each for each in things if each["kind"] == "Service")["metadata"]
-    endpoints = {
+    return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": service["name"],
+            "name": f"{service['name']}-{injector.port}",
             "namespace": service["namespace"],
             "labels": {"kubernetes.io/service-name": service["name"]},
         },
@@ -125,7 +162,17 @@ async def _announce(cluster: Cluster, things: Sequence[Object], injector: Runnin
         "endpoints": [{"addresses": [injector.address], "conditions": {"ready": True}}],
         "ports": [{"name": "https", "port": injector.port, "protocol": "TCP"}],
     }
-    await cluster.apply([endpoints], service["namespace"])
+
+
+async def _until_called(cluster: Cluster, injector: RunningInjector) -> None:
+    """Until the API server has learnt of the Service's endpoints and of the certificate."""
+    for _ in range(200):
+        with contextlib.suppress(Refused):
+            await cluster.create(asking(pod("default")), dry_run=True)
+        if await injector.reviews(cluster.session):
+            return
+        await asyncio.sleep(0.05)  # a bounded poll of another process
+    raise AssertionError(injector.stderr.read_text())
 
 
 async def _until_ready(injector: RunningInjector) -> None:
