@@ -15,5 +15,6 @@
     tls           the certificate of the next handshake
     settings, metrics, run
 
-`server`, `kubernetes` and `run` touch the network; `files` reads files. The rest is pure.
+`server` and `kubernetes` touch the network, `files` reads files, `upkeep` is handed the API. What
+decides about a pod and about certificates is pure.
 """
