@@ -160,8 +160,9 @@ def test_under_cert_manager_it_has_no_rights_and_no_token(helm: Helm) -> None:
     assert rendered.pod["automountServiceAccountToken"] is False
     certificate = rendered.one("Certificate", f"{NAME}-tls")
     assert certificate["spec"]["dnsNames"] == [f"{NAME}.shop.svc"]
-    (volume,) = [each for each in rendered.pod["volumes"] if "secret" in each]
-    assert volume["secret"]["secretName"] == certificate["spec"]["secretName"]
+    (volume,) = [each for each in rendered.pod["volumes"] if each["name"] == "certificate"]
+    (source,) = volume["projected"]["sources"]
+    assert source["secret"]["name"] == certificate["spec"]["secretName"]
     webhook = rendered.one("MutatingWebhookConfiguration", CLUSTER)
     inject = webhook["metadata"]["annotations"]["cert-manager.io/inject-ca-from"]
     assert inject == f"shop/{certificate['metadata']['name']}"

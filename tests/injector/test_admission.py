@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonpatch
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.injector.admission import decide
@@ -78,6 +78,7 @@ def test_a_pod_without_annotations_is_one_that_says_nothing(metadata: Any) -> No
     assert decided({"metadata": metadata, "spec": {}})[0] is Result.NOT_ASKED
 
 
+@settings(deadline=None)
 @given(broken)
 def test_no_pod_that_asks_is_ever_allowed_without_the_sidecar(pod_: dict[str, Any]) -> None:
     result, answer = decided(pod_)
@@ -88,6 +89,7 @@ def test_no_pod_that_asks_is_ever_allowed_without_the_sidecar(pod_: dict[str, An
         assert names[:2] == ["opa", "privacy-gateway"]
 
 
+@settings(deadline=None)
 @given(pods)
 def test_reviewed_again_no_pod_gets_a_second_one(pod_: dict[str, Any]) -> None:
     result, answer = decided(pod_)
@@ -96,6 +98,7 @@ def test_reviewed_again_no_pod_gets_a_second_one(pod_: dict[str, Any]) -> None:
     assert (result, answer.allowed, answer.patch) == (Result.ALREADY_INJECTED, True, [])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64) | anything.map(lambda value: json.dumps(value).encode()))
 def test_whatever_comes_is_no_crash(body: bytes) -> None:
     with pytest.raises(Unanswerable):

@@ -45,9 +45,9 @@ async def test_it_makes_its_certificate_injects_and_ends(tmp_path: Path) -> None
         status, body = await ask(it.url, review(pod()), api.ca_bundles()[0])
         assert (status, bool(answered(body).patch)) == (200, True)
         text = await it.until(200, "/metrics")
-        assert 'privacy_gateway_injector_reviews_total{result="injected"} 1\n' in text
-        assert "privacy_gateway_injector_ready 1\n" in text
-        assert "privacy_gateway_injector_upkeep_ok 1\n" in text
+        assert 'privacy_gateway_injector_reviews_total{result="injected"} 1.0\n' in text
+        assert "privacy_gateway_injector_ready 1.0\n" in text
+        assert "privacy_gateway_injector_upkeep_ok 1.0\n" in text
         assert (await it.admin_text("/healthz"))[0] == 200
         assert await it.stop() == 0
         assert CANARY not in it.stderr.read_text()
@@ -105,7 +105,7 @@ async def test_an_unfit_sidecar_is_never_ready_and_a_fit_one_is_taken_up(
             file.write_bytes(sidecar())
             await it.until(200)
             file.write_bytes(b"container: {}")
-            await it.until(200, "/metrics", containing="injector_sidecar_current 0\n")
+            await it.until(200, "/metrics", containing="injector_sidecar_current 0.0\n")
             status, body = await ask(it.url, review(pod()), api.ca_bundles()[0])
             assert answered(body).patch, "the last good one stays"
 
@@ -191,7 +191,7 @@ async def test_a_mounted_certificate_is_read_again_when_it_changes(tmp_path: Pat
             write(number)
             assert await until_served(it, made[number].ca) == 200
         (folder / "tls.key").write_text("nonsense")
-        await it.until(200, "/metrics", containing="injector_upkeep_ok 0\n")
+        await it.until(200, "/metrics", containing="injector_upkeep_ok 0.0\n")
         assert (await ask(it.url, review(pod()), made[1].ca))[0] == 200
         assert await it.stop() == 0
 
