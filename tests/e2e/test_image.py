@@ -117,13 +117,13 @@ def test_the_context_holds_code_and_locks_and_nothing_else(tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("lock", ["run.lock", "build.lock"])
-def test_every_locked_package_has_a_wheel_with_a_locked_hash(
-    tmp_path: Path, architecture: str, lock: str
+def test_every_locked_package_has_a_wheel_for_arm64_with_a_locked_hash(
+    tmp_path: Path, lock: str
 ) -> None:
+    """For amd64 the replay shows it: it installs nothing else."""
     require_index(tmp_path)
-    platforms = [f"--platform={wheel}_{architecture}" for wheel in ("manylinux2014", *WHEELS)]
+    platforms = [f"--platform={wheel}_aarch64" for wheel in ("manylinux2014", *WHEELS)]
     done = subprocess.run(
         [
             sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet",

@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
-from tests.helm.rendering import CHART, CI, Helm
+from tests.helm.rendering import CHART, CI, VERSIONS, Helm
 
 README = (CHART / "README.md").read_text()
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -40,6 +41,12 @@ def test_its_first_values_install(helm: Helm, tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(block)
     assert helm.render(file).workload["kind"] == "StatefulSet"
+
+
+def test_its_network_policy_is_one() -> None:
+    (block,) = [each for each in re.findall(r"```yaml\n(.*?)```", README, re.S) if "apiV" in each]
+    for version in VERSIONS:
+        kubernetes_validate.validate(yaml.safe_load(block), version, strict=True)
 
 
 @pytest.mark.parametrize("mode", ["gateway", "sidecar", "injector"])

@@ -93,6 +93,7 @@ def test_pods_are_restricted(helm: Helm, values: Path) -> None:
             "image",
             "persistentVolumeClaim",
             "projected",
+            "secret",
         }
         for volume in pod["volumes"]:
             assert (volume.keys() - {"name"}) <= kinds

@@ -29,7 +29,7 @@
 {{- fail (printf "config.%s is missing: nothing is guarded without it (docs/configuration.md)" $key) -}}
 {{- end -}}
 {{- end -}}
-{{- $owned := list "listen" "admin" "client.drain" "spool.directory" "spool.limit" "decision_log.file" "decision_log.pseudonym_key_file" "policy.engine" "policy.opa" "policy.bundle" "policy.data" "policy.delivery.state" -}}
+{{- $owned := list "listen" "admin" "client.drain" "client.drain_delay" "spool.directory" "spool.limit" "decision_log.file" "decision_log.pseudonym_key_file" "policy.engine" "policy.opa" "policy.bundle" "policy.data" "policy.delivery.state" -}}
 {{- range $path := $owned -}}
 {{- $at := $v.config -}}
 {{- range $key := splitList "." $path -}}

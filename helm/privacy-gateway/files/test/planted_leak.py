@@ -308,12 +308,12 @@ def second(
 
 @contextmanager
 def gateway(config: Path, folder: Path) -> Iterator[str]:
-    """Its data port, once it is ready. Of its environment only the policy's counts: the rest is the
-    running gateway's ports and places."""
+    """Its data port, once it is ready. Of the gateway's variables only the policy's count here: the
+    others are the running one's ports and places, and its traces."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("PRIVACY_GATEWAY_")
+        if not name.startswith(("PRIVACY_GATEWAY_", "OTEL_"))
         or (name.startswith("PRIVACY_GATEWAY_POLICY__") and not name.endswith("__DELIVERY__STATE"))
     }
     with (folder / "stderr").open("wb") as log:
