@@ -85,6 +85,10 @@ class DataServer:
         connections = len(self._listener.connections) if self._listener else 0
         return Facts(connections, self._exchanges)
 
+    def drain(self) -> None:
+        """Close each connection with its next answer; go on accepting and serving until `stop`."""
+        self._draining = True
+
     async def stop(self, grace: float | None = None) -> None:
         """Accept nothing more, let exchanges end for `grace` seconds, then cut them off.
 
@@ -92,7 +96,7 @@ class DataServer:
         """
         if self._listener is None or self._socket is None:
             return
-        self._draining = True
+        self.drain()
         self._socket.close()
         for connection in self._listener.connections:
             cast(Connection, connection).retire()
