@@ -1,38 +1,34 @@
-"""Composition root: wires the rooms, starts and drains the servers.
+"""Composition root: wires the rooms, starts them, and says how they are.
 
-Start: what the data path needs, then the admin server, then the data server, then the self-proof;
-`/readyz` says so at each point. Stop (SIGTERM or SIGINT): not ready, no new connections, exchanges
-in flight end or are cut off after the grace, and the decision log closes last.
+Start: the admin server, then what the data path needs, then the data server, then the self-proof;
+`/readyz` says at each point what is missing. Stop, in reverse: no new connections, exchanges in
+flight end or are cut off after the grace, the decision log closes behind them, the admin server
+last. When it starts and stops is `life`'s.
 """
 
 import asyncio
-import gc
-import json
-import resource
 import secrets
-import signal
-from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack, suppress
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from gateway import __version__
-from gateway.child import harden
 from gateway.config import Config
 from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.key import read_key
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.endpoints import Endpoints
-from gateway.errors import Refusal, place
 from gateway.exchange import Rooms, guard
 from gateway.identity.authenticator import Authenticator
 from gateway.inspection.dispatch import Dispatch
 from gateway.policy.activation import Activation
-from gateway.policy.bundle import Bundle, BundleError
+from gateway.policy.bundle import Bundle
 from gateway.policy.bundles.source import make_source
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
@@ -43,84 +39,30 @@ from gateway.policy.probes import Plan
 from gateway.policy.settings import EngineKind, PolicySettings
 from gateway.policy.shadow import Shadow
 from gateway.proxy.admission import admit
-from gateway.proxy.parser import UnfitParserError
 from gateway.proxy.server import DataServer
 from gateway.proxy.settings import Address
 from gateway.proxy.upstream import UpstreamClient
 from gateway.selfproof import plan, prove
 from gateway.spool import Spool
-from gateway.telemetry import logs, readings
+from gateway.telemetry import readings
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.looplag import LoopLag
 from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.onboarding import Onboarding
 from gateway.telemetry.parts import Parts, main_process
 from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
-from gateway.workers import WorkerError
 
 _PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
 _SHADOW_NICE = 10
 _LOG = structlog.get_logger()
 
 
-class CannotStart(Exception):
-    """One sentence for the operator."""
+class _Room(Protocol):
+    """What has to be started. `stop` comes after a `start` that failed or was cancelled, too."""
 
+    async def start(self) -> None: ...
 
-def run(config: Config) -> int:
-    """Serve until SIGTERM or SIGINT. Returns 0, or 1 where it could not start."""
-    harden()
-    _take_descriptors()
-    logs.configure(config.log_level)
-    try:
-        asyncio.run(_serve(config))
-    except CannotStart as error:
-        _LOG.error("cannot start", reason=str(error))
-        return 1
-    return 0
-
-
-def _take_descriptors() -> None:
-    """All that may be had: the usual soft limit of 1,024 is spent by as many idle callers."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-async def _serve(config: Config) -> None:
-    stopping, signals = asyncio.Event(), (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    gateway = Gateway(config)
-    async with AsyncExitStack() as stack:
-        # The loop takes its handlers along when it closes; a late second signal would kill.
-        stack.callback(signal.pthread_sigmask, signal.SIG_BLOCK, signals)
-        try:
-            await gateway.start(stack)
-        except (Refusal, BundleError, UnfitParserError, WorkerError, OSError, ValueError) as error:
-            raise CannotStart(_reason(error)) from None
-        # What lives now lives until the end; looking through it again and again for garbage costs
-        # a tenth of a small exchange.
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
-        words = {"listen": gateway.data_url, "admin": gateway.admin_url}
-        print(json.dumps(words), flush=True)
-        _LOG.info("listening", **words)
-        await stopping.wait()
-        for number in signals:  # one is enough, and a flood of them can lock Python up
-            signal.signal(number, signal.SIG_IGN)
-        _LOG.info("draining")
-        gateway.draining = True
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case Refusal():
-            return f"{error.code}: {error.note}"
-        case BundleError() | UnfitParserError() | OSError() | ValueError():
-            return str(error)
-        case _:
-            return place(error)
+    async def stop(self) -> None: ...
 
 
 class Gateway:
@@ -128,12 +70,13 @@ class Gateway:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self.draining = False
+        self._draining_since: float | None = None
+        self._starting: str | None = "admin_port"
         self._proven = False
         self._proof = "not yet played"
 
     async def start(self, stack: AsyncExitStack) -> None:
-        """Start every room; `stack` stops them, the last one first.
+        """Start every room, the admin port first; `stack` stops them, the last one first.
 
         Raises Refusal, BundleError, UnfitParserError, WorkerError, OSError or ValueError, saying
         what is missing.
@@ -153,25 +96,12 @@ class Gateway:
             [report.families],
         )
         self.log = DecisionLog(config.decision_log, key, labels, synced=self.metrics.log_synced)
-        await self.log.start()
-        stack.push_async_callback(self.log.stop)
         self.inspector = Dispatch(config.inspection, self.spool)
-        await self.inspector.start()
-        stack.push_async_callback(self.inspector.stop)
         self._plan = plan(config.endpoints, config.identity.issuers, config.policy)
         self.engine = _engine(config.policy, self._plan)
-        await self.engine.start()
-        stack.push_async_callback(self.engine.stop)
         self.identity = Authenticator(config.identity)
-        await self.identity.start()
-        stack.push_async_callback(self.identity.stop)
         self.upstream = UpstreamClient(config.upstream, self.spool)
-        await self.upstream.start()
-        stack.push_async_callback(self.upstream.stop)
         self.shadow = _shadow(config.policy, report)
-        if self.shadow:
-            self.shadow.start()
-            stack.push_async_callback(self.shadow.stop)
         self.rooms = Rooms(
             admission=partial(admit, limits=config.client.limits),
             endpoints=Endpoints(config.endpoints),
@@ -185,6 +115,7 @@ class Gateway:
             new_id=_Ids().__next__,
             now=_now,
         )
+        self._data = DataServer(config.proxy, lambda request: guard(request, self.rooms))
         self.parts = Parts(
             {
                 "inspection": self.inspector.pids,
@@ -194,18 +125,62 @@ class Gateway:
             }
         )
         self._admin = AdminServer(
-            config.admin.host, config.admin.port, self.metrics, self.checks, self.details
+            config.admin.host,
+            config.admin.port,
+            self.metrics,
+            self.checks,
+            self.details,
+            drain=self.drain,
         )
         await self._admin.start()
         stack.push_async_callback(self._admin.stop)
-        self._data = DataServer(config.proxy, lambda request: guard(request, self.rooms))
-        await self._data.start()
-        stack.push_async_callback(self._data.stop)
+        _LOG.info("starting", admin=self.admin_url)
+        if self.shadow:
+            self.shadow.start()
+            stack.push_async_callback(self.shadow.stop)
+        for name, room in self._in_order():
+            self._starting = name
+            # Before it starts: what was begun must end, too.
+            stack.push_async_callback(room.stop)
+            await room.start()
+        self._starting = None
         for keep in (
             self._keep_proving, self.onboarding.keep_announcing, self.loop_lag.keep_sampling,
         ):  # fmt: skip
             task = asyncio.create_task(keep())
             stack.callback(task.cancel)
+
+    def _in_order(self) -> Iterator[tuple[str, "_Room"]]:
+        """What is waited for, one after another; the data port opens when all of it is there."""
+        yield "decision_log", self.log
+        yield "inspection", self.inspector
+        yield "policy", self.engine
+        yield "keys", self.identity
+        yield "upstream", self.upstream
+        yield "data_port", self._data
+
+    def drain(self) -> None:
+        """Not ready from now; the data port goes on, and closes each connection with its next
+        answer. Called again, it changes nothing."""
+        if self._draining_since is not None:
+            return
+        self._draining_since = time.monotonic()
+        self._data.drain()
+        _LOG.info("draining")
+
+    @property
+    def draining(self) -> bool:
+        return self._draining_since is not None
+
+    @property
+    def drained_for(self) -> float:
+        """Seconds since `drain`."""
+        return time.monotonic() - (self._draining_since or time.monotonic())
+
+    @property
+    def exchanges(self) -> int:
+        """Those in flight."""
+        return self._data.facts().exchanges
 
     @property
     def data_url(self) -> str:
@@ -218,7 +193,7 @@ class Gateway:
     async def checks(self) -> Mapping[str, bool]:
         """What must hold before traffic comes."""
         return {
-            "accepting": not self.draining,
+            "accepting": self._starting is None and not self.draining,
             "keys": self.identity.ready,
             "policy": await self.engine.ready(),
             "decision_log": self.log.ready(),
@@ -230,7 +205,18 @@ class Gateway:
     def details(self) -> Mapping[str, Any]:
         """What must be seen beside the checks, and makes nothing unready."""
         shadow = {"shadow": shadow_details(self.shadow.facts())} if self.shadow else {}
-        return {"observing": self.onboarding.observing(), **shadow}
+        reasons = {name: reason for name, reason in self._reasons() if reason}
+        told = {"reasons": reasons} if reasons else {}
+        return {"observing": self.onboarding.observing(), **shadow, **told}
+
+    def _reasons(self) -> Iterator[tuple[str, str]]:
+        """Why a check doesn't hold, or an empty text."""
+        starting = f"starting: {self._starting}" if self._starting else ""
+        yield "accepting", "draining" if self.draining else starting
+        yield "keys", self.identity.unready
+        yield "policy", self.engine.facts().fault
+        yield "decision_log", self.log.facts().fault
+        yield "self_proof", self._proof
 
     async def _keep_proving(self) -> None:
         """Play the planted exchanges until they go as they must, then again every five minutes."""

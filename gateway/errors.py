@@ -6,6 +6,7 @@
     ├── Forbidden         403  the policy blocks
     ├── NotFound          404  no endpoint has this path
     ├── MethodNotAllowed  405  the endpoint has another method
+    ├── CallerLeft        499  nobody waits for the answer; as nginx counts it, and never sent
     ├── UpstreamError     4xx and 5xx of the upstream: its status is kept, its body is not
     ├── BadUpstream       502  the upstream's response can't be vouched for
     ├── Unavailable       503  policy engine, keys, decision log, spool or capacity are missing
@@ -41,6 +42,8 @@ class Code(StrEnum):
     BLOCKED_BY_POLICY = "blocked_by_policy"
     ENDPOINT_UNKNOWN = "endpoint_unknown"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    # 499
+    CALLER_LEFT = "caller_left"
     # the upstream's own 4xx, and its own 5xx
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_ERROR = "upstream_error"
@@ -148,6 +151,11 @@ class MethodNotAllowed(Refusal):
     codes = frozenset({Code.METHOD_NOT_ALLOWED})
 
 
+class CallerLeft(Refusal):
+    status = 499
+    codes = frozenset({Code.CALLER_LEFT})
+
+
 class UpstreamError(Refusal):
     """The upstream itself refused (4xx) or failed (5xx); its status is kept, its body is not."""
 
@@ -217,6 +225,16 @@ class Late(Refusal):
 class InternalError(Refusal):
     status = 500
     codes = frozenset({Code.INTERNAL_ERROR})
+
+
+def cut_off(cancelled: BaseException) -> Refusal:
+    """Why an exchange was cancelled: `task.cancel(Code.CALLER_LEFT)` says it, a drain says nothing.
+
+    Takes the CancelledError that came of it.
+    """
+    if Code.CALLER_LEFT in cancelled.args:
+        return CallerLeft(Code.CALLER_LEFT, "before the verdict was on disk")
+    return Unavailable(Code.SHUTTING_DOWN, "the drain is over")
 
 
 def place(error: BaseException) -> str:

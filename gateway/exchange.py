@@ -24,7 +24,7 @@ from typing import Protocol, TypedDict
 from gateway.decisionlog.entry import Evidence, Outcome
 from gateway.endpoints import Endpoints, Route
 from gateway.enforcement import Denial, Release, Rewriter, enforce
-from gateway.errors import Code, Forbidden, InternalError, Refusal, Unavailable, place
+from gateway.errors import Code, Forbidden, InternalError, Refusal, Unavailable, cut_off, place
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Admitted, Caller, Counts, Decision, Effect, Inspection, Phase, Request
 from gateway.policy.contract import Question
@@ -232,7 +232,7 @@ def _as_refusal(error: BaseException) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, asyncio.CancelledError):
-        return Unavailable(Code.SHUTTING_DOWN, "the drain is over")
+        return cut_off(error)
     return InternalError(Code.INTERNAL_ERROR, place(error))
 
 

@@ -105,13 +105,15 @@ class Spool:
 
     def ready(self) -> bool:
         """Whether another body can be taken in."""
-        if self.bytes_used >= self.limit:
+        wanted = min(_BLOCK, self.limit // 4)
+        if self.limit - self.bytes_used < wanted:
             return False
         try:
+            disk = os.statvfs(self._settings.directory)
             self.give_back(0, self.open())
-        except Unavailable:
+        except (OSError, Unavailable):
             return False
-        return True
+        return disk.f_bavail * disk.f_frsize >= wanted
 
     def writer(self) -> "Writer":
         """Begin to receive a body."""

@@ -1,10 +1,14 @@
 """Every way to refuse: one class per status, one code per cause."""
 
+import asyncio
+
 import pytest
 
+from gateway.deadlines import Deadlines
 from gateway.errors import (
     BadRequest,
     BadUpstream,
+    CallerLeft,
     Code,
     Forbidden,
     InternalError,
@@ -15,6 +19,7 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
     UpstreamError,
+    cut_off,
     place,
 )
 
@@ -24,6 +29,7 @@ STATUSES: dict[type[Refusal], int] = {
     Forbidden: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
+    CallerLeft: 499,
     UpstreamError: 502,
     BadUpstream: 502,
     Unavailable: 503,
@@ -93,3 +99,34 @@ def test_a_bug_is_named_by_type_and_place_and_never_by_its_text() -> None:
     assert said.startswith("ValueError at tests.test_errors:")
     assert "diagnosis" not in said
     assert place(KeyError("never raised")) == "KeyError at ?"
+
+
+async def _inside(kind: str, asked: asyncio.Event) -> None:
+    """The ways in which a room waits."""
+    asked.set()
+    match kind:
+        case "future":
+            await asyncio.get_running_loop().create_future()
+        case "timeout":
+            async with asyncio.timeout(60):
+                await asyncio.sleep(60)
+        case "deadline":
+            with Deadlines(60)():
+                await asyncio.sleep(60)
+        case "wait":
+            await asyncio.wait({asyncio.get_running_loop().create_future()})
+        case _:
+            await asyncio.shield(asyncio.get_running_loop().create_future())
+
+
+@pytest.mark.parametrize("kind", ["future", "timeout", "deadline", "wait", "shield"])
+async def test_why_an_exchange_was_cancelled_is_known_wherever_it_waits(kind: str) -> None:
+    for why, code in (((Code.CALLER_LEFT,), Code.CALLER_LEFT), ((), Code.SHUTTING_DOWN)):
+        asked = asyncio.Event()
+        task = asyncio.create_task(_inside(kind, asked))
+        await asked.wait()
+        await asyncio.sleep(0)
+        task.cancel(*why)
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert cut_off(caught.value).code is code

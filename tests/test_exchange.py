@@ -309,6 +309,21 @@ async def test_an_exchange_that_is_cut_off_by_the_end_of_the_drain_gets_its_entr
     assert world.spool_is_empty()
 
 
+@pytest.mark.parametrize("step", [*STEPS[1:], "rewrite"])
+async def test_an_exchange_whose_caller_left_says_so(world: World, step: str) -> None:
+    """E14"""
+    world.hang = step
+    world.response_decision = decision(Effect.REDACT, ME)
+    task = asyncio.create_task(guard(REQUEST, world.rooms()))
+    await world.arrived.wait()
+    task.cancel(Code.CALLER_LEFT)
+    outcome = await task
+    assert isinstance(outcome, Denial)
+    assert (outcome.status, outcome.code) == (499, Code.CALLER_LEFT)
+    assert [entry.code for entry in world.entries] == [Code.CALLER_LEFT]
+    assert world.spool_is_empty()
+
+
 @pytest.mark.parametrize("effect", list(Effect))
 async def test_records_seen_are_released_redacted_or_blocked_whatever_happens(
     world: World, effect: Effect

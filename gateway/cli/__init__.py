@@ -2,6 +2,7 @@
 
 console.py   what all commands share: options, exit codes, how wrong input is answered
 run.py       run
+drain.py     drain
 check.py     check
 explain.py   explain; explained.py prints what it found
 log.py       log verify
@@ -27,6 +28,7 @@ from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.console import answered
 from gateway.cli.demo import demo
+from gateway.cli.drain import drain
 from gateway.cli.explain import explain
 from gateway.cli.infer import infer
 from gateway.cli.injector import injector
@@ -49,6 +51,7 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 commands.command()(run)
+commands.command()(drain)
 commands.command()(check)
 commands.command()(infer)
 commands.command()(explain)

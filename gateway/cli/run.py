@@ -12,6 +12,6 @@ def run(config: ConfigOption) -> None:
     go to standard error. /readyz on the admin port says when the gateway has proven itself.
     """
     settings = loaded(config)
-    from gateway import app
+    from gateway import life
 
-    raise typer.Exit(app.run(settings))
+    raise typer.Exit(life.run(settings))

@@ -32,7 +32,7 @@ from gateway.decisionlog.entry import Evidence, withdrawn
 from gateway.decisionlog.key import Key
 from gateway.decisionlog.messages import Kind, Report, Setup
 from gateway.decisionlog.settings import DecisionLogSettings
-from gateway.errors import Code, Unavailable, place
+from gateway.errors import Code, Refusal, Unavailable, cut_off, place
 
 _LOG = logging.getLogger(__name__)
 
@@ -174,7 +174,8 @@ class DecisionLog:
     async def append(self, evidence: Evidence) -> None:
         """Return when the entry is durable; else raise Unavailable(LOG_UNAVAILABLE).
 
-        A cancelled append is a refusal too: its entry says SHUTTING_DOWN instead of a release.
+        A cancelled append is a refusal too: its entry says why (`errors.cut_off`), instead of a
+        release.
         """
         trouble = self._trouble() if self._running else _STOPPED
         if trouble:
@@ -189,11 +190,11 @@ class DecisionLog:
         try:
             with self._in_time():
                 fault = await append.heard
-        except asyncio.CancelledError:
-            self._withdraw(append, Code.SHUTTING_DOWN, "cancelled while its entry was written")
+        except asyncio.CancelledError as cancelled:
+            self._withdraw(append, cut_off(cancelled))
             raise
         except TimeoutError:
-            self._withdraw(append, Code.LOG_UNAVAILABLE, _LATE)
+            self._withdraw(append, Unavailable(Code.LOG_UNAVAILABLE, _LATE))
             fault = _LATE
         if fault:
             raise Unavailable(Code.LOG_UNAVAILABLE, fault)
@@ -225,19 +226,19 @@ class DecisionLog:
         if not append.heard.done():
             append.heard.set_result(fault)
 
-    def _withdraw(self, append: _Append, code: Code, note: str) -> None:
+    def _withdraw(self, append: _Append, why: Refusal) -> None:
         """Nobody waits for this entry any more: it must not say that something was released."""
         if append.withdrawn:
             return
         append.withdrawn = True
         if append.number:
-            self._refuse(append, code, note)
+            self._refuse(append, why)
         else:
             self._outside.remove(append)
             self._miss()
 
-    def _refuse(self, append: _Append, code: Code, note: str) -> None:
-        refusal = withdrawn(append.evidence, code, 503, note)
+    def _refuse(self, append: _Append, why: Refusal) -> None:
+        refusal = withdrawn(append.evidence, why.code, why.http_status, why.note)
         self._send(self._debts.refuse(append.number, refusal))
 
     def _miss(self, entries: int = 1) -> None:
@@ -324,7 +325,7 @@ class DecisionLog:
         for append in self._sent:
             if not append.withdrawn:
                 append.withdrawn = True
-                self._refuse(append, Code.LOG_UNAVAILABLE, fault)
+                self._refuse(append, Unavailable(Code.LOG_UNAVAILABLE, fault))
             if not append.heard.done():
                 append.heard.set_result(fault)
         for append in self._outside:

@@ -98,10 +98,11 @@ class Activation:
 
     def facts(self) -> EngineFacts:
         engine = self._active.facts() if self._active else None
+        fault = self._fault(engine)
         return EngineFacts(
             kind=EngineKind.EMBEDDED,
             revision=engine.revision if engine else "",
-            ready=engine is not None and engine.ready and not self._stale(),
+            ready=not fault,
             restarts=self._restarts + (engine.restarts if engine else 0),
             waiting=engine.waiting if engine else 0,
             activations=self._activations,
@@ -110,11 +111,19 @@ class Activation:
             age=self._source.age if engine else None,
             max_age=self._settings.delivery.max_age,
             pids=engine.pids if engine else (),
+            fault=fault,
         )
 
     def pids(self) -> tuple[int, ...]:
         """The process ids of the active engine's workers."""
         return self._active.pids() if self._active else ()
+
+    def _fault(self, engine: EngineFacts | None) -> str:
+        if engine is None:
+            return f"no policy is active: {self._reason or 'the first one is still coming'}"
+        if self._stale():
+            return "its source has not confirmed the policy for policy.delivery.max_age"
+        return "" if engine.ready else "no Rego worker is ready"
 
     def _stale(self) -> bool:
         return self._source.age > self._settings.delivery.max_age

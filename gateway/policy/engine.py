@@ -39,7 +39,7 @@ class EngineFacts:
     `activations` and `rejections` count candidates since the start; `activated_at` is in Unix
     seconds. `age` are the seconds since the source last confirmed what is active; None where there
     is no source of ours, or nothing active; at `max_age` it stops counting. `pids` are its
-    processes.
+    processes. `fault` is one line without data, empty where it is ready.
     """
 
     kind: EngineKind
@@ -53,6 +53,7 @@ class EngineFacts:
     age: float | None = None
     max_age: float | None = None
     pids: tuple[int, ...] = ()
+    fault: str = ""
 
 
 class Engine(Protocol):

@@ -97,15 +97,24 @@ class ProvenOpa:
         return await self._opa.ready() and self._counts()
 
     def facts(self) -> EngineFacts:
-        ready = self._opa.facts().ready and self._counts()
+        fault = self._unready()
         return EngineFacts(
             kind=EngineKind.OPA,
             revision=self._current,
-            ready=ready,
+            ready=not fault,
             activations=self._activations,
             rejections=dict(self._rejections),
             activated_at=self._activated_at,
+            fault=fault,
         )
+
+    def _unready(self) -> str:
+        if not self._opa.facts().ready:
+            return "OPA can't be asked, or has not activated its bundles"
+        verdict = self._verdict(self._current)
+        if verdict is None:
+            return "OPA's policy is not proven yet"
+        return f"OPA's policy is not proven: {verdict.fault}" if verdict.fault else ""
 
     def _counts(self) -> bool:
         verdict = self._verdict(self._current)

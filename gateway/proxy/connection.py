@@ -29,9 +29,21 @@ BLOCK = 256 * 1024
 
 
 class Received(web.BaseRequest):
-    """A request as parsed; `arrived` holds the line and the fields as they came."""
+    """A request as parsed. `arrived` holds the line and the fields as they came, `exchange` is the
+    task that makes its answer, while there is none yet. Of an answer that takes several blocks,
+    `sent` counts the bytes of the body that the system has taken, and perhaps one block more."""
 
     arrived: RawRequestMessage
+    exchange: "asyncio.Task[Any] | None" = None
+    sent = 0
+
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more: stop making it.
+
+        Not where the request itself broke off: whoever reads its body finds that out, and says it.
+        """
+        if self.exchange is not None and self.content.is_eof():
+            self.exchange.cancel(Code.CALLER_LEFT)
 
 
 class Gate(Protocol):
@@ -60,7 +72,7 @@ class Listener(web.Server):
         super().__init__(
             handle,
             request_factory=cast(Any, self._received),
-            handler_cancellation=False,  # a caller that leaves must not keep an entry from the log
+            handler_cancellation=False,  # `Received.abandon` stops what has no entry yet, only that
         )
         self._gate = gate
 
@@ -130,7 +142,10 @@ class Connection(RequestHandler):
         unanswered = self._unanswered()
         self._stop_head_timer()
         self._message_tail = b""
+        received = cast(Received | None, self._current_request)
         super().connection_lost(exc)
+        if received is not None:
+            received.abandon()
         for fault in unanswered:
             self._gate.note(fault)
 

@@ -3,8 +3,9 @@
     connection ─▶ Request ─▶ guard ─▶ Release or Denial ─▶ bytes
 
 Nothing is sent before `guard` returns, which is when the log entry is durable. Each exchange runs
-in a task of its own, and a caller that leaves does not stop it: the entry is written whether or not
-somebody waits for the answer.
+in a task of its own. A caller that leaves stops it (`caller_left`): the upstream's connection is
+closed, the body is given up, and the entry is written although nobody waits for the answer. What is
+released already was released, as the log says; how much of it was sent, the program's log says.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
+import structlog
 from aiohttp import web
 
 from gateway.enforcement import Denial, Release
@@ -32,6 +34,8 @@ _ENTRIES, _FAREWELL = 5.0, 0.5
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _CLOSE = {"Connection": "close"}
 _KEPT, _CLOSED = Answered(keep=True), Answered(keep=False)
+
+_LOG = structlog.get_logger()
 
 Guard = Callable[[Request], Coroutine[Any, Any, Release | Denial]]
 
@@ -81,6 +85,10 @@ class DataServer:
         connections = len(self._listener.connections) if self._listener else 0
         return Facts(connections, self._exchanges)
 
+    def drain(self) -> None:
+        """Close each connection with its next answer; go on accepting and serving until `stop`."""
+        self._draining = True
+
     async def stop(self, grace: float | None = None) -> None:
         """Accept nothing more, let exchanges end for `grace` seconds, then cut them off.
 
@@ -88,7 +96,7 @@ class DataServer:
         """
         if self._listener is None or self._socket is None:
             return
-        self._draining = True
+        self.drain()
         self._socket.close()
         for connection in self._listener.connections:
             cast(Connection, connection).retire()
@@ -135,9 +143,12 @@ class DataServer:
             arrived = _faulty(Code.OVERLOADED)
         self._exchanges += 1
         try:
-            outcome = await self._until_logged(arrived)
+            outcome = await self._until_logged(arrived, request)
             try:
                 return await self._send(request, outcome)
+            except OSError:
+                _tell_cut_off(request, outcome)
+                raise
             finally:
                 if isinstance(outcome, Release):
                     outcome.body.close()
@@ -149,14 +160,22 @@ class DataServer:
             self._exchanges -= 1
             self._ended.set()
 
-    async def _until_logged(self, arrived: Request) -> Release | Denial:
-        """`guard`, and the handle by which the end of a drain finds it."""
+    async def _until_logged(
+        self, arrived: Request, received: Received | None = None
+    ) -> Release | Denial:
+        """`guard`, and the handles by which the end of a drain and a lost connection find it."""
         task = asyncio.current_task()
         assert task is not None
         self._guarded.add(task)
+        if received is not None:
+            received.exchange = task
+            if received.transport is None:  # lost before this began
+                received.abandon()
         try:
             return await self._guard(arrived)
         finally:
+            if received is not None:
+                received.exchange = None
             self._guarded.discard(task)
             self._ended.set()
 
@@ -179,9 +198,11 @@ class DataServer:
     async def _write(self, request: Received, head: bytes, body: Stored, keep: bool) -> None:
         """Raises OSError, TimeoutError included, where the rest can't be sent."""
         block, offset = body.pread(BLOCK, 0), 0
-        if request.transport:
-            request.transport.write(head + block)
+        if request.transport is None:
+            raise ConnectionAbortedError
+        request.transport.write(head + block)
         while (offset := offset + len(block)) < body.size:
+            request.sent = offset
             await self._drained(request)
             # A caller that reads as fast as we write never makes `drain` wait: without this the
             # other exchanges would wait for the whole body.
@@ -208,6 +229,14 @@ class DataServer:
                 while not over():
                     self._ended.clear()
                     await self._ended.wait()
+
+
+def _tell_cut_off(request: Received, outcome: Release | Denial) -> None:
+    """The entry was durable before the first byte: it can't say how many there were."""
+    if isinstance(outcome, Release):
+        exchange_id = dict(outcome.headers).get("X-Exchange-Id")
+        size = outcome.body.size
+        _LOG.info("release cut off", exchange_id=exchange_id, sent=request.sent, size=size)
 
 
 def _head(status: int, headers: Mapping[str, str], length: int, keep: bool) -> bytes:

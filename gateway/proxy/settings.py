@@ -90,8 +90,12 @@ class ClientSettings:
 
     `idle` ends a connection without a request, `head` a request whose head doesn't arrive, `body`
     one whose body stalls, `send` an answer that the caller doesn't read (256 KiB within it).
-    `drain` is how long exchanges in flight may go on after a stop. Beyond `exchanges` in flight
-    the answer is 503; beyond `connections` a connection is closed at once.
+    Beyond `exchanges` in flight the answer is 503; beyond `connections` a connection is closed at
+    once.
+
+    After SIGTERM the gateway is not ready, but takes connections for `drain_delay` more, for as
+    long as whoever balances the load may need to notice; in Kubernetes five to ten seconds. Then
+    exchanges in flight may go on for `drain`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -100,6 +104,7 @@ class ClientSettings:
     head: Positive = 10.0
     body: Positive = 30.0
     send: Positive = 30.0
+    drain_delay: Duration = 0.0
     drain: Duration = 25.0
     connections: Annotated[int, Field(ge=1)] = 1_024
     exchanges: Annotated[int, Field(ge=1)] = 256

@@ -1,9 +1,13 @@
-"""The admin server: /metrics, /healthz, /readyz, on a port of its own.
+"""The admin server: /metrics, /healthz, /readyz and /drain, on a port of its own.
 
 `/healthz` says that the event loop turns; it depends on nothing else, so that a dead policy engine
 never makes Kubernetes restart a gateway that refuses correctly. `/readyz` names each check and
 whether it holds, in words from the code; beside the checks stands what must be seen although it
 makes nothing unready, as that an endpoint is only observed.
+
+`POST /drain` is for whoever knows before SIGTERM that the pod ends: a `preStop` hook
+(`privacy-gateway drain`). Prometheus scrapes this port over the network; only the pod itself may
+ask for that, from loopback to loopback: a service mesh brings strangers in from 127.0.0.6.
 """
 
 import asyncio
@@ -26,6 +30,8 @@ class Metrics(Protocol):
 
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
 Details = Callable[[], Mapping[str, Any]]
 """JSON that stands in `/readyz` beside the checks."""
 
@@ -34,10 +40,16 @@ _RECENT = 2.0
 
 
 class AdminServer:
-    """Serves the three paths, and nothing else."""
+    """Serves these paths, and nothing else."""
 
     def __init__(
-        self, host: str, port: int, metrics: Metrics, checks: Checks, details: Details = dict
+        self,
+        host: str,
+        port: int,
+        metrics: Metrics,
+        checks: Checks,
+        details: Details = dict,
+        drain: Callable[[], None] = lambda: None,
     ) -> None:
         self._host, self._port = host, port
         self._metrics, self._checks, self._details = metrics, checks, details
@@ -46,6 +58,7 @@ class AdminServer:
             "/healthz": self._serve_health,
             "/readyz": self._serve_readiness,
         }
+        self._drain = drain
         self._runner: web.ServerRunner | None = None
         self._held: Mapping[str, bool] = {}
         self._checked_at = float("-inf")
@@ -67,6 +80,8 @@ class AdminServer:
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/drain":
+            return self._begin_drain(request)
         serve = self._paths.get(request.path)
         if serve is None:
             return _bare(404)
@@ -79,6 +94,14 @@ class AdminServer:
         checks = await self._checked(_RECENT)
         body = self._metrics.render(exposition, check_readings(checks))
         return _bare(200, body, **{"Content-Type": exposition.value})
+
+    def _begin_drain(self, request: web.BaseRequest) -> web.Response:
+        if not _is_local(request):
+            return _bare(403)
+        if request.method != "POST":
+            return _bare(405, Allow="POST")
+        self._drain()
+        return _json(200, {"status": "draining"})
 
     async def _serve_health(self, _: web.BaseRequest) -> web.Response:
         return _json(200, {"status": "alive"})
@@ -97,6 +120,13 @@ class AdminServer:
         status = "ready" if ready else "not ready"
         body = {"status": status, "checks": dict(checks), **self._details()}
         return _json(200 if ready else 503, body)
+
+
+def _is_local(request: web.BaseRequest) -> bool:
+    if request.transport is None:
+        return False
+    ends = (request.transport.get_extra_info(end) for end in ("peername", "sockname"))
+    return all(isinstance(end, tuple) and end[0] in _LOOPBACK for end in ends)
 
 
 class _Listener(web.Server):

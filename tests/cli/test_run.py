@@ -13,11 +13,11 @@ from tests.cli.conftest import typed
 def test_run_hands_the_configuration_to_the_gateway(
     config: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    from gateway import app
+    from gateway import life
 
     handed: list[Config] = []
     serve: Callable[[Config], int] = lambda settings: (handed.append(settings), code)[1]  # noqa: E731
-    monkeypatch.setattr(app, "run", serve)
+    monkeypatch.setattr(life, "run", serve)
     assert typed("run", "--config", config).exit_code == code
     assert [settings.endpoints[0].name for settings in handed] == ["orders"]
 
@@ -25,9 +25,9 @@ def test_run_hands_the_configuration_to_the_gateway(
 def test_run_starts_nothing_with_a_faulty_configuration(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gateway import app
+    from gateway import life
 
-    monkeypatch.setattr(app, "run", lambda _: pytest.fail("it started"))
+    monkeypatch.setattr(life, "run", lambda _: pytest.fail("it started"))
     config.write_text("{}")
     result = typed("run", "--config", config)
     assert result.exit_code == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from gateway.decisionlog.entry import Outcome
 from gateway.errors import Code
@@ -113,24 +114,82 @@ async def test_a_caller_that_reads_slowly_but_steadily_gets_everything(tmp_path:
         assert (head[:12], body) == (b"HTTP/1.1 200", BIG)
 
 
-@pytest.mark.parametrize("body", [SOUND, BIG])
-async def test_a_caller_that_leaves_leaves_an_entry_and_nothing_else(
-    body: bytes, tmp_path: Path
+@pytest.mark.parametrize("half", [b"", response(BIG)[:2_000_000]], ids=["silent", "half-way"])
+@pytest.mark.parametrize("politely", [True, False], ids=["FIN", "RST"])
+async def test_a_caller_that_leaves_stops_the_fetch(
+    half: bytes, politely: bool, tmp_path: Path
 ) -> None:
-    """F21 E14"""
-    asked, answer = asyncio.Event(), asyncio.Event()
-    script: Script = [asked.set, answer, response(body)]
-    async with gateway(script, tmp_path) as gate:
+    """F21 E14: the upstream is let go, the spool is given back, and the entry says what happened"""
+    asked = asyncio.Event()
+    async with gateway([asked.set, half, Step.HOLD], tmp_path) as gate:
         async with calling(gate.port) as caller:
             await caller.send(request())
             await asked.wait()
-            caller.leave()
-        answer.set()
-        await asyncio.wait_for(gate.log.appended.wait(), 5)
+            while half and not gate.spool.files_open:
+                await asyncio.sleep(0)
+            caller.writer.close() if politely else caller.reset()
+            async with asyncio.timeout(3):  # less than upstream.read: no timer of ours ends it
+                await gate.upstream.closed.wait()
+                await gate.log.appended.wait()
         while gate.server.facts().exchanges:
             await asyncio.sleep(0)
-        assert gate.log.codes == [None]
-        assert gate.spool.files_open == 0
+        assert gate.log.codes == [Code.CALLER_LEFT]
+        assert gate.log.entries[0].http_status == 499
+        assert gate.log.entries[0].outcome is Outcome.REFUSED
+        assert (gate.spool.files_open, gate.spool.bytes_used) == (0, 0)
+        gate.upstream.answer = [response(SOUND)]
+        async with calling(gate.port) as caller:
+            await caller.send(request())
+            assert (await caller.reply()).body == SOUND
+
+
+async def test_a_caller_that_leaves_while_its_entry_is_written_gets_one_that_says_so(
+    tmp_path: Path,
+) -> None:
+    """E14"""
+    async with gateway([response(SOUND)], tmp_path) as gate, calling(gate.port) as caller:
+        gate.log.open.clear()
+        await caller.send(request())
+        while not gate.log.waiting:
+            await asyncio.sleep(0)
+        caller.reset()
+        await asyncio.wait_for(gate.log.appended.wait(), 5)
+        assert gate.log.codes == [Code.CALLER_LEFT]
+
+
+async def test_a_caller_that_leaves_before_its_exchange_began_is_not_fetched_for(
+    tmp_path: Path,
+) -> None:
+    """E14"""
+    async with gateway([response(SOUND)], tmp_path) as gate, calling(gate.port):
+        connections: Any = gate.server._listener and gate.server._listener.connections
+        while not connections:
+            await asyncio.sleep(0)
+        (connection,) = connections
+        connection.data_received(request())
+        connection.transport.abort()  # lost between two turns of the loop
+        await asyncio.wait_for(gate.log.appended.wait(), 5)
+        assert gate.log.codes == [Code.CALLER_LEFT]
+        assert gate.upstream.requests == []
+
+
+async def test_how_much_of_a_release_was_sent_is_told_where_the_caller_leaves_it(
+    tmp_path: Path,
+) -> None:
+    """E14: the entry was there before the first byte, and stays what it is"""
+    with structlog.testing.capture_logs() as told:
+        async with gateway([response(BIG * 5)], tmp_path) as gate, calling(gate.port) as caller:
+            await caller.send(request(b"/exports/1/archive"))
+            await caller.reader.readexactly(1000)
+            caller.reset()
+            while gate.server.facts().exchanges:
+                await asyncio.sleep(0)
+            assert [entry.outcome for entry in gate.log.entries] == [Outcome.RELEASED]
+            assert gate.spool.files_open == 0
+    (line,) = told
+    assert line["event"] == "release cut off"
+    assert line["exchange_id"] == gate.log.entries[0].exchange_id
+    assert 0 < line["sent"] < line["size"] == len(BIG * 5)
 
 
 async def test_exchanges_beyond_the_limit_are_refused_and_logged(tmp_path: Path) -> None:

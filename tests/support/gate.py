@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from gateway.decisionlog.entry import Evidence, Outcome
+from gateway.decisionlog.entry import Evidence, Outcome, withdrawn
 from gateway.endpoints import Endpoint, Endpoints
-from gateway.errors import Code, Unauthenticated
+from gateway.errors import Code, Unauthenticated, cut_off
 from gateway.exchange import Rooms, guard
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Caller, Counts, Decision, Effect, Format, Inspection
@@ -80,10 +80,16 @@ class Log:
 
     async def append(self, evidence: Evidence) -> None:
         self.waiting += 1
-        await self.open.wait()
-        self.waiting -= 1
-        self.entries.append(evidence)
-        self.appended.set()
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError as cancelled:
+            why = cut_off(cancelled)
+            evidence = withdrawn(evidence, why.code, why.http_status, why.note)
+            raise
+        finally:
+            self.waiting -= 1
+            self.entries.append(evidence)
+            self.appended.set()
 
     @property
     def codes(self) -> list[Code | None]:

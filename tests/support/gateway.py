@@ -6,8 +6,8 @@ import json
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,17 @@ from tests.support.issuer import TestIssuer
 POLICIES = REPOSITORY / "policies"
 
 
+async def _at_once(_: web.BaseRequest) -> None: ...
+
+
 @dataclass
 class ExportService:
     """An upstream that answers each path with what the test put there, and counts."""
 
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    before: Callable[[web.BaseRequest], Awaitable[None]] = field(default=_at_once)
+    """Awaited by every request before it is answered."""
     _held: tuple[asyncio.Event, asyncio.Event] | None = None
 
     def answer(
@@ -54,6 +59,7 @@ class ExportService:
 
     async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked.append(request.path)
+        await self.before(request)
         if self._held:
             self._held[0].set()
             await self._held[1].wait()
@@ -105,6 +111,16 @@ class RunningGateway:
         async with self.session.get(f"{self.admin}/readyz") as answer:
             checks: dict[str, bool] = (await answer.json())["checks"]
             return checks
+
+    async def readiness(self) -> dict[str, Any]:
+        """What /readyz says, with its status."""
+        async with self.session.get(f"{self.admin}/readyz") as answer:
+            body: dict[str, Any] = await answer.json()
+            return {"code": answer.status, **body}
+
+    async def alive(self) -> bool:
+        async with self.session.get(f"{self.admin}/healthz") as answer:
+            return answer.status == 200
 
     @property
     def log(self) -> Path:
@@ -205,11 +221,7 @@ async def running(
     """Start a gateway, wait until it is ready, end it with the block."""
     folder = config.parent
     async with AsyncExitStack() as stack:
-        with (folder / "stderr").open("ab") as stderr:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", module, "run", "--config", str(config),
-                stdout=asyncio.subprocess.PIPE, stderr=stderr, cwd=REPOSITORY,
-            )  # fmt: skip
+        process = await _spawned(config, module)
         assert process.stdout
         line = await process.stdout.readline()
         if not line:
@@ -229,6 +241,37 @@ async def running(
                 process.terminate()
             await process.wait()
             process._transport.close()  # type: ignore[attr-defined]  # or its pipe warns at exit
+
+
+@asynccontextmanager
+async def starting(config: Path) -> AsyncIterator[RunningGateway]:
+    """A gateway whose two ports the configuration names, as soon as its admin port answers."""
+    folder, settings = config.parent, json.loads(config.read_text())
+    urls = {name: f"http://{settings[name]}" for name in ("listen", "admin")}
+    process = await _spawned(config)
+    try:
+        async with ClientSession(auto_decompress=False, cookie_jar=DummyCookieJar()) as session:
+            gateway = RunningGateway(urls["listen"], urls["admin"], folder, process, session)
+            while True:
+                assert process.returncode is None, gateway.stderr()
+                with suppress(ClientError):
+                    await gateway.metrics()
+                    break
+                await asyncio.sleep(0.02)  # a bounded poll (pytest-timeout) of another process
+            yield gateway
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        process._transport.close()  # type: ignore[attr-defined]  # or its pipe warns at exit
+
+
+async def _spawned(config: Path, module: str = "gateway") -> asyncio.subprocess.Process:
+    with (config.parent / "stderr").open("ab") as stderr:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", module, "run", "--config", str(config),
+            stdout=asyncio.subprocess.PIPE, stderr=stderr, cwd=REPOSITORY,
+        )  # fmt: skip
 
 
 async def _until_ready(gateway: RunningGateway) -> None:

@@ -168,6 +168,12 @@ class Caller:
     def leave(self) -> None:
         self.writer.transport.abort()
 
+    def reset(self) -> None:
+        """Leave without a farewell."""
+        raw = self.writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
 
 @asynccontextmanager
 async def calling(port: int) -> AsyncIterator[Caller]:

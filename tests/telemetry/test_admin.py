@@ -122,3 +122,24 @@ async def test_no_answer_quotes_its_request_or_names_the_software(request_: byte
         assert head.startswith(b"HTTP/1.")
         assert b"canary" not in head
         assert b"server" not in head.lower()
+
+
+async def test_only_a_post_from_the_pod_itself_begins_a_drain() -> None:
+    async def checks() -> Mapping[str, bool]:
+        return {}
+
+    drained: list[bool] = []
+    server = AdminServer("0.0.0.0", 0, Metrics(), checks, drain=lambda: drained.append(True))
+    await server.start()
+    here, elsewhere = (f"http://{host}:{server.port}/drain" for host in ("127.0.0.1", "127.0.0.6"))
+    try:
+        async with ClientSession() as session:
+            assert (await session.post(elsewhere)).status == 403
+            assert (await session.get(elsewhere)).status == 403
+            assert (await session.get(here)).status == 405
+            assert not drained
+            answer = await session.post(here)
+            assert (answer.status, await answer.json()) == (200, {"status": "draining"})
+            assert drained == [True]
+    finally:
+        await server.stop()
