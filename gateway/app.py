@@ -8,6 +8,7 @@ in flight end or are cut off after the grace, and the decision log closes last.
 import asyncio
 import gc
 import json
+import os
 import resource
 import secrets
 import signal
@@ -18,8 +19,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import structlog
-
 from gateway import __version__
 from gateway.child import harden
 from gateway.config import Config
@@ -28,9 +27,10 @@ from gateway.decisionlog.key import read_key
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.endpoints import Endpoints
 from gateway.errors import Refusal, place
-from gateway.exchange import Rooms, guard
+from gateway.exchange import Observer, Rooms, Tracer, guard
 from gateway.identity.authenticator import Authenticator
 from gateway.inspection.dispatch import Dispatch
+from gateway.log import Log
 from gateway.policy.activation import Activation
 from gateway.policy.bundle import Bundle, BundleError
 from gateway.policy.bundles.source import make_source
@@ -51,14 +51,19 @@ from gateway.selfproof import plan, prove
 from gateway.spool import Spool
 from gateway.telemetry import logs, readings
 from gateway.telemetry.admin import AdminServer
+from gateway.telemetry.levels import LogLevels
 from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.onboarding import Onboarding
+from gateway.telemetry.settings import TelemetrySettings
 from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
+from gateway.telemetry.spans import SpanExport, Spelling, WithSpans, span_readings
+from gateway.telemetry.tracing import Tracing, TracingSettings, asked_for
+from gateway.trace import Untraced
 from gateway.workers import WorkerError
 
 _PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
 _SHADOW_NICE = 10
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 
 class CannotStart(Exception):
@@ -157,12 +162,22 @@ class Gateway:
         await self.upstream.start()
         stack.push_async_callback(self.upstream.stop)
         self.onboarding = Onboarding(config.endpoints, _now)
+        tracing, faults = asked_for(os.environ)
+        for fault in faults:
+            _LOG.error("a variable that OpenTelemetry defines is not usable", reason=fault)
+        self.spans = _export(tracing, config, labels["id"])
+        if self.spans:
+            self.spans.start()
+            stack.push_async_callback(self.spans.stop)
         self.metrics = Metrics([self._readings, self.onboarding.readings])
         report = ShadowReport(self.metrics.registry, Pseudonyms(key.pseudonym))
         self.shadow = _shadow(config.policy, report)
         if self.shadow:
             self.shadow.start()
             stack.push_async_callback(self.shadow.stop)
+        observer: Observer = self.metrics
+        observer = WithShadow(observer, self.shadow) if self.shadow else observer
+        observer = WithSpans(observer, self.spans) if self.spans else observer
         self.rooms = Rooms(
             admission=partial(admit, limits=config.client.limits),
             endpoints=Endpoints(config.endpoints),
@@ -171,13 +186,20 @@ class Gateway:
             upstream=self.upstream,
             inspector=self.inspector,
             log=self.log,
-            observer=WithShadow(self.metrics, self.shadow) if self.shadow else self.metrics,
+            observer=observer,
             request_phase=config.policy.request_phase,
             new_id=_Ids().__next__,
             now=_now,
+            tracer=_tracer(tracing, config.telemetry),
         )
+        log_levels = LogLevels(config.log_level)
         self._admin = AdminServer(
-            config.admin.host, config.admin.port, self.metrics, self.checks, self.details
+            config.admin.host,
+            config.admin.port,
+            self.metrics,
+            self.checks,
+            self.details,
+            log_levels,
         )
         await self._admin.start()
         stack.push_async_callback(self._admin.stop)
@@ -236,6 +258,8 @@ class Gateway:
         if self.shadow:
             yield from shadow_readings(self.shadow.facts())
         yield from readings.keys(self.identity.key_facts())
+        if self.spans:
+            yield from span_readings(self.spans.facts)
 
 
 def _now() -> datetime:
@@ -267,6 +291,17 @@ def _engine(settings: PolicySettings, probes: Plan) -> Engine:
             return Activation(settings, make_source(settings), probes)
         case EngineKind.OPA:
             return ProvenOpa(OpaEngine(settings), probes, settings.deadline)
+
+
+def _export(tracing: TracingSettings | None, config: Config, instance: str) -> SpanExport | None:
+    if tracing is None:
+        return None
+    return SpanExport(tracing, Spelling(config.endpoints, config.upstream.url), instance)
+
+
+def _tracer(tracing: TracingSettings | None, telemetry: TelemetrySettings) -> Tracer:
+    trusted = telemetry.trust_traceparent
+    return Tracing(tracing.sampler, trusted=trusted) if tracing else Untraced(trusted=trusted)
 
 
 def _shadow(policy: PolicySettings, report: ShadowReport) -> Shadow | None:

@@ -16,6 +16,7 @@ from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unav
 from gateway.inspection import work
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
 from gateway.inspection.source import FileSink, InMemory, MemorySink, OnDisk, Stored
+from gateway.log import Log
 from gateway.model import Counts, Decision, Format, Inspection
 from gateway.response import Response
 from gateway.spool import Spool, Spooled
@@ -24,6 +25,8 @@ from gateway.workers import WorkerDied, WorkerFacts, WorkerLate, WorkerPool, Wor
 _SLACK = 64 * 2**10
 _MASK_GROWTH = 4
 """A mask can replace one byte (`1`) by four (`null`)."""
+
+_LOG = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,24 @@ class Dispatch:
         """Read the whole body of a response."""
         task = work.Task(response.payload, spec, limits)
         stored = response.body.stored
+        where = "inline" if self._inline(stored, task) else "worker"
+        told = {"configured": spec.format.value, "where": where, "bytes": stored.size}
+        try:
+            inspection = await self._inspect(stored, task)
+        except Refusal as refusal:
+            _LOG.debug("a body was refused", code=refusal.code.value, check=refusal.note, **told)
+            raise
+        unowned = sum(group.records for group in inspection.groups if not group.owners)
+        _LOG.debug(
+            "a body was read",
+            format=inspection.format.value,
+            records=inspection.records,
+            unattributed=unowned,
+            **told,
+        )
+        return inspection
+
+    async def _inspect(self, stored: Stored, task: work.Task) -> Inspection:
         if self._inline(stored, task):
             return work.inspect(stored, task)
         answer = await self._ask(stored, _job(task, stored), ())

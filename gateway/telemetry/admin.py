@@ -1,4 +1,4 @@
-"""The admin server: /metrics, /healthz, /readyz, on a port of its own.
+"""The admin server: /metrics, /healthz, /readyz and /log-levels, on a port of its own.
 
 `/healthz` says that the event loop turns; it depends on nothing else, so that a dead policy engine
 never makes Kubernetes restart a gateway that refuses correctly. `/readyz` names each check and
@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.telemetry import levels
 from gateway.telemetry.metrics import Metrics
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
@@ -22,10 +23,16 @@ Details = Callable[[], Mapping[str, Any]]
 
 
 class AdminServer:
-    """Serves the three paths, and nothing else."""
+    """Serves these paths, and nothing else."""
 
     def __init__(
-        self, host: str, port: int, metrics: Metrics, checks: Checks, details: Details = dict
+        self,
+        host: str,
+        port: int,
+        metrics: Metrics,
+        checks: Checks,
+        details: Details = dict,
+        log_levels: levels.LogLevels | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._metrics, self._checks, self._details = metrics, checks, details
@@ -34,6 +41,7 @@ class AdminServer:
             "/healthz": self._serve_health,
             "/readyz": self._serve_readiness,
         }
+        self._levels = log_levels
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -53,6 +61,8 @@ class AdminServer:
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._levels and (request.path + "/").startswith(levels.PATH + "/"):
+            return _json(*await self._levels.serve(request))
         serve = self._paths.get(request.path)
         if serve is None:
             return _bare(404)

@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.spellings import Spelt, spellings, spells
 from gateway.errors import Code
+from gateway.log import Log
 from gateway.model import Decision
 from gateway.policy.comparison import Change, Difference
 from gateway.policy.contract import Question
@@ -26,7 +26,7 @@ from gateway.policy.shadow import Shadow, ShadowFacts, State
 from gateway.telemetry.metrics import Reading
 from gateway.telemetry.reasons import NONE, ReasonLabels
 
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 _CHANGES, _OWNERS = 16, 4
 """Groups of records in one line of the log, and owners of each."""
@@ -91,7 +91,7 @@ class ShadowReport:
         say = _LOG.warning if found.opens else _LOG.info
         say(
             "the shadow differs",
-            exchange=question.exchange_id,
+            exchange_id=question.exchange_id,
             endpoint=question.endpoint,
             phase=question.phase.value,
             active=found.active.value,

@@ -4,6 +4,7 @@ scripted export service and a real issuer, everything on loopback sockets."""
 import asyncio
 import gzip
 import json
+import os
 import secrets
 import signal
 import sys
@@ -30,6 +31,7 @@ class ExportService:
 
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
     _held: tuple[asyncio.Event, asyncio.Event] | None = None
 
     def answer(
@@ -47,6 +49,7 @@ class ExportService:
 
     async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked.append(request.path)
+        self.headers.append(dict(request.headers))
         if self._held:
             self._held[0].set()
             await self._held[1].wait()
@@ -192,7 +195,9 @@ def configuration(
 
 
 @asynccontextmanager
-async def running(config: Path, *, ready: bool = True) -> AsyncIterator[RunningGateway]:
+async def running(
+    config: Path, *, ready: bool = True, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[RunningGateway]:
     """Start a gateway, wait until it is ready, end it with the block."""
     folder = config.parent
     async with AsyncExitStack() as stack:
@@ -200,6 +205,7 @@ async def running(config: Path, *, ready: bool = True) -> AsyncIterator[RunningG
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "gateway", "run", "--config", str(config),
                 stdout=asyncio.subprocess.PIPE, stderr=stderr, cwd=REPOSITORY,
+                env={**os.environ, **(environ or {})},
             )  # fmt: skip
         assert process.stdout
         line = await process.stdout.readline()
