@@ -1,0 +1,25 @@
+"""Telemetry's settings."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.telemetry.settings import TelemetrySettings
+
+READ = TypeAdapter(TelemetrySettings).validate_python
+
+
+def test_a_callers_trace_is_continued_unless_the_file_says_otherwise() -> None:
+    assert READ({}).trust_traceparent
+    assert not READ({"trust_traceparent": False}).trust_traceparent
+
+
+def test_an_unknown_key_is_a_fault() -> None:
+    with pytest.raises(ValidationError):
+        READ({"trust": False})
+
+
+def test_the_variables_are_documented() -> None:
+    page = Path(__file__).parents[2] / "docs" / "tracing-and-logs.md"
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in page.read_text()
