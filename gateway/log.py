@@ -23,6 +23,11 @@ class Log:
     def __init__(self, module: str) -> None:
         self._logger = logging.getLogger(module)
 
+    @property
+    def debugging(self) -> bool:
+        """Whether a debug line would be heard: asked where its values cost something."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
     def debug(self, event: str, **values: object) -> None:
         if self._logger.isEnabledFor(logging.DEBUG):
             structlog.get_logger().debug(event, logger=self._logger.name, **values)

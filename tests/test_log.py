@@ -33,6 +33,7 @@ def test_a_rooms_level_is_that_of_its_modules_and_of_no_other_room() -> None:
     log, elsewhere = Log("gateway.there.module"), Log("gateway.elsewhere")
     logging.getLogger("gateway.there").setLevel(logging.DEBUG)
     with capture_logs() as lines:
+        assert log.debugging and not elsewhere.debugging
         log.debug("here")
         elsewhere.debug("there")
         logging.getLogger("gateway.there").setLevel(logging.ERROR)

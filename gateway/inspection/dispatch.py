@@ -86,26 +86,26 @@ class Dispatch:
 
     async def inspect(self, response: Response, spec: BodySpec, limits: Limits) -> Inspection:
         """Read the whole body of a response."""
-        task = work.Task(response.payload, spec, limits)
-        stored = response.body.stored
-        where = "inline" if self._inline(stored, task) else "worker"
-        told = {"configured": spec.format.value, "where": where, "bytes": stored.size}
         try:
-            inspection = await self._inspect(stored, task)
+            inspection = await self._inspect(response, spec, limits)
         except Refusal as refusal:
-            _LOG.debug("a body was refused", code=refusal.code.value, check=refusal.note, **told)
+            code, asked = refusal.code.value, spec.format.value
+            _LOG.debug("a body was refused", configured=asked, code=code, check=refusal.note)
             raise
-        unowned = sum(group.records for group in inspection.groups if not group.owners)
-        _LOG.debug(
-            "a body was read",
-            format=inspection.format.value,
-            records=inspection.records,
-            unattributed=unowned,
-            **told,
-        )
+        if _LOG.debugging:
+            groups = inspection.groups
+            _LOG.debug(
+                "a body was read",
+                format=inspection.format.value,
+                bytes=response.body.size,
+                records=inspection.records,
+                unattributed=sum(group.records for group in groups if not group.owners),
+            )
         return inspection
 
-    async def _inspect(self, stored: Stored, task: work.Task) -> Inspection:
+    async def _inspect(self, response: Response, spec: BodySpec, limits: Limits) -> Inspection:
+        task = work.Task(response.payload, spec, limits)
+        stored = response.body.stored
         if self._inline(stored, task):
             return work.inspect(stored, task)
         answer = await self._ask(stored, _job(task, stored), ())
@@ -149,6 +149,7 @@ class Dispatch:
         )
 
     async def _ask(self, stored: Stored, job: _Job, more_fds: tuple[int, ...]) -> _Answer:
+        _LOG.debug("a worker reads a body", rewriting=job.decision is not None, bytes=job.size)
         fds = (stored.fd, *more_fds) if isinstance(stored, OnDisk) else more_fds
         try:
             raw = await self._pool.call(

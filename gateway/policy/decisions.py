@@ -27,13 +27,14 @@ class PolicyDecisions:
         except Refusal as refusal:
             _LOG.debug("no decision", code=refusal.code.value, check=refusal.note)
             raise
-        _LOG.debug(
-            "decided",
-            phase=question.phase.value,
-            endpoint=question.endpoint,
-            effect=decision.effect.value,
-            permitted=len(decision.permitted),
-            revision=decision.revision,
-            milliseconds=round((time.perf_counter() - began) * 1000, 3),
-        )
+        if _LOG.debugging:
+            _LOG.debug(
+                "decided",
+                phase=question.phase.value,
+                endpoint=question.endpoint,
+                effect=decision.effect.value,
+                permitted=len(decision.permitted),
+                revision=decision.revision,
+                milliseconds=round((time.perf_counter() - began) * 1000, 3),
+            )
         return decision

@@ -1,7 +1,5 @@
 """Telemetry's settings."""
 
-from pathlib import Path
-
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,8 +16,3 @@ def test_a_callers_trace_is_continued_unless_the_file_says_otherwise() -> None:
 def test_an_unknown_key_is_a_fault() -> None:
     with pytest.raises(ValidationError):
         READ({"trust": False})
-
-
-def test_the_variables_are_documented() -> None:
-    page = Path(__file__).parents[2] / "docs" / "tracing-and-logs.md"
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in page.read_text()
