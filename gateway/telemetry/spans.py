@@ -52,7 +52,7 @@ class Spelling:
         asked = method(evidence.method) or ""
         asked = "_OTHER" if asked == "other" else asked
         route = self._routes.get(evidence.endpoint or "", "")
-        began = int(evidence.received_at.timestamp() * 1e6) * 1000
+        began = round(evidence.received_at.timestamp() * 1e6) * 1000
         refused = evidence.outcome is Outcome.REFUSED and evidence.code is not None
         error = refused and evidence.http_status >= 500
         steps = list(self._steps(evidence, span, began, asked, error))
