@@ -11,7 +11,11 @@ from gateway.log import Log
 
 @pytest.fixture(autouse=True)
 def levels() -> Iterator[None]:
+    gateway = logging.getLogger("gateway")
+    before = gateway.level
+    gateway.setLevel(logging.INFO)
     yield
+    gateway.setLevel(before)
     logging.getLogger("gateway.there").setLevel(logging.NOTSET)
 
 

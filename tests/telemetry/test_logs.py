@@ -21,7 +21,6 @@ CANARY = "canary-33aa"
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     root, hook = logging.getLogger(), sys.excepthook
-    before = logging.getLogger("gateway").level
     hooks = threading.excepthook, sys.unraisablehook
     handlers, level = list(root.handlers), root.level
     out = io.StringIO()
@@ -32,7 +31,6 @@ def stream() -> Iterator[io.StringIO]:
     root.handlers[:], sys.excepthook = handlers, hook
     threading.excepthook, sys.unraisablehook = hooks
     root.setLevel(level)
-    logging.getLogger("gateway").setLevel(before)
     CURRENT.set(None)
 
 
