@@ -203,22 +203,29 @@ class SpanExport:
         return batch
 
     async def _export(self, batch: list[Exchange]) -> None:
-        """Have one batch exported. It counts as not taken until it is known to be."""
-        spans = sum(exchange.spans for exchange in batch)
-        self.facts.failed += spans
+        """Have one batch exported. What nobody answers for, also at the end, was not taken."""
+        fault = "the exporting process ended"
         try:
-            answer = await self._pool.call(encode(batch), deadline=self._settings.timeout + _SLACK)
-            exported = read_exported(answer)
+            fault = await self._ask(batch)
+        finally:
+            spans = sum(exchange.spans for exchange in batch)
+            if fault:
+                self.facts.failed += spans
+            else:
+                self.facts.exported += spans
+        self._say(fault)
+
+    async def _ask(self, batch: list[Exchange]) -> str:
+        """Why a batch was not taken, or an empty text."""
+        deadline = self._settings.timeout + _SLACK
+        try:
+            exported = read_exported(await self._pool.call(encode(batch), deadline=deadline))
         except (WorkerError, msgspec.DecodeError):
-            self._say("the exporting process ended")
-            return
-        if not exported.taken:
-            status = exported.status
-            self._say(f"the collector answers {status}" if status else "no collector answers")
-            return
-        self.facts.failed -= spans
-        self.facts.exported += spans
-        self._say("")
+            return "the exporting process ended"
+        if exported.taken:
+            return ""
+        status = exported.status
+        return f"the collector answers {status}" if status else "no collector answers"
 
     def _say(self, fault: str) -> None:
         if fault and fault != self._fault:
