@@ -7,6 +7,7 @@ last. When it starts and stops is `life`'s.
 """
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,17 +17,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 
-import structlog
-
 from gateway import __version__
 from gateway.config import Config
 from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.key import read_key
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.endpoints import Endpoints
-from gateway.exchange import Rooms, guard
+from gateway.exchange import Observer, Rooms, Tracer, guard
 from gateway.identity.authenticator import Authenticator
 from gateway.inspection.dispatch import Dispatch
+from gateway.log import Log
 from gateway.policy.activation import Activation
 from gateway.policy.bundle import Bundle
 from gateway.policy.bundles.source import make_source
@@ -46,15 +46,20 @@ from gateway.selfproof import plan, prove
 from gateway.spool import Spool
 from gateway.telemetry import readings
 from gateway.telemetry.admin import AdminServer
+from gateway.telemetry.levels import LogLevels
 from gateway.telemetry.looplag import LoopLag
 from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.onboarding import Onboarding
 from gateway.telemetry.parts import Parts, main_process
+from gateway.telemetry.settings import TelemetrySettings
 from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
+from gateway.telemetry.spans import SpanExport, Spelling, WithSpans, span_readings
+from gateway.telemetry.tracing import Tracing, TracingSettings, asked_for
+from gateway.trace import Untraced
 
 _PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
 _SHADOW_NICE = 10
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 
 class _Room(Protocol):
@@ -102,6 +107,13 @@ class Gateway:
         self.identity = Authenticator(config.identity)
         self.upstream = UpstreamClient(config.upstream, self.spool)
         self.shadow = _shadow(config.policy, report)
+        tracing, faults = asked_for(os.environ)
+        for fault in faults:
+            _LOG.error("a variable that OpenTelemetry defines is not usable", reason=fault)
+        self.spans = _export(tracing, config, labels["id"])
+        observer: Observer = self.metrics
+        observer = WithShadow(observer, self.shadow) if self.shadow else observer
+        observer = WithSpans(observer, self.spans) if self.spans else observer
         self.rooms = Rooms(
             admission=partial(admit, limits=config.client.limits),
             endpoints=Endpoints(config.endpoints),
@@ -110,10 +122,11 @@ class Gateway:
             upstream=self.upstream,
             inspector=self.inspector,
             log=self.log,
-            observer=WithShadow(self.metrics, self.shadow) if self.shadow else self.metrics,
+            observer=observer,
             request_phase=config.policy.request_phase,
             new_id=_Ids().__next__,
             now=_now,
+            tracer=_tracer(tracing, config.telemetry),
         )
         self._data = DataServer(config.proxy, lambda request: guard(request, self.rooms))
         self.parts = Parts(
@@ -131,13 +144,15 @@ class Gateway:
             self.checks,
             self.details,
             drain=self.drain,
+            log_levels=LogLevels(config.log_level),
         )
         await self._admin.start()
         stack.push_async_callback(self._admin.stop)
         _LOG.info("starting", admin=self.admin_url)
-        if self.shadow:
-            self.shadow.start()
-            stack.push_async_callback(self.shadow.stop)
+        for beside in (self.spans, self.shadow):
+            if beside:
+                beside.start()
+                stack.push_async_callback(beside.stop)
         for name, room in self._in_order():
             self._starting = name
             # Before it starts: what was begun must end, too.
@@ -243,6 +258,8 @@ class Gateway:
             yield from shadow_readings(self.shadow.facts())
         yield from readings.keys(self.identity.key_facts())
         yield from self.parts.readings()
+        if self.spans:
+            yield from span_readings(self.spans.facts)
 
     def _log_pids(self) -> tuple[int, ...]:
         try:
@@ -283,6 +300,17 @@ def _engine(settings: PolicySettings, probes: Plan) -> Engine:
             return Activation(settings, make_source(settings), probes)
         case EngineKind.OPA:
             return ProvenOpa(OpaEngine(settings), probes, settings.deadline)
+
+
+def _export(tracing: TracingSettings | None, config: Config, instance: str) -> SpanExport | None:
+    if tracing is None:
+        return None
+    return SpanExport(tracing, Spelling(config.endpoints, config.upstream.url), instance)
+
+
+def _tracer(tracing: TracingSettings | None, telemetry: TelemetrySettings) -> Tracer:
+    trusted = telemetry.trust_traceparent
+    return Tracing(tracing.sampler, trusted=trusted) if tracing else Untraced(trusted=trusted)
 
 
 def _shadow(policy: PolicySettings, report: ShadowReport) -> Shadow | None:

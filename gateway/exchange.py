@@ -29,6 +29,7 @@ from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Admitted, Caller, Counts, Decision, Effect, Inspection, Phase, Request
 from gateway.policy.contract import Question
 from gateway.response import Response
+from gateway.trace import UNTRACED, RawHeaders, Span, Trace
 
 
 class Admission(Protocol):
@@ -75,6 +76,12 @@ class Observer(Protocol):
     def exchange(self, evidence: Evidence) -> None: ...
 
 
+class Tracer(Protocol):
+    """Finds an exchange's place in a trace, for the upstream and the log. (`telemetry.tracing`)"""
+
+    def begin(self, exchange_id: str, headers: RawHeaders) -> Trace: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """The rooms that an exchange passes through."""
@@ -91,6 +98,7 @@ class Rooms:
     new_id: Callable[[], str]
     now: Callable[[], datetime]
     probe: bool = False
+    tracer: Tracer = UNTRACED
 
 
 async def guard(request: Request, rooms: Rooms) -> Release | Denial:
@@ -101,6 +109,7 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
     else is.
     """
     exchange_id, received_at, steps = rooms.new_id(), rooms.now(), _Steps()
+    trace = rooms.tracer.begin(exchange_id, request.headers)
     admitted: Admitted | None = None
     route: Route | None = None
     caller: Caller | None = None
@@ -128,7 +137,7 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
         if not rooms.log.ready():
             raise Unavailable(Code.LOG_UNAVAILABLE, "before the upstream was asked")
         with steps("upstream"):
-            response = await rooms.upstream.fetch(admitted, route, exchange_id)
+            response = await rooms.upstream.fetch(trace.carried_by(admitted), route, exchange_id)
         with steps("inspection"):
             inspection = await rooms.inspector.inspect(response, body, limits)
         if decision is None or decision.effect is Effect.ALLOW:  # else it was blocked, and observed
@@ -156,6 +165,7 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
         probe=rooms.probe,
         observing=observing,
         **_account(outcome, refusal, inspection),
+        **_traced(trace, steps),
     )
     try:
         with steps("log"):
@@ -228,6 +238,20 @@ def _account(
     )
 
 
+class _Traced(TypedDict, total=False):
+    """The part of the evidence that is there where the trace is kept."""
+
+    trace_id: str
+    span: Span
+
+
+def _traced(trace: Trace, steps: "_Steps") -> _Traced:
+    if not trace.kept:
+        return _Traced()
+    span = Span(trace.span_id, trace.parent_id, steps.starts)
+    return _Traced(trace_id=trace.trace_id, span=span)
+
+
 def _as_refusal(error: BaseException) -> Refusal:
     if isinstance(error, Refusal):
         return error
@@ -237,12 +261,14 @@ def _as_refusal(error: BaseException) -> Refusal:
 
 
 class _Steps:
-    """How long each step took, in seconds: `with steps("identity"): ...`."""
+    """When each step began and how long it took, in seconds: `with steps("identity"): ...`."""
 
-    __slots__ = ("_name", "_start", "durations")
+    __slots__ = ("_began", "_name", "_start", "durations", "starts")
 
     def __init__(self) -> None:
         self.durations: dict[str, float] = {}
+        self.starts: dict[str, float] = {}
+        self._began = time.perf_counter()
 
     def __call__(self, name: str) -> "_Steps":
         self._name = name
@@ -250,6 +276,7 @@ class _Steps:
 
     def __enter__(self) -> None:
         self._start = time.perf_counter()
+        self.starts[self._name] = self._start - self._began
 
     def __exit__(self, *_: object) -> None:
         self.durations[self._name] = time.perf_counter() - self._start

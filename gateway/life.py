@@ -18,19 +18,18 @@ import signal
 from contextlib import AsyncExitStack, suppress
 from typing import assert_never
 
-import structlog
-
 from gateway.app import Gateway
 from gateway.child import harden
 from gateway.config import Config
 from gateway.errors import Refusal, place
+from gateway.log import Log
 from gateway.policy.bundle import BundleError
 from gateway.proxy.parser import UnfitParserError
 from gateway.telemetry import logs
 from gateway.workers import WorkerError
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 _Unstartable = Refusal | BundleError | UnfitParserError | WorkerError | OSError | ValueError
 

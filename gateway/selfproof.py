@@ -28,6 +28,7 @@ from gateway.policy.probes import PROOF, Plan, Target
 from gateway.policy.settings import PolicySettings
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, Spooled
+from gateway.trace import CURRENT, UNTRACED
 
 _T = TypeVar("_T")
 
@@ -67,6 +68,7 @@ async def prove(rooms: Rooms, plan: Plan) -> str | None:
         rooms,
         endpoints=Endpoints([Endpoint(PROOF, f"/{PROOF}", spec)]),
         probe=True,
+        tracer=UNTRACED,
     )
     for owners, must_pass in (((own,), True), ((own, foreign), False), ((foreign,), False)):
         body = json.dumps([{"owner": owner} for owner in owners]).encode()
@@ -76,6 +78,7 @@ async def prove(rooms: Rooms, plan: Plan) -> str | None:
                 Request("GET", f"/{PROOF}", ()),
                 replace(planted, admission=play.admit, identity=play, upstream=play),
             )
+            CURRENT.set(None)  # what is said after this is not of that exchange
             if fault := _fault(outcome, must_pass):
                 return fault
     return None

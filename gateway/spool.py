@@ -14,9 +14,11 @@ from typing import ClassVar, Protocol
 from pydantic import ConfigDict
 
 from gateway.errors import Code, Unavailable
+from gateway.log import Log
 from gateway.quantities import Size
 
 _BLOCK = 256 * 1024
+_LOG = Log(__name__)
 
 
 def _own_folder() -> Path:
@@ -265,6 +267,7 @@ class Writer:
     def _flush(self) -> None:
         if self._held is None:
             self._held = Held(self._spool, self._spool.open())
+            _LOG.debug("a body goes to disk", used=self._spool.bytes_used)
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         self._held.reserve(len(data))
         view = memoryview(data)

@@ -24,12 +24,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.child import HEADER, Child, living
+from gateway.log import Log
 
 _READ = 64 * 1024
 _MAX_FDS = 4
 _MAX_FRAME = 256 * 2**20
 _START_DEADLINE = 60.0
 _BACKOFF = (0.05, 0.2, 1.0, 5.0)
+_LOG = Log(__name__)
 
 Answer = Callable[[bytes, list[int]], bytes]
 """What an entry's `serve` returns: answers one job; the descriptors are closed afterwards."""
@@ -275,6 +277,7 @@ class _Worker:
         if self._stopped:
             return
         self.restarts += 1
+        _LOG.info("a process is replaced", entry=self.entry, reason=str(error))
         if was_ready:
             self._respawn()
         else:

@@ -42,6 +42,8 @@ from gateway.model import (
 from gateway.policy.contract import Question
 from gateway.response import Payload, Response
 from gateway.spool import Spool, Spooled, SpoolSettings
+from gateway.trace import STEPS as TRACED
+from gateway.trace import Trace
 
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
 REQUEST = Request("GET", "/exports/orders", ())
@@ -72,6 +74,7 @@ class World:
     events: list[str] = field(default_factory=list)
     entries: list[Evidence] = field(default_factory=list)
     observed: list[Evidence] = field(default_factory=list)
+    carried: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
     failures: dict[str, BaseException] = field(default_factory=dict)
     request_effect: Effect = Effect.ALLOW
     response_decision: Decision = field(default_factory=lambda: decision(Effect.ALLOW, ME))
@@ -106,6 +109,7 @@ class World:
 
     async def fetch(self, request: Admitted, route: Route, exchange_id: str) -> Response:
         await self._step("upstream")
+        self.carried.append(request.headers)
         writer = self.spool.writer()
         writer.write(BODY)
         return Response((("content-type", "application/json"),), Payload(), writer.finish())
@@ -440,6 +444,56 @@ async def test_an_observed_export_without_its_entry_does_not_leave(world: World)
     assert isinstance(outcome, Denial)
     assert world.observed[0].against_policy == 0
     assert world.spool_is_empty()
+
+
+@dataclass
+class Placed:
+    """A tracer whose traces are kept, or not."""
+
+    kept: bool
+    begun: list[str] = field(default_factory=list)
+
+    def begin(self, exchange_id: str, headers: object) -> Trace:
+        self.begun.append(exchange_id)
+        return Trace("a" * 32, "b" * 16, "c" * 16, self.kept, (("traceparent", "p"),))
+
+
+async def test_a_kept_trace_is_in_the_evidence_with_the_moments_at_which_each_step_began(
+    world: World,
+) -> None:
+    tracer = Placed(kept=True)
+    outcome = await guard(REQUEST, replace(world.rooms(), tracer=tracer))
+    assert isinstance(outcome, Release)
+    outcome.body.close()
+    evidence = world.observed[0]
+    assert tracer.begun == [evidence.exchange_id] and evidence.trace_id == "a" * 32
+    span = evidence.span
+    assert span is not None and (span.span_id, span.parent_id) == ("b" * 16, "c" * 16)
+    assert list(span.starts) == list(evidence.durations) == list(TRACED)
+    ends = [span.starts[step] + evidence.durations[step] for step in TRACED]
+    nexts = [span.starts[step] for step in TRACED[1:]]
+    assert all(end <= start + 1e-9 for end, start in zip(ends[:-1], nexts, strict=True))
+    assert world.carried == [(("traceparent", "p"),)]
+
+
+async def test_a_trace_that_is_not_kept_is_carried_and_nothing_else(world: World) -> None:
+    outcome = await guard(REQUEST, replace(world.rooms(), tracer=Placed(kept=False)))
+    assert isinstance(outcome, Release)
+    outcome.body.close()
+    assert (world.observed[0].trace_id, world.observed[0].span) == ("", None)
+    assert world.carried == [(("traceparent", "p"),)]
+
+
+@pytest.mark.parametrize("step", (*STEPS, "log"))
+async def test_a_refused_exchange_is_traced_too_up_to_the_step_that_refused(
+    world: World, step: str
+) -> None:
+    world.failures[step] = REFUSALS.get(step, Unavailable(Code.LOG_UNAVAILABLE))
+    await guard(REQUEST, replace(world.rooms(), tracer=Placed(kept=True)))
+    span = world.observed[0].span
+    assert span is not None
+    *before, last = span.starts
+    assert last == "log" and before[-1] == ("enforcement" if step == "log" else step)
 
 
 async def test_the_evidence_holds_the_question_that_the_decision_answers(world: World) -> None:

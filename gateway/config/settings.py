@@ -13,6 +13,7 @@ from gateway.inspection.settings import InspectionSettings
 from gateway.policy.settings import PolicySettings
 from gateway.proxy.settings import Address, ClientSettings, Listen, ProxySettings, Upstream
 from gateway.spool import SpoolSettings
+from gateway.telemetry.settings import TelemetrySettings
 
 _LISTEN = Address("0.0.0.0", 8080)  # noqa: S104 - a container's data port
 _ADMIN = Address("127.0.0.1", 8282)
@@ -28,9 +29,9 @@ def _some(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
 class Config:
     """Everything that a gateway is told.
 
-    `listen` is the data port, `admin` the port of /metrics, /healthz and /readyz. `upstream` is
-    the service behind the gateway; a bare URL will do. A request that none of `endpoints` names is
-    refused.
+    `listen` is the data port, `admin` the port of /metrics, /healthz, /readyz and /log-levels.
+    `upstream` is the service behind the gateway; a bare URL will do. A request that none of
+    `endpoints` names is refused.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
@@ -47,6 +48,7 @@ class Config:
     client: ClientSettings = field(default_factory=ClientSettings)
     inspection: InspectionSettings = field(default_factory=InspectionSettings)
     spool: SpoolSettings = field(default_factory=SpoolSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

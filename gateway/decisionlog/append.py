@@ -294,6 +294,7 @@ class DecisionLog:
         self._send(self._debts.tell_again())
 
     def _go_on(self, report: Report) -> None:
+        _LOG.debug("entries up to number %d of this writer are settled", report.settled)
         self._last = report
         for seconds in report.synced:
             self._synced(seconds)

@@ -1,12 +1,12 @@
 """`Evidence` of one exchange → its entry, a JSON object without personal data.
 
-OPA's decision-log names are used where they exist (`decision_id`, `timestamp`, `path`, `bundles`,
-`labels`, `input`, `result`, `metrics`, `error`), so that tools for OPA's log read this one; the
-rest is ours. What is written comes from configuration, from closed sets, from counting, or from
-`Pseudonyms`. Never written: an identifier, a claim, a scope, a path, a query, a header, a field
-name (a map keyed by e-mail address makes addresses field names). `input` is the whole question with
-pseudonyms in their places (`question.py`), so that a policy can be asked again; `truncated` says
-where it is not whole.
+OPA's decision-log names are used where they exist (`decision_id`, `trace_id`, `span_id`,
+`timestamp`, `path`, `bundles`, `labels`, `input`, `result`, `metrics`, `error`), so that tools for
+OPA's log read this one; the rest is ours. What is written comes from configuration, from closed
+sets, from counting, or from `Pseudonyms`. Never written: an identifier, a claim, a scope, a path, a
+query, a header, a field name (a map keyed by e-mail address makes addresses field names); of a
+caller's `traceparent` only the hex digits. `input` is the whole question with pseudonyms in their
+places (`question.py`), so that a policy can be asked again; `truncated` says where it is not whole.
 """
 
 import re
@@ -34,6 +34,7 @@ from gateway.model import (
     SubjectRef,
 )
 from gateway.policy.contract import Question
+from gateway.trace import Span
 
 PATH = "privacy/decision"
 BUNDLE = "privacy"
@@ -63,7 +64,7 @@ class Evidence:
     or was about to be: the one that `decision` answers, if there is one. `durations` are seconds by
     step, `note` is for operators and free of personal data, `probe` marks the gateway's self-proof,
     `observing` an endpoint that is being onboarded. `trace_id` is 32 hex digits (W3C Trace Context)
-    where the exchange's trace is kept, else empty.
+    where the exchange's trace is kept, else empty; `span` is there with it.
     """
 
     exchange_id: str
@@ -84,6 +85,7 @@ class Evidence:
     probe: bool = False
     observing: bool = False
     trace_id: str = ""
+    span: Span | None = None
 
     @property
     def against_policy(self) -> int:
@@ -118,6 +120,8 @@ class _Subject(msgspec.Struct, frozen=True):
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     decision_id: str
+    trace_id: str = ""
+    span_id: str = ""
     timestamp: str
     path: str | None = None
     outcome: Outcome
@@ -166,6 +170,8 @@ class Renderer:
         observed = evidence.outcome is Outcome.OBSERVED
         entry = _Entry(
             decision_id=text(evidence.exchange_id),
+            trace_id=evidence.trace_id,
+            span_id=evidence.span.span_id if evidence.span else "",
             timestamp=at,
             path=PATH if decision else None,
             outcome=evidence.outcome,

@@ -5,13 +5,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gateway.errors import Code, Unauthenticated
+from gateway.errors import Code, Refusal, Unauthenticated
 from gateway.identity import claims, tokens
 from gateway.identity.jwks import VerifyingKey
 from gateway.identity.keys import IssuerKeys, KeyFacts
 from gateway.identity.proven import Proven, ProvenTokens
 from gateway.identity.settings import IdentitySettings, IssuerSettings
+from gateway.log import Log
 from gateway.model import Caller
+
+_LOG = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,16 @@ class Authenticator:
         A token counts from that field only. Raises Unauthenticated, with one of the TOKEN codes
         for the log, and Unavailable(KEYS_UNAVAILABLE).
         """
-        proven = self._proven.find(authorization)
-        if proven is not None:
-            return await self._again(authorization, proven)
+        try:
+            proven = self._proven.find(authorization)
+            if proven is not None:
+                return await self._again(authorization, proven)
+            return await self._first(authorization)
+        except Refusal as refusal:
+            _LOG.debug("a token was refused", code=refusal.code.value, check=refusal.note)
+            raise
+
+    async def _first(self, authorization: Sequence[bytes]) -> Caller:
         token = tokens.read(authorization)
         issuer = self._issuers.get(token.issuer)
         if issuer is None:
@@ -76,6 +86,7 @@ class Authenticator:
         verified = tokens.verify(token, key, pins, self._wall())
         caller = claims.caller(verified, pins)
         self._proven.remember(authorization, Proven(token, key, caller))
+        _LOG.debug("a token was proven", issuer=pins.issuer, identifiers=len(caller.identifiers))
         return caller
 
     async def start(self) -> None:

@@ -33,6 +33,9 @@ from gateway.identity.jwks import (
 )
 from gateway.identity.settings import IssuerSettings
 from gateway.locations import is_url
+from gateway.log import Log
+
+_LOG = Log(__name__)
 
 _FIRST_RETRY = 1.0
 """Seconds until the second attempt; each further one waits twice as long, up to the cool-down."""
@@ -161,8 +164,14 @@ class IssuerKeys:
         except KeySetUnusable as unusable:
             self._fault = unusable.fault
             self._failures += 1
+            _LOG.debug(
+                "keys were not read", issuer=self._settings.issuer, fault=unusable.fault.value
+            )
         else:
             self._keys, self._loaded, self._fault = keys, began, None
+            _LOG.debug(
+                "keys were read", issuer=self._settings.issuer, ignored=sum(keys.flaws.values())
+            )
 
 
 async def read_url(url: str, timeout: float, max_size: int) -> bytes:  # noqa: ASYNC109

@@ -18,6 +18,7 @@ from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
 from gateway.inspection.sinks import FileSink, MemorySink
 from gateway.inspection.source import InMemory, OnDisk, Stored
+from gateway.log import Log
 from gateway.model import Counts, Decision, Inspection
 from gateway.response import Response
 from gateway.spool import Spool, Spooled
@@ -26,6 +27,8 @@ from gateway.workers import WorkerDied, WorkerFacts, WorkerLate, WorkerPool, Wor
 _SLACK = 64 * 2**10
 _MASK_GROWTH = 4
 """A mask can replace one byte (`1`) by four (`null`)."""
+
+_LOG = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,24 @@ class Dispatch:
 
     async def inspect(self, response: Response, spec: BodySpec, limits: Limits) -> Inspection:
         """Read the whole body of a response."""
+        try:
+            inspection = await self._inspect(response, spec, limits)
+        except Refusal as refusal:
+            code, asked = refusal.code.value, spec.format.value
+            _LOG.debug("a body was refused", configured=asked, code=code, check=refusal.note)
+            raise
+        if _LOG.debugging:
+            groups = inspection.groups
+            _LOG.debug(
+                "a body was read",
+                format=inspection.format.value,
+                bytes=response.body.size,
+                records=inspection.records,
+                unattributed=sum(group.records for group in groups if not group.owners),
+            )
+        return inspection
+
+    async def _inspect(self, response: Response, spec: BodySpec, limits: Limits) -> Inspection:
         task = work.Task(response.payload, spec, limits)
         stored = response.body.stored
         if self._inline(stored, task):
@@ -141,6 +162,7 @@ class Dispatch:
         return self._spool.keep(rewritten), counts
 
     async def _ask(self, stored: Stored, job: _Job, more_fds: tuple[int, ...]) -> _Answer:
+        _LOG.debug("a worker reads a body", rewriting=job.decision is not None, bytes=job.size)
         fds = (stored.fd, *more_fds) if isinstance(stored, OnDisk) else more_fds
         try:
             raw = await self._pool.call(

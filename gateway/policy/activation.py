@@ -16,9 +16,8 @@ import asyncio
 import time
 from collections import Counter
 
-import structlog
-
 from gateway.errors import Code, Unavailable, place
+from gateway.log import Log
 from gateway.policy.bundle import Bundle, BundleError
 from gateway.policy.bundles.source import Source
 from gateway.policy.decisions import PolicyDecisions
@@ -38,7 +37,7 @@ each time twice as long, since a policy that runs away makes it so."""
 _DRAINED = 0.02
 """Seconds between two looks whether an engine has answered everything it was asked."""
 
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 
 class Activation:

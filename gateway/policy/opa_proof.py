@@ -15,9 +15,8 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import structlog
-
 from gateway.errors import Code, Unavailable, place
+from gateway.log import Log
 from gateway.model import Decision
 from gateway.policy.contract import Question, encode_question, read_answer
 from gateway.policy.engine import EngineFacts, Evaluation, Stage
@@ -40,7 +39,7 @@ _ROUNDS = 3
 """Attempts of one proof, where OPA changes its revision under it."""
 _REMEMBERED = 16
 
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ shadow until one can: what is compared is what lies there, or nothing.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -104,7 +105,9 @@ class Shadow:
     ) -> None:
         self._settings, self._candidates = settings, candidates
         self._make, self._listener = make, listener
-        self._queue: asyncio.Queue[tuple[Question, Decision]] = asyncio.Queue(settings.queue)
+        self._queue: asyncio.Queue[tuple[Question, Decision, Context]] = asyncio.Queue(
+            settings.queue
+        )
         self._held = self._restarts = 0
         self._engine: Engine | None = None
         self._state, self._revision, self._fault = State.LOADING, "", ""
@@ -148,34 +151,34 @@ class Shadow:
         elif self._queue.full() or (self._held and self._held + weight > _HELD):
             self._listener.dropped(question)
         else:
-            self._queue.put_nowait((question, active))
+            self._queue.put_nowait((question, active, copy_context()))
             self._held += weight
 
     # --- comparing ------------------------------------------------------------------------------
 
     async def _keep_comparing(self) -> None:
         while True:
-            question, active = await self._queue.get()
+            question, active, of_exchange = await self._queue.get()
             try:
-                await self._compare(question, active)
+                await self._compare(question, active, of_exchange)
             except Exception as error:  # noqa: BLE001 - the next one is compared all the same
                 _LOG.warning("a comparison with the shadow failed: %s", place(error))
             finally:
                 self._held -= _weight(question)
 
-    async def _compare(self, question: Question, active: Decision) -> None:
+    async def _compare(self, question: Question, active: Decision, of_exchange: Context) -> None:
         try:
             shadow = await self._decide(question)
             found = await _aside(question, lambda: compare(active, shadow, question.inspection))
         except TimeoutError:
-            self._listener.failed(question, Code.POLICY_TIMEOUT)
+            of_exchange.run(self._listener.failed, question, Code.POLICY_TIMEOUT)
         except Refusal as refusal:
-            self._listener.failed(question, refusal.code)
+            of_exchange.run(self._listener.failed, question, refusal.code)
         except Exception as error:  # noqa: BLE001 - a fault of ours is a failed comparison
             _LOG.warning("a comparison with the shadow failed: %s", place(error))
-            self._listener.failed(question, Code.INTERNAL_ERROR)
+            of_exchange.run(self._listener.failed, question, Code.INTERNAL_ERROR)
         else:
-            self._listener.compared(question, active, shadow, found)
+            of_exchange.run(self._listener.compared, question, active, shadow, found)
 
     async def _decide(self, question: Question) -> Decision:
         """As `decisions.PolicyDecisions` does. Raises Refusal or TimeoutError."""

@@ -17,6 +17,7 @@ from gateway.deadlines import Deadlines
 from gateway.endpoints import Route
 from gateway.errors import BadUpstream, Code, Late, Refusal
 from gateway.inspection.formats import FORMATS
+from gateway.log import Log
 from gateway.model import Admitted, Format
 from gateway.proxy import fields
 from gateway.proxy.framing import client_headers, read_head
@@ -25,6 +26,8 @@ from gateway.proxy.settings import UpstreamSettings
 from gateway.proxy.wire import MalformedBodyError, Pool, Wire
 from gateway.response import Response
 from gateway.spool import Spool, Spooled
+
+_LOG = Log(__name__)
 
 
 class UpstreamClient:
@@ -74,6 +77,7 @@ class UpstreamClient:
             raise Late(Code.UPSTREAM_TIMEOUT, "upstream.connect, read or total") from None
         except (ClientError, EofStream, HttpProcessingError, OSError) as error:
             raise _unsound(error) from None
+        _LOG.debug("the upstream answered", endpoint=endpoint.name, bytes=body.size)
         headers = client_headers(claims.payload, endpoint, exchange_id)
         return Response(headers, claims.payload, body)
 

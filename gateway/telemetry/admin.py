@@ -1,4 +1,4 @@
-"""The admin server: /metrics, /healthz, /readyz and /drain, on a port of its own.
+"""The admin server: /metrics, /healthz, /readyz, /drain and /log-levels, on a port of its own.
 
 `/healthz` says that the event loop turns; it depends on nothing else, so that a dead policy engine
 never makes Kubernetes restart a gateway that refuses correctly. `/readyz` names each check and
@@ -18,7 +18,9 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.telemetry import levels
 from gateway.telemetry.exposition import Format, choose
+from gateway.telemetry.loopback import is_local
 from gateway.telemetry.metrics import Reading
 from gateway.telemetry.readings import checks as check_readings
 
@@ -30,7 +32,6 @@ class Metrics(Protocol):
 
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
-_LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 Details = Callable[[], Mapping[str, Any]]
 """JSON that stands in `/readyz` beside the checks."""
@@ -50,6 +51,7 @@ class AdminServer:
         checks: Checks,
         details: Details = dict,
         drain: Callable[[], None] = lambda: None,
+        log_levels: levels.LogLevels | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._metrics, self._checks, self._details = metrics, checks, details
@@ -59,6 +61,7 @@ class AdminServer:
             "/readyz": self._serve_readiness,
         }
         self._drain = drain
+        self._levels = log_levels
         self._runner: web.ServerRunner | None = None
         self._held: Mapping[str, bool] = {}
         self._checked_at = float("-inf")
@@ -82,6 +85,8 @@ class AdminServer:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/drain":
             return self._begin_drain(request)
+        if self._levels and (request.path + "/").startswith(levels.PATH + "/"):
+            return _json(*await self._levels.serve(request))
         serve = self._paths.get(request.path)
         if serve is None:
             return _bare(404)
@@ -96,7 +101,7 @@ class AdminServer:
         return _bare(200, body, **{"Content-Type": exposition.value})
 
     def _begin_drain(self, request: web.BaseRequest) -> web.Response:
-        if not _is_local(request):
+        if not is_local(request):
             return _bare(403)
         if request.method != "POST":
             return _bare(405, Allow="POST")
@@ -120,13 +125,6 @@ class AdminServer:
         status = "ready" if ready else "not ready"
         body = {"status": status, "checks": dict(checks), **self._details()}
         return _json(200 if ready else 503, body)
-
-
-def _is_local(request: web.BaseRequest) -> bool:
-    if request.transport is None:
-        return False
-    ends = (request.transport.get_extra_info(end) for end in ("peername", "sockname"))
-    return all(isinstance(end, tuple) and end[0] in _LOOPBACK for end in ends)
 
 
 class _Listener(web.Server):

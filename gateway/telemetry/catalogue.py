@@ -335,6 +335,17 @@ SHADOW_READY = _gauge(
 SHADOW_WAITING = _gauge("shadow_waiting", "Decisions that wait to be compared.")
 SHADOW_INFO = _gauge("shadow_info", "The shadow's policy, as a label.", "", _REVISION)
 
+# --- traces -------------------------------------------------------------------------------------
+
+TRACE_SPANS = _counter(
+    "trace_spans",
+    "Spans taken by the collector, not taken by it (failed), or not even offered: the queue was "
+    "full (dropped).",
+    "failed or dropped: the collector is away or too slow; exports go on. See "
+    "docs/tracing-and-logs.md.",
+    Label("result", ("exported", "failed", "dropped")),
+)
+
 # --- processes ----------------------------------------------------------------------------------
 
 CHILD_PROCESSES = _gauge(

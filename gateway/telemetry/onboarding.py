@@ -8,14 +8,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-import structlog
-
 from gateway.endpoints import Endpoint
+from gateway.log import Log
 from gateway.telemetry.catalogue import OBSERVING, OBSERVING_UNTIL
 from gateway.telemetry.metrics import Reading
 
 _PERIOD, _SHORTEST = 3600.0, 1.0
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 
 class Onboarding:

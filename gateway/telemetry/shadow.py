@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-import structlog
-
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.spellings import Spelt, spellings, spells
 from gateway.errors import Code
+from gateway.log import Log
 from gateway.model import Decision
 from gateway.policy.comparison import Change, Difference
 from gateway.policy.contract import Question
@@ -32,7 +31,7 @@ from gateway.telemetry.exposition import Family
 from gateway.telemetry.metrics import Reading
 from gateway.telemetry.reasons import NONE, ReasonLabels
 
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 _RESULTS = SHADOW_COMPARISONS.labels[-1].values
 _CHANGES, _OWNERS = 16, 4
@@ -85,7 +84,7 @@ class ShadowReport:
         say = _LOG.warning if found.opens else _LOG.info
         say(
             "the shadow differs",
-            exchange=question.exchange_id,
+            exchange_id=question.exchange_id,
             endpoint=question.endpoint,
             phase=question.phase.value,
             active=found.active.value,

@@ -21,6 +21,7 @@ from gateway.model import (
     Identifier,
     SubjectRef,
 )
+from gateway.trace import Span
 from tests.decisionlog.support import (
     A1,
     A9,
@@ -116,6 +117,14 @@ def test_an_entry_of_a_released_export_says_who_received_whose_data() -> None:
         "pseudonym_key": KEY.id,
         "labels": LABELS,
     }
+
+
+def test_an_entry_whose_trace_is_kept_names_it_as_opa_would() -> None:
+    span = Span("00f067aa0ba902b7", "", {"admission": 0.0})
+    found = entry(released(trace_id="4bf92f3577b34da6a3ce929d0e0e4736", span=span))
+    assert found["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert found["span_id"] == "00f067aa0ba902b7"
+    assert {*found} - {*entry(released())} == {"trace_id", "span_id"}
 
 
 def test_an_entry_of_a_forged_token_has_no_decision_to_speak_of() -> None:

@@ -10,6 +10,7 @@ from gateway.decisionlog import anchor, messages
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.messages import Kind, Report, Setup
 from gateway.model import Identifier, SubjectRef
+from gateway.trace import Span
 from tests.decisionlog.support import A1, KEY, caller, group, inspection, released
 
 
@@ -25,6 +26,10 @@ def opened(frame: bytes) -> tuple[Kind, bytes]:
     [
         (released(), Kind.ENTRY),
         (Evidence("e1", released().received_at), Kind.ENTRY),
+        (
+            replace(released(), trace_id="a" * 32, span=Span("b" * 16, "", {"log": 0.5})),
+            Kind.ENTRY,
+        ),
         (replace(released(), inspection=inspection(group(A1), group())), Kind.ENTRY),
         (replace(released(), caller=caller(claims={"a": [1, None, {"b": True}]})), Kind.ENTRY),
         (replace(released(), caller=caller(id="lone \ud800")), Kind.ODD_ENTRY),

@@ -118,7 +118,8 @@ async def test_it_is_loud_and_ready_and_names_nobody(world: World) -> None:
         shown = await answer.json()
     assert {each["endpoint"] for each in shown["observing"]} == {"observed", "json-partial"}
     lines = [json.loads(line) for line in world.gateway.stderr().splitlines()]
-    warned = {line["endpoint"]: line["event"] for line in lines if "endpoint" in line}
+    loud = [line for line in lines if line["level"] == "warning" and "endpoint" in line]
+    warned = {line["endpoint"]: line["event"] for line in loud}
     assert warned["observed"].startswith("observing, not enforcing")
     assert warned["over"].startswith("observing is over")
     assert "enforced" not in warned

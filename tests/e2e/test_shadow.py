@@ -144,7 +144,7 @@ async def test_what_a_stricter_policy_would_change_is_seen_and_nothing_changes(
         assert (line["endpoint"], line["active"], line["shadow"]) == (
             "json-partial", "redact", "block",
         )  # fmt: skip
-        assert line["exchange"] == partial.headers["X-Exchange-Id"]
+        assert line["exchange_id"] == partial.headers["X-Exchange-Id"]
         (change,) = line["changes"]
         names = Pseudonyms(read_key(tmp_path / "pseudonym-key").pseudonym)
         assert (change["leave"], change["first"], change["records"]) == (False, [0, 2], 2)

@@ -23,6 +23,7 @@ from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.engine import EngineFacts, Evaluation
 from gateway.policy.settings import EngineKind, PolicySettings, ShadowSettings
 from gateway.policy.shadow import Listener, Shadow, ShadowFacts, State
+from gateway.trace import CURRENT, Trace
 from tests.policy.support import AMPLE, ECHO, FOREIGN, ME, answer, question, write_bundle
 
 ALLOW = Decision(Effect.ALLOW, frozenset({ME}), False, frozenset(), (), ("self_access",), "r1")
@@ -151,6 +152,26 @@ async def test_it_hears_where_the_two_agree_and_where_they_differ(bundle: Bundle
         shadow.offer(question(ME), ALLOW)
         assert await ear.kinds(1) == ["differed"]
         assert ear.heard[0][2].revision == "next"
+
+
+async def test_what_is_heard_of_a_comparison_is_heard_in_the_context_of_its_exchange(
+    bundle: Bundle,
+) -> None:
+    """So that its line of the log names the exchange and the trace, though nobody waits for it."""
+    own = ("x1", Trace("a" * 32, "b" * 16, kept=True))
+    async with shadowing(bundle, says(answer())) as (shadow, ear):
+        hear, contexts = ear._hear, []
+
+        def told(what: Heard) -> None:
+            contexts.append(CURRENT.get())
+            hear(what)
+
+        ear._hear = told
+        CURRENT.set(own)
+        shadow.offer(question(ME), ALLOW)
+        CURRENT.set(None)
+        await ear.kinds(1)
+    assert contexts == [own]
 
 
 async def test_the_request_phase_is_compared_too(bundle: Bundle) -> None:

@@ -3,6 +3,7 @@ scripted export service and a real issuer, everything on loopback sockets."""
 
 import asyncio
 import json
+import os
 import secrets
 import signal
 import sys
@@ -33,6 +34,7 @@ class ExportService:
 
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
     before: Callable[[web.BaseRequest], Awaitable[None]] = field(default=_at_once)
     """Awaited by every request before it is answered."""
     _held: tuple[asyncio.Event, asyncio.Event] | None = None
@@ -59,6 +61,7 @@ class ExportService:
 
     async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked.append(request.path)
+        self.headers.append(dict(request.headers))
         await self.before(request)
         if self._held:
             self._held[0].set()
@@ -216,12 +219,16 @@ def configuration(
 
 @asynccontextmanager
 async def running(
-    config: Path, *, ready: bool = True, module: str = "gateway"
+    config: Path,
+    *,
+    ready: bool = True,
+    module: str = "gateway",
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[RunningGateway]:
     """Start a gateway, wait until it is ready, end it with the block."""
     folder = config.parent
     async with AsyncExitStack() as stack:
-        process = await _spawned(config, module)
+        process = await _spawned(config, module, environ)
         assert process.stdout
         line = await process.stdout.readline()
         if not line:
@@ -266,11 +273,14 @@ async def starting(config: Path) -> AsyncIterator[RunningGateway]:
         process._transport.close()  # type: ignore[attr-defined]  # or its pipe warns at exit
 
 
-async def _spawned(config: Path, module: str = "gateway") -> asyncio.subprocess.Process:
+async def _spawned(
+    config: Path, module: str = "gateway", environ: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
     with (config.parent / "stderr").open("ab") as stderr:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, "run", "--config", str(config),
             stdout=asyncio.subprocess.PIPE, stderr=stderr, cwd=REPOSITORY,
+            env={**os.environ, **(environ or {})},
         )  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from gateway.log import Log
 from gateway.telemetry import logs
+from gateway.trace import CURRENT, Trace
 
 CANARY = "canary-33aa"
 
@@ -29,6 +31,7 @@ def stream() -> Iterator[io.StringIO]:
     root.handlers[:], sys.excepthook = handlers, hook
     threading.excepthook, sys.unraisablehook = hooks
     root.setLevel(level)
+    CURRENT.set(None)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
@@ -103,3 +106,35 @@ def test_what_a_thread_or_a_finalizer_raises_is_logged_without_its_text(
     Broken()
     assert CANARY not in stream.getvalue() + capfd.readouterr().err
     assert [line["event"] for line in lines(stream)] == ["unhandled"] * 2
+
+
+def test_a_line_of_an_exchange_names_it_and_a_trace_that_is_kept(stream: io.StringIO) -> None:
+    kept, quiet = Trace("a" * 32, "b" * 16, kept=True), Trace("a" * 32, "b" * 16)
+    for current in (None, ("x1", kept), ("x2", quiet)):
+        CURRENT.set(current)
+        Log("gateway.policy.decisions").debug("decided")
+        logging.getLogger("gateway.decisionlog.append").debug("settled")
+    context = [
+        {name: line[name] for name in ("exchange_id", "trace_id", "span_id") if name in line}
+        for line in lines(stream)
+    ]
+    of_kept = {"exchange_id": "x1", "trace_id": "a" * 32, "span_id": "b" * 16}
+    assert context == [{}, {}, of_kept, of_kept, {"exchange_id": "x2"}, {"exchange_id": "x2"}]
+
+
+def test_a_line_that_names_an_exchange_itself_is_believed(stream: io.StringIO) -> None:
+    CURRENT.set(("x1", Trace()))
+    Log("gateway.telemetry.shadow").info("the shadow differs", exchange_id="x2")
+    assert lines(stream)[0]["exchange_id"] == "x2"
+
+
+def test_the_level_is_that_of_every_room_and_of_no_library(stream: io.StringIO) -> None:
+    logs.configure("error", stream)
+    Log("gateway.policy.decisions").warning("decided")
+    logging.getLogger("gateway.proxy").warning("decided")
+    chatty = logging.getLogger("somebody.elses")
+    chatty.setLevel(logging.DEBUG)
+    chatty.info("quoted")
+    assert lines(stream) == []
+    Log("gateway.policy.decisions").error("failed")
+    assert [line["event"] for line in lines(stream)] == ["failed"]

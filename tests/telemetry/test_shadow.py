@@ -129,7 +129,7 @@ def test_a_line_names_the_records_that_would_change_by_place_and_pseudonym(
     told.compare(asked, ALLOW, redact)
     (line,) = lines(log)
     assert line["event"] == "the shadow differs" and line["level"] == "info"
-    assert (line["exchange"], line["endpoint"], line["phase"]) == (
+    assert (line["exchange_id"], line["endpoint"], line["phase"]) == (
         asked.exchange_id, "orders", "response",
     )  # fmt: skip
     assert (line["active"], line["shadow"]) == ("allow", "redact")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.locations import shown
+from gateway.log import Log
 from gateway.policy.bundles import files, pauses
 from gateway.policy.bundles.contents import Bundle, Edition
 from gateway.policy.bundles.download import Served, fetch
@@ -15,6 +16,8 @@ from gateway.policy.bundles.pauses import Clocks
 from gateway.policy.bundles.reading import read_archive
 from gateway.policy.bundles.revisions import check_succession
 from gateway.policy.bundles.settings import DeliverySettings
+
+_LOG = Log(__name__)
 
 _CONFIRMS = 60.0
 """Seconds between two notes on disk that the server confirmed the active bundle, at the least."""
@@ -144,7 +147,10 @@ class ServerSource:
 
     async def _ask(self, etag: str, wait: float | None) -> Served:
         self._asked = self._clocks.monotonic()
-        return await fetch(self._url, self._settings, etag, wait)
+        served = await fetch(self._url, self._settings, etag, wait)
+        changed, waits = served.archive is not None, served.waits
+        _LOG.debug("the bundle server answered", changed=changed, waits=waits)
+        return served
 
     async def _received(self, served: Served) -> Bundle | None:
         """A candidate, None where there is nothing new."""

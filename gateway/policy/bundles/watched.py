@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.log import Log
 from gateway.policy.bundles import pauses
 from gateway.policy.bundles.contents import Bundle, Edition
 from gateway.policy.bundles.faults import BundleError
@@ -12,6 +13,8 @@ from gateway.policy.bundles.pauses import Clocks
 from gateway.policy.bundles.reading import Glance, glance, read_path
 from gateway.policy.bundles.revisions import check_succession
 from gateway.policy.bundles.settings import DeliverySettings
+
+_LOG = Log(__name__)
 
 
 class WatchedSource:
@@ -53,7 +56,9 @@ class WatchedSource:
                     raise fault
                 seen = await self._settled(seen)
                 looked, candidate = await asyncio.to_thread(self._read)
-                if candidate.digest != self._offered:
+                is_new = candidate.digest != self._offered
+                _LOG.debug("the bundle was read again", revision=candidate.revision, new=is_new)
+                if is_new:
                     return self._offer(looked, candidate)
             except BundleError:
                 self._failed(seen)

@@ -15,6 +15,7 @@ from gateway.decisionlog.question import MAX_LISTED
 from gateway.decisionlog.verify import verify
 from gateway.errors import Code
 from gateway.model import SubjectRef
+from gateway.trace import Span
 from gateway.workbench.replay.entries import Selection, Unreplayable, read
 from gateway.workbench.unusable import Unusable
 from tests.decisionlog.support import KEY, LABELS, NOON, OTHER_KEY
@@ -38,6 +39,15 @@ def test_an_exchange_with_a_decision_is_replayed(tmp_path: Path) -> None:
         "A1"
     )
     assert step.size == path.stat().st_size
+
+
+def test_an_exchange_that_was_traced_is_replayed_as_any_other(tmp_path: Path) -> None:
+    traced = replace(OWN, trace_id="a" * 32, span=Span("b" * 16, "", {}))
+    (step,), (plain,) = (
+        steps(write(tmp_path / name, *rendered(each)))
+        for name, each in (("traced", traced), ("plain", OWN))
+    )
+    assert step.exchange and plain.exchange and step.exchange.question == plain.exchange.question
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""What a room tells its operators: an event from the code, and values that name nobody.
+
+    _LOG = Log(__name__)
+    _LOG.debug("decided", effect=decision.effect.value)
+
+Each room (`gateway.<room>`) has a level of its own that can be changed while the gateway runs
+(`telemetry.levels`). A line below it costs one look into a dictionary, so that debug lines may
+stand on the way of an exchange.
+"""
+
+import logging
+
+import structlog
+
+logging.getLogger("gateway").setLevel(logging.INFO)  # until `telemetry.logs` is told another one
+
+
+class Log:
+    """One module's log. Values are numbers, codes, names from the configuration or exchange ids."""
+
+    __slots__ = ("_logger",)
+
+    def __init__(self, module: str) -> None:
+        self._logger = logging.getLogger(module)
+
+    @property
+    def debugging(self) -> bool:
+        """Whether a debug line would be heard: asked where its values cost something."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
+    def debug(self, event: str, **values: object) -> None:
+        if self._logger.isEnabledFor(logging.DEBUG):
+            structlog.get_logger().debug(event, logger=self._logger.name, **values)
+
+    def info(self, event: str, **values: object) -> None:
+        if self._logger.isEnabledFor(logging.INFO):
+            structlog.get_logger().info(event, logger=self._logger.name, **values)
+
+    def warning(self, event: str, **values: object) -> None:
+        if self._logger.isEnabledFor(logging.WARNING):
+            structlog.get_logger().warning(event, logger=self._logger.name, **values)
+
+    def error(self, event: str, **values: object) -> None:
+        if self._logger.isEnabledFor(logging.ERROR):
+            structlog.get_logger().error(event, logger=self._logger.name, **values)

@@ -1,0 +1,36 @@
+"""Only what is on the pod's own loopback may change something."""
+
+from typing import Any
+
+import pytest
+
+from gateway.telemetry.loopback import is_local
+
+
+class Request:
+    """A request as far as its connection goes."""
+
+    def __init__(self, **ends: Any) -> None:
+        self.transport = self if ends else None
+        self.get_extra_info = ends.get
+
+
+@pytest.mark.parametrize(
+    ("peer", "own", "local"),
+    [
+        (("127.0.0.1", 5), ("127.0.0.1", 8282), True),
+        (("::1", 5, 0, 0), ("::1", 8282, 0, 0), True),
+        (("10.0.0.7", 5), ("10.0.0.8", 8282), False),
+        (("127.0.0.1", 5), ("10.0.0.8", 8282), False),
+        (("10.0.0.8", 5), ("127.0.0.1", 8282), False),
+        (("::ffff:127.0.0.1", 5, 0, 0), ("::1", 8282, 0, 0), False),
+        (None, None, False),
+        ("", "/run/socket", False),
+    ],
+)
+def test_both_ends_must_be_loopback(peer: Any, own: Any, local: bool) -> None:
+    assert is_local(Request(peername=peer, sockname=own)) is local  # type: ignore[arg-type]
+
+
+def test_a_connection_that_is_gone_is_not_local() -> None:
+    assert not is_local(Request())  # type: ignore[arg-type]
