@@ -1,0 +1,88 @@
+"""PromQL, said once: which series, summed how, over what time.
+
+Metrics are named without their prefix. Histograms are asked for their classic buckets, which every
+Prometheus stores; the native ones are there for whoever wants to zoom in.
+"""
+
+PREFIX = "privacy_gateway_"
+
+GATEWAY = 'job=~"$job",namespace=~"$namespace",instance=~"$instance"'
+"""Whose series: what the variables at the top of the screen choose. A label that is not there
+matches `.*`, so that a Prometheus without namespaces needs no other dashboard."""
+ENDPOINT = 'endpoint=~"$endpoint"'
+PER_ENDPOINT = frozenset(
+    {
+        "added_duration_seconds_bucket",
+        "bytes_total",
+        "exchange_duration_seconds_bucket",
+        "exchange_duration_seconds_count",
+        "exchanges_total",
+        "observed_exchanges_total",
+        "observed_records_total",
+        "observing",
+        "observing_until_timestamp_seconds",
+        "records_total",
+        "shadow_comparisons_total",
+        "shadow_differences_total",
+        "subjects_total",
+        "unattributed_records_total",
+    }
+)
+"""The metrics that know their endpoint, so that the variable chooses among them."""
+
+
+def series(name: str, match: str = "") -> str:
+    """A selector: `series("exchanges_total", 'code="none"')`."""
+    matchers = [GATEWAY, ENDPOINT if name in PER_ENDPOINT else "", match]
+    return f"{PREFIX}{name}{{{','.join(filter(None, matchers))}}}"
+
+
+def total(value: str, by: str = "", how: str = "sum") -> str:
+    """All gateways together, or one series for each label in `by`."""
+    return f"{how} by ({by}) ({value})" if by else f"{how}({value})"
+
+
+def rate(name: str, match: str = "", by: str = "") -> str:
+    """How fast a counter grows, per second."""
+    return total(f"rate({series(name, match)}[$__rate_interval])", by)
+
+
+def per_minute(name: str, match: str = "", by: str = "") -> str:
+    """The same of what is rare."""
+    return f"60 * {rate(name, match, by)}"
+
+
+def grown(name: str, match: str = "", by: str = "") -> str:
+    """By how much a counter grew, over the time that the screen shows."""
+    return total(f"increase({series(name, match)}[$__range])", by)
+
+
+def now(name: str, match: str = "", by: str = "", how: str = "sum") -> str:
+    """A gauge, as it is."""
+    return total(series(name, match), by, how)
+
+
+def quantile(share: float, name: str, by: str = "") -> str:
+    """Of a histogram in seconds, from its classic buckets."""
+    buckets = rate(f"{name}_bucket", by=f"{by}, le" if by else "le")
+    return f"histogram_quantile({share:g}, {buckets})"
+
+
+def or_nought(value: str) -> str:
+    """Nothing counted yet is nought."""
+    return f"({value}) or vector(0)"
+
+
+def divided(value: str, whole: str) -> str:
+    """Each series of `value` by the one number `whole`; nothing where that is nought."""
+    return f"({value}) / on () group_left () ({whole} > 0)"
+
+
+def less(value: str, part: str) -> str:
+    """`value` without a part of it that may not be there at all; never below nought."""
+    return f"clamp_min(({value}) - (({part}) or vector(0)), 0)"
+
+
+def share(part: str, whole: str, by: str = "job, instance") -> str:
+    """The fullest one's share of its limit; limits that are not set are not there to divide by."""
+    return f"max(max by ({by}) ({series(part)}) / (max by ({by}) ({series(whole)}) > 0))"
