@@ -191,6 +191,11 @@ def _properties(panel: Panel, query: Query) -> Iterator[models.DynamicConfigValu
     if query.colour:
         colour = {"mode": "fixed", "fixedColor": query.colour.value}
         yield models.DynamicConfigValue(id_val="color", value=colour)
+    if query.bound:
+        colour = {"mode": "fixed", "fixedColor": Colour.BAD.value}
+        yield models.DynamicConfigValue(id_val="color", value=colour)
+        dashes = {"fill": "dash", "dash": [10, 10]}
+        yield models.DynamicConfigValue(id_val="custom.lineStyle", value=dashes)
     if query.unit:
         yield models.DynamicConfigValue(id_val="unit", value=query.unit.value)
         if panel.kind in (Kind.LINES, Kind.STACK):

@@ -52,7 +52,8 @@ class Query:
     """One question to Prometheus.
 
     `legend` is a name, or a template over labels ("{{endpoint}}"). `unit` puts the series on an
-    axis of its own on the right. `may_be_empty` says why no answer is an answer.
+    axis of its own on the right. A `bound` is drawn dashed. `may_be_empty` says why no answer is an
+    answer.
     """
 
     expr: str
@@ -60,6 +61,7 @@ class Query:
     colour: Colour | None = None
     unit: Unit | None = None
     exemplars: bool = False
+    bound: bool = False
     may_be_empty: str = ""
 
 

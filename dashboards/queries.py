@@ -37,14 +37,26 @@ def series(name: str, match: str = "") -> str:
     return f"{PREFIX}{name}{{{','.join(filter(None, matchers))}}}"
 
 
+def recorded(rule: str, match: str = "") -> str:
+    """A series of a recording rule, as `level:metric:operation`: it has no `instance`."""
+    endpoint = ENDPOINT if rule.startswith("endpoint:") else ""
+    matchers = ['job=~"$job"', 'namespace=~"$namespace"', endpoint, match]
+    return f"{rule}{{{','.join(filter(None, matchers))}}}"
+
+
 def total(value: str, by: str = "", how: str = "sum") -> str:
     """All gateways together, or one series for each label in `by`."""
     return f"{how} by ({by}) ({value})" if by else f"{how}({value})"
 
 
+def rates(name: str, match: str = "") -> str:
+    """How fast each counter grows, per second."""
+    return f"rate({series(name, match)}[$__rate_interval])"
+
+
 def rate(name: str, match: str = "", by: str = "") -> str:
-    """How fast a counter grows, per second."""
-    return total(f"rate({series(name, match)}[$__rate_interval])", by)
+    """How fast they grow together, per second."""
+    return total(rates(name, match), by)
 
 
 def per_minute(name: str, match: str = "", by: str = "") -> str:
@@ -86,3 +98,14 @@ def less(value: str, part: str) -> str:
 def share(part: str, whole: str, by: str = "job, instance") -> str:
     """The fullest one's share of its limit; limits that are not set are not there to divide by."""
     return f"max(max by ({by}) ({series(part)}) / (max by ({by}) ({series(whole)}) > 0))"
+
+
+def spent(level: str) -> str:
+    """The share of a service level's error budget that went in the time shown."""
+    slo = f'slo="{level}"'
+    failures, events = (
+        f"sum(sum_over_time({recorded(f'job:privacy_gateway_slo_{what}:count5m', slo)}[$__range]))"
+        for what in ("failures", "events")
+    )
+    objective = f"scalar(privacy_gateway:{level}_objective:ratio)"
+    return f"{failures} / ({events} > 0) / (1 - {objective})"

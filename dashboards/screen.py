@@ -16,8 +16,11 @@ from dashboards.queries import (
     per_minute,
     quantile,
     rate,
+    rates,
+    recorded,
     series,
     share,
+    spent,
 )
 
 TITLE, UID = "Privacy gateway", "privacy-gateway"
@@ -25,7 +28,7 @@ ABOUT = (
     "Are we releasing what we should, to whom we should, how fast, and is anything near its limit?"
 )
 RUNBOOKS = "https://privacy-gateway.dev/runbooks"
-"""Where the runbooks are read; a hidden variable of the dashboard, so that a site can keep its own."""
+"""Where the runbooks are read: a hidden variable of the dashboard, so that a site can have its own."""
 
 VARIABLES = (
     Variable("job", "Job", series("build_info").partition("{")[0]),
@@ -57,7 +60,8 @@ MOMENTS = (
 
 STOPPED, NO_CODE = 'code="blocked_by_policy"', 'code="none"'
 REFUSED = 'code!~"none|blocked_by_policy"'
-WITHHELD = 'went="withheld"'
+BLOCKED_ANSWER = 'code="blocked_by_policy",format!="none"'
+REDACTED = 'effect="redact",code="none"'
 
 
 RELEASING = Row(
@@ -80,7 +84,7 @@ RELEASING = Row(
                 ),
                 Query(
                     less(
-                        rate("exchanges_total", f'effect="redact",{NO_CODE}'),
+                        rate("exchanges_total", REDACTED),
                         rate("observed_exchanges_total", 'would="redact"'),
                     ),
                     "redacted",
@@ -105,12 +109,16 @@ RELEASING = Row(
             Unit.EXCHANGES_PER_SECOND,
         ),
         Panel(
-            "Served",
+            "Error budget spent",
             Kind.NUMBERS,
             4,
-            "The share of exchanges that no part of the gateway failed, over the time shown.",
-            (),
+            "Of the failures that each objective allows in the time shown, so many happened."
+            " Availability: exchanges that a part of the gateway failed. Latency: those held up"
+            " beyond the bound. Freshness: moments with an old policy or old keys. Good: below"
+            " 100 %.",
+            [Query(spent(level), level) for level in ("availability", "latency", "freshness")],
             Unit.SHARE,
+            limits=Limits(0.5, 1),
         ),
         Panel(
             "Must be nought",
@@ -162,31 +170,43 @@ TO_WHOM = Row(
             "Misdeliveries stopped, by endpoint",
             Kind.COLUMNS,
             6,
-            "Exchanges that would have given somebody another person's records, and did not. Good:"
-            " each endpoint at its own quiet baseline. One that jumps has an upstream that mixes"
-            " people up, or a policy that changed: look for the vertical lines.",
-            (Query(per_minute("exchanges_total", STOPPED, by="endpoint"), "{{endpoint}}"),),
-        ),
-        Panel(
-            "Withheld from the caller",
-            Kind.NUMBERS,
-            4,
-            "Over the time shown: data subjects whose records did not go to the caller, and the"
-            " share of all subjects seen. Good: near nought, and explained by the endpoints that"
-            " redact by design.",
+            "Responses that held somebody else's records, which stayed behind: blocked, or left out"
+            " of a redacted body. Good: each endpoint at its own quiet baseline. One that jumps has"
+            " an upstream that mixes people up, or a policy that changed: look for the vertical"
+            " lines.",
             (
-                Query(or_nought(grown("subjects_total", WITHHELD)), "subjects"),
                 Query(
-                    divided(grown("subjects_total", WITHHELD), grown("subjects_total")),
-                    "of all seen",
-                    unit=Unit.SHARE,
+                    f"60 * sum by (endpoint) (({rates('exchanges_total', BLOCKED_ANSWER)} or"
+                    f" {rates('exchanges_total', REDACTED)}) unless on (job, instance, endpoint)"
+                    f" ({series('observing')} > 0))",
+                    "{{endpoint}}",
                 ),
             ),
+            Unit.PER_MINUTE,
+        ),
+        Panel(
+            "Stopped in an hour: share of what pages",
+            Kind.BARS,
+            5,
+            "Misdeliveries stopped in the last hour, as a share of the number that pages: twice what"
+            " the endpoint was used to last week. Good: short bars. Any stopped misdelivery is a"
+            " ticket all the same.",
+            (
+                Query(
+                    "topk(5, max by (endpoint) ("
+                    f"{recorded('endpoint:privacy_gateway_exchanges_stopped:increase1h')} / "
+                    f"{recorded('endpoint:privacy_gateway_exchanges_stopped:threshold1h')}))",
+                    "{{endpoint}}",
+                ),
+            ),
+            Unit.SHARE,
+            limits=Limits(0.5, 1),
+            most=1,
         ),
         Panel(
             "Failing open: observed endpoints",
             Kind.TABLE,
-            6,
+            5,
             "Endpoints whose policy is recorded and not enforced, until when, and how many records"
             " left against it over the time shown. Good: an empty table, or a date that is near.",
             (
@@ -218,16 +238,16 @@ HOW_FAST = Row(
             Kind.LINES,
             8,
             "What an exchange took less what the upstream took. Good: flat, the 95th percentile"
-            " well under the dashed line. Dots are exemplars: a click opens the trace.",
+            " well under the dashed line, the objective's bound. Dots are exemplars: a click opens the trace.",
             (
                 Query(
                     quantile(0.5, "added_duration_seconds"), "half", Colour.FIRST, exemplars=True
                 ),
                 Query(quantile(0.95, "added_duration_seconds"), "95 %", Colour.RELEASED),
-                Query(quantile(0.99, "added_duration_seconds"), "99 %", Colour.OBSERVED),
+                Query(quantile(0.99, "added_duration_seconds"), "99 %", Colour.SECOND),
+                Query("max(privacy_gateway:latency_bound:seconds)", "bound", bound=True),
             ),
             Unit.SECONDS,
-            limits=Limits(None, 0.5),
         ),
         Panel(
             "Where an exchange's time goes",
@@ -259,7 +279,7 @@ HOW_FAST = Row(
                 ),
             ),
             Unit.SECONDS,
-            limits=Limits(None, 0.5),
+            limits=Limits(None, 0.25),
         ),
         Panel(
             "Bytes",
@@ -464,24 +484,63 @@ BENEATH = Row(
             Unit.SECONDS,
         ),
         Panel(
-            "Main process",
-            Kind.LINES,
+            "Processor, by part",
+            Kind.STACK,
             6,
-            "Processor cores and memory (right) of the event loop's process; its workers have their"
-            " own (docs/sizing.md). Good: below one core: one process can't have more.",
+            "Cores used by the main process and by the processes of each part. Good: well below the"
+            " container's limit, and the main process below one: it can't have more (docs/sizing.md).",
             (
                 Query(
-                    f"sum(rate(process_cpu_seconds_total{{{GATEWAY}}}[$__rate_interval]))",
-                    "cores",
-                    Colour.FIRST,
+                    f"sum(rate(process_cpu_seconds_total{{{GATEWAY}}}[$__rate_interval]))", "main"
                 ),
-                Query(
-                    f"sum(process_resident_memory_bytes{{{GATEWAY}}})",
-                    "memory",
-                    Colour.REDACTED,
-                    Unit.BYTES,
-                ),
+                Query(rate("child_cpu_seconds_total", by="part"), "{{part}}"),
             ),
+        ),
+        Panel(
+            "Memory, by part",
+            Kind.STACK,
+            6,
+            "Resident memory of the main process and of each part's processes. Good: flat. A spool"
+            " in memory counts against the container's limit too, and is not in here.",
+            (
+                Query(f"sum(process_resident_memory_bytes{{{GATEWAY}}})", "main"),
+                Query(now("child_resident_memory_bytes", by="part"), "{{part}}"),
+            ),
+            Unit.BYTES,
+        ),
+        Panel(
+            "Subjects",
+            Kind.STACK,
+            6,
+            "Distinct data subjects in responses. Good: permitted. Withheld ones had nothing"
+            " released; observed ones were released although the policy said no.",
+            (
+                Query(rate("subjects_total", 'went="permitted"'), "permitted", Colour.RELEASED),
+                Query(rate("subjects_total", 'went="withheld"'), "withheld", Colour.BLOCKED),
+                Query(rate("subjects_total", 'went="observed"'), "observed", Colour.OBSERVED),
+            ),
+            Unit.PER_SECOND,
+        ),
+        Panel(
+            "Unattributed records",
+            Kind.COLUMNS,
+            6,
+            "Records in which no owner was found where the configuration looks for one. Good: as"
+            " ever. Where they appear, the upstream's format changed: adapt the endpoint's body.",
+            (Query(per_minute("unattributed_records_total", by="endpoint"), "{{endpoint}}"),),
+            Unit.PER_MINUTE,
+        ),
+        Panel(
+            "Spool",
+            Kind.LINES,
+            6,
+            "Bytes of responses held on disk, and the most that may be. Good: far apart. At the"
+            " limit exports are refused with spool_full.",
+            (
+                Query(now("spool_bytes"), "held", Colour.RELEASED),
+                Query(now("spool_limit_bytes"), "limit", bound=True),
+            ),
+            Unit.BYTES,
         ),
     ),
     height=6,
