@@ -23,6 +23,8 @@ from dashboards import screen
 from dashboards.panels import Colour, Kind, Limits, Moment, Panel, Query, Row, Unit, Variable
 
 COLUMNS = 24
+ALERTS = "PrivacyGateway"
+"""What every alert's name begins with; panels name their alerts without it."""
 SOURCE = options.DataSourceRef(type_val="prometheus", uid="${datasource}")
 _AnyPanel = timeseries.Panel | stat.Panel | bargauge.Panel | statetimeline.Panel | table.Panel
 
@@ -30,6 +32,8 @@ _AnyPanel = timeseries.Panel | stat.Panel | bargauge.Panel | statetimeline.Panel
 def rendered() -> str:
     """The dashboard's file: the same text from the same screen."""
     model = json.loads(json.dumps(_dashboard().build(), cls=JSONEncoder))
+    for each in (*model["links"], *model["annotations"]["list"]):
+        each.pop("placement")  # the library hides them all in a menu, and knows no other place
     return json.dumps(model, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -142,11 +146,15 @@ def _link(title: str, url: str) -> dashboard.DashboardLink:
     )
 
 
+def _runbook(alert: str) -> dashboard.DashboardLink:
+    return _link(f"Runbook: {alert}", f"$runbooks/{ALERTS}{alert}.md")
+
+
 def _panel(panel: Panel) -> _AnyPanel:
     made = _shape(panel)
     made.title(panel.title).description(panel.good).datasource(SOURCE)
     made.targets([_target(panel, number) for number in range(len(panel.queries))])
-    made.links([_link(f"Runbook: {alert}", f"$runbooks/{alert}.md") for alert in panel.alerts])
+    made.links([_runbook(name) for name in panel.alerts])
     made.unit(panel.unit).thresholds(thresholds(panel.limits))
     if panel.most is not None:
         made.max(panel.most)

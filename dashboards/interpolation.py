@@ -33,7 +33,7 @@ class View:
             case "__rate_interval":
                 return f"{max(self.step + self.scrape, 4 * self.scrape):g}s"
             case "__range":
-                return f"{self.range:g}s"
+                return f"{round(self.range)}s"
             case "job" | "namespace" | "instance" | "endpoint":
                 return _alternatives(self.chosen.get(name, ()))
             case _:

@@ -1,15 +1,13 @@
-"""Some traffic for the screen: two real gateways, a real Prometheus, and everything that can
-happen to an export.
-
-The tests play one round of it and ask every query of the dashboard; the picture plays some minutes
-with an incident in the middle: an upstream that mixes people up, a slow disk's worth of big bodies,
-an issuer that does not answer, a new policy, a gateway that is restarted.
+"""Some traffic for the screen: real gateways, a real Prometheus, and everything that can happen to
+an export. The tests play one round of it and ask every query; `play.py` plays an incident.
 """
 
 import asyncio
 import random
+import re
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,44 +38,55 @@ FORMATS = {
     "profile": "json",
 }
 """The endpoints. `messages` and `visits` redact, `profile` is only observed, the others block."""
-PARTIAL = {"messages": "redact", "visits": "redact"}
-CASES = ("own", "big", "mixed", "foreign", "broken")
-OWNERS = {"own": 12, "big": 2_500, "mixed": 12, "foreign": 6, "broken": 12}
+DEPLOYMENT = {
+    "grounds": {"self_access": True},
+    "partial": {"messages": "redact", "visits": "redact"},
+}
+CASES = {"own": 12, "big": 4_000, "mixed": 12, "foreign": 6, "broken": 12}
+"""What an upstream answers, and of how many records: those of the caller, many of them, some of
+somebody else's, nothing but somebody else's, and half a body."""
 
 
 class Upstream(ExportService):
-    """Answers as slowly as `pause` says (mean seconds)."""
+    """Answers each endpoint's cases, as slowly as `pause` says (mean seconds)."""
 
     pause: float = 0.004
 
     async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        await asyncio.sleep(random.expovariate(1 / self.pause))  # noqa: S311
+        await asyncio.sleep(random.expovariate(1 / self.pause))
         return await super().respond(request)
+
+    def fill(self, endpoint: str, case: str, strangers: int) -> None:
+        """From now on that answer holds so many records that are somebody else's."""
+        export, count = EXPORTS[FORMATS[endpoint]], CASES[case]
+        body = export.of(*[ME] * (count - strangers), *[FOREIGN] * strangers)
+        if case == "broken":
+            body = body[: len(body) // 2]
+        self.answer(f"/exports/{endpoint}/{case}", body, export.media_type)
 
 
 @dataclass
 class Scene:
-    """What is on the stage."""
+    """What is on the stage. `configs` are the gateways' configuration files."""
 
     folder: Path
+    stack: AsyncExitStack
     issuer: TestIssuer
     upstream: Upstream
     jwks: JwksServer
-    prometheus: Prometheus
-    gateways: list[RunningGateway]
-    tokens: list[str] = field(default_factory=list)
+    configs: list[Path] = field(default_factory=list)
+    gateways: list[RunningGateway] = field(default_factory=list)
+    prometheus: Prometheus = field(init=False)
     _turn: int = 0
 
     async def ask(self, endpoint: str, case: str, token: str | None = None) -> int:
-        """One exchange at the next gateway; the status. A gateway that is away is passed over."""
+        """One exchange at the next gateway, or at another one if it is away; the status."""
+        bearer = self.issuer.token(sub=ME) if token is None else token
         for _ in self.gateways:
             self._turn += 1
             gateway = self.gateways[self._turn % len(self.gateways)]
-            bearer = self.issuer.token(sub=ME) if token is None else token
-            try:
+            with suppress(ClientError):
                 return (await gateway.get(f"/exports/{endpoint}/{case}", bearer)).status
-            except ClientError:
-                continue
         return 0
 
     async def round(self) -> None:
@@ -97,8 +106,13 @@ class Scene:
             now = datetime.now(UTC).timestamp()
             await self.prometheus.until(f"min(timestamp(up)) > {now} and min(up) == 1")
 
+    async def restart(self, number: int) -> None:
+        """SIGTERM, and another one in its place, at the same addresses."""
+        await self.gateways[number].stop()
+        self.gateways[number] = await self.stack.enter_async_context(running(self.configs[number]))
 
-def _endpoints() -> list[dict[str, Any]]:
+
+def endpoints() -> list[dict[str, Any]]:
     until = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
     observed = {"enforcement": "observe", "observe_until": until}
     return [
@@ -112,66 +126,62 @@ def _endpoints() -> list[dict[str, Any]]:
     ]
 
 
-def _fill(upstream: Upstream) -> None:
-    for name, kind in FORMATS.items():
-        export = EXPORTS[kind]
-        for case in CASES:
-            count = OWNERS[case]
-            others = {"mixed": 4, "foreign": count}.get(case, 0)
-            body = export.of(*[ME] * (count - others), *[FOREIGN] * others)
-            if case == "broken":
-                body = body[: len(body) // 2]
-            upstream.answer(f"/exports/{name}/{case}", body, export.media_type)
-
-
 @asynccontextmanager
-async def stage(folder: Path, gateways: int = 2, rules: bool = True) -> AsyncIterator[Scene]:
-    """Everything started, ready and scraped."""
+async def stage(folder: Path, gateways: int = 2) -> AsyncIterator[Scene]:
+    """Everything started, ready and scraped every second, with the rules that ship."""
     issuer = TestIssuer()
     async with AsyncExitStack() as stack:
         upstream = Upstream()
         address = await stack.enter_async_context(serving(upstream))
-        _fill(upstream)
+        for endpoint in FORMATS:
+            for case, strangers in {**dict.fromkeys(CASES, 0), "mixed": 4, "foreign": 6}.items():
+                upstream.fill(endpoint, case, strangers)
         jwks = await stack.enter_async_context(issuer.serve())
-        deployment = {"grounds": {"self_access": True}, "partial": PARTIAL}
-        bundle = shipped_bundle(folder / "policies", deployment)
-        stricter = shipped_bundle(
-            folder / "policies-next", {**deployment, "partial": {"visits": "redact"}}, "next-1"
-        )
-        running_ones = []
+        scene = Scene(folder, stack, issuer, upstream, jwks)
+        shipped_bundle(folder / "policies", DEPLOYMENT)
+        stricter = {**DEPLOYMENT, "partial": {"visits": "redact"}}
+        shipped_bundle(folder / "policies-next", stricter, "next-1")
         for number in range(gateways):
-            home = folder / f"gateway-{number}"
-            home.mkdir()
-            config = configuration(
-                home,
-                issuer,
-                address,
-                _endpoints(),
-                identity={
-                    "issuers": [
-                        issuer.config(
-                            jwks.url,
-                            identifiers={"account": "sub"},
-                            jwks_refresh="5s",
-                            jwks_timeout="1s",
-                            jwks_cooldown="1s",
-                            jwks_max_age="60s",
-                        )
-                    ]
-                },
-                policy={
-                    "bundle": str(bundle),
-                    "shadow": {"bundle": str(stricter), "deadline": "5s"},
-                    "deadline": "2s",
-                },
-                spool={"directory": str(home / "spool"), "limit": "64MiB"},
-            )
-            running_ones.append(await stack.enter_async_context(running(config)))
-        prometheus = await stack.enter_async_context(
-            Prometheus(
-                folder / "prometheus",
-                {"privacy-gateway": [each.admin for each in running_ones]},
-                sorted(RULES.glob("*.yaml")) if rules else (),
-            )
+            scene.configs.append(_configured(scene, number, address))
+            scene.gateways.append(await stack.enter_async_context(running(scene.configs[-1])))
+        targets = {"privacy-gateway": [each.admin for each in scene.gateways]}
+        scene.prometheus = await stack.enter_async_context(
+            Prometheus(folder / "prometheus", targets, _quick_rules(folder))
         )
-        yield Scene(folder, issuer, upstream, jwks, prometheus, running_ones)
+        yield scene
+
+
+def _configured(scene: Scene, number: int, upstream: str) -> Path:
+    home = scene.folder / f"gateway-{number}"
+    home.mkdir()
+    issuer = scene.issuer.config(
+        scene.jwks.url,
+        identifiers={"account": "sub"},
+        jwks_refresh="5s", jwks_timeout="1s", jwks_cooldown="1s", jwks_max_age="60s",
+    )  # fmt: skip
+    shadow = {"bundle": str(scene.folder / "policies-next"), "deadline": "5s"}
+    policy = {"bundle": str(scene.folder / "policies"), "deadline": "2s", "shadow": shadow}
+    return configuration(
+        home, scene.issuer, upstream, endpoints(),
+        listen=f"127.0.0.1:{_free_port()}",
+        admin=f"127.0.0.1:{_free_port()}",
+        identity={"issuers": [issuer]},
+        policy=policy,
+        spool={"directory": str(home / "spool"), "limit": "16MiB"},
+    )  # fmt: skip
+
+
+def _quick_rules(folder: Path) -> list[Path]:
+    """The rules that ship, evaluated every second: nobody waits a minute for a picture."""
+    quick = []
+    for path in sorted(RULES.glob("*.yaml")):
+        target = folder / path.name
+        target.write_text(re.sub(r"(?m)^(\s*interval:) .*$", r"\1 1s", path.read_text()))
+        quick.append(target)
+    return quick
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -28,7 +28,7 @@ ABOUT = (
     "Are we releasing what we should, to whom we should, how fast, and is anything near its limit?"
 )
 RUNBOOKS = "https://privacy-gateway.dev/runbooks"
-"""Where the runbooks are read: a hidden variable of the dashboard, so that a site can have its own."""
+"""Where the runbooks are read: a hidden variable, so that a site can have its own."""
 
 VARIABLES = (
     Variable("job", "Job", series("build_info").partition("{")[0]),
@@ -95,7 +95,10 @@ RELEASING = Row(
                 Query(rate("observed_exchanges_total"), "observed", Colour.OBSERVED),
             ),
             Unit.EXCHANGES_PER_SECOND,
-            alerts=("PrivacyGatewayBlockRateJump",),
+            alerts=(
+                "BlockRateJump",
+                "Absent",
+            ),
         ),
         Panel(
             "Refused, by cause",
@@ -107,6 +110,10 @@ RELEASING = Row(
             " own parts, and count against its availability.",
             (Query(rate("exchanges_total", REFUSED, by="code"), "{{code}}"),),
             Unit.EXCHANGES_PER_SECOND,
+            alerts=(
+                "UpstreamFailing",
+                "InternalError",
+            ),
         ),
         Panel(
             "Error budget spent",
@@ -119,6 +126,11 @@ RELEASING = Row(
             [Query(spent(level), level) for level in ("availability", "latency", "freshness")],
             Unit.SHARE,
             limits=Limits(0.5, 1),
+            alerts=(
+                "AvailabilityBudgetBurn",
+                "LatencyBudgetBurn",
+                "FreshnessBudgetBurn",
+            ),
         ),
         Panel(
             "Must be nought",
@@ -137,6 +149,12 @@ RELEASING = Row(
                 ),
             ),
             limits=Limits(None, 0.5),
+            alerts=(
+                "UninspectedBytes",
+                "LogUnrecorded",
+                "UnattributedRecords",
+                "SelfProofFailing",
+            ),
         ),
     ),
 )
@@ -183,14 +201,18 @@ TO_WHOM = Row(
                 ),
             ),
             Unit.PER_MINUTE,
+            alerts=(
+                "MisdeliveryStopped",
+                "BlockRateJump",
+            ),
         ),
         Panel(
             "Stopped in an hour: share of what pages",
             Kind.BARS,
             5,
-            "Misdeliveries stopped in the last hour, as a share of the number that pages: twice what"
-            " the endpoint was used to last week. Good: short bars. Any stopped misdelivery is a"
-            " ticket all the same.",
+            "Misdeliveries stopped in the last hour, as a share of the number that pages: twice"
+            " what the endpoint was used to last week. Good: short bars. Any stopped misdelivery is"
+            " a ticket all the same.",
             (
                 Query(
                     "topk(5, max by (endpoint) ("
@@ -202,6 +224,7 @@ TO_WHOM = Row(
             Unit.SHARE,
             limits=Limits(0.5, 1),
             most=1,
+            alerts=("MisdeliveryAboveBaseline",),
         ),
         Panel(
             "Failing open: observed endpoints",
@@ -226,6 +249,11 @@ TO_WHOM = Row(
                 ("Value #A", "Enforced from"),
                 ("Value #B", "Let through"),
             ),
+            alerts=(
+                "ObservedMisdelivery",
+                "ObservingEndsSoon",
+                "ObservingPastItsDate",
+            ),
         ),
     ),
 )
@@ -238,7 +266,8 @@ HOW_FAST = Row(
             Kind.LINES,
             8,
             "What an exchange took less what the upstream took. Good: flat, the 95th percentile"
-            " well under the dashed line, the objective's bound. Dots are exemplars: a click opens the trace.",
+            " well under the dashed line, the objective's bound. Dots are"
+            " exemplars: a click opens the trace.",
             (
                 Query(
                     quantile(0.5, "added_duration_seconds"), "half", Colour.FIRST, exemplars=True
@@ -248,6 +277,7 @@ HOW_FAST = Row(
                 Query("max(privacy_gateway:latency_bound:seconds)", "bound", bound=True),
             ),
             Unit.SECONDS,
+            alerts=("LatencyBudgetBurn",),
         ),
         Panel(
             "Where an exchange's time goes",
@@ -321,6 +351,14 @@ LIMITS = Row(
             Unit.SHARE,
             limits=Limits(0.7, 0.9),
             most=1,
+            alerts=(
+                "SpoolNearLimit",
+                "LogBackpressure",
+                "PolicyStale",
+                "PolicyExpired",
+                "KeysStale",
+                "KeysExpired",
+            ),
         ),
         Panel(
             "In flight",
@@ -341,7 +379,11 @@ LIMITS = Row(
             "Each check, at the gateway where it stands worst. Good: all green, all the time. A gap"
             " is a gateway that could not be scraped.",
             (Query(now("check_ok", by="check", how="min"), "{{check}}"),),
-            alerts=("PrivacyGatewaySelfProofFailing",),
+            alerts=(
+                "NotReady",
+                "NoneReady",
+                "SelfProofFailing",
+            ),
         ),
         Panel(
             "Alerts",
@@ -384,6 +426,10 @@ BENEATH = Row(
                 ("engine", "Engine"),
                 ("revision", "Policy"),
             ),
+            alerts=(
+                "PolicyRevisionsDiffer",
+                "ScrapeFailing",
+            ),
         ),
         Panel(
             "Each step, 95 %",
@@ -404,6 +450,10 @@ BENEATH = Row(
                 Query(now("log_queue_entries"), "waiting", Colour.REDACTED, Unit.COUNT),
             ),
             Unit.SECONDS,
+            alerts=(
+                "LogBackpressure",
+                "LogFailed",
+            ),
         ),
         Panel(
             "What the shadow would change",
@@ -418,6 +468,7 @@ BENEATH = Row(
                 ),
             ),
             Unit.PER_SECOND,
+            alerts=("ShadowDiffers",),
         ),
         Panel(
             "Shadow comparisons",
@@ -426,6 +477,7 @@ BENEATH = Row(
             "Good: agreed. Dropped ones were not compared, because the shadow's queue was full.",
             (Query(rate("shadow_comparisons_total", by="result"), "{{result}}"),),
             Unit.PER_SECOND,
+            alerts=("ShadowNotComparing",),
         ),
         Panel(
             "Policies",
@@ -440,6 +492,7 @@ BENEATH = Row(
                     "rejected: {{stage}}",
                 ),
             ),
+            alerts=("PolicyRejected",),
         ),
         Panel(
             "Keys' age",
@@ -449,6 +502,10 @@ BENEATH = Row(
             " issuer that does not answer.",
             (Query(now("keys_age_seconds", by="issuer", how="max"), "{{issuer}}"),),
             Unit.SECONDS,
+            alerts=(
+                "KeysStale",
+                "KeysExpired",
+            ),
         ),
         Panel(
             "Processes lost",
@@ -460,6 +517,10 @@ BENEATH = Row(
                 Query(per_minute("inspection_worker_restarts_total"), "inspection"),
                 Query(per_minute("policy_restarts_total"), "policy"),
                 Query(per_minute("shadow_restarts_total"), "shadow"),
+            ),
+            alerts=(
+                "PolicyEngineLost",
+                "InspectionWorkersLost",
             ),
         ),
         Panel(
@@ -488,7 +549,8 @@ BENEATH = Row(
             Kind.STACK,
             6,
             "Cores used by the main process and by the processes of each part. Good: well below the"
-            " container's limit, and the main process below one: it can't have more (docs/sizing.md).",
+            " container's limit, and the main process below one: it can't have more"
+            " (docs/sizing.md).",
             (
                 Query(
                     f"sum(rate(process_cpu_seconds_total{{{GATEWAY}}}[$__rate_interval]))", "main"
@@ -529,6 +591,7 @@ BENEATH = Row(
             " ever. Where they appear, the upstream's format changed: adapt the endpoint's body.",
             (Query(per_minute("unattributed_records_total", by="endpoint"), "{{endpoint}}"),),
             Unit.PER_MINUTE,
+            alerts=("UnattributedRecords",),
         ),
         Panel(
             "Spool",
@@ -541,6 +604,7 @@ BENEATH = Row(
                 Query(now("spool_limit_bytes"), "limit", bound=True),
             ),
             Unit.BYTES,
+            alerts=("SpoolNearLimit",),
         ),
     ),
     height=6,
