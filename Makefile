@@ -2,6 +2,8 @@
 # make test   everything the tests need, and all of them
 # make check  what CI runs before the tests
 # make bench  the gateway beside a raw pass-through and nginx, in one run
+# make sizing what an export costs in processor time and memory, and docs/sizing.md from it
+# make dashboard   the Grafana dashboard's JSON (make dashboard PICTURE=1: and docs/dashboard.png)
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +12,7 @@ TOOLS ?= $(CURDIR)/.tools/bin
 OPA_VERSION := v1.21.3
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: demo test check bench venv tools lock format clean
+.PHONY: demo test check bench sizing dashboard venv tools lock format clean
 
 demo: $(VENV)/ready
 	@$(BIN)/privacy-gateway demo $(if $(SERVE),--serve)
@@ -28,6 +30,12 @@ check: $(VENV)/ready tools
 
 bench: $(VENV)/ready
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+sizing: $(VENV)/ready
+	$(BIN)/python -m bench.sizing $(if $(QUICK),--quick)
+
+dashboard: $(VENV)/ready
+	$(BIN)/python -m dashboards $(if $(PICTURE),--picture docs/dashboard.png)
 
 venv: $(VENV)/ready
 

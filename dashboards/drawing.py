@@ -11,7 +11,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LinearLocator, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from dashboards.answers import Model, Series
 from dashboards.units import written
@@ -177,7 +177,8 @@ def _scales(axes: Axes, unit: str, span: tuple[float, float], *, grid: bool = Tr
     axes.set_ylim(0, 1.05 * top if top > 0 else 1)
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, unit)))
-    axes.xaxis.set_major_locator(LinearLocator(5))
+    start, end = span
+    axes.set_xticks([start + (end - start) * share for share in (0.1, 0.3, 0.5, 0.7, 0.9)])
     axes.xaxis.set_major_formatter(FuncFormatter(_clock))
     axes.tick_params(labelsize=7.5, colors=PALE, length=0, pad=3)
     axes.set_axisbelow(True)

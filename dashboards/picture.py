@@ -92,7 +92,7 @@ def _head(figure: Figure, board: Model, span: tuple[float, float]) -> None:
     axes.set_xlim(0, WIDE)
     axes.set_ylim(TOP, 0)
     axes.text(16, 24, board["title"], fontsize=14, color=INK, va="center", weight="bold")
-    axes.text(190, 25, board["description"], fontsize=10.5, color=PALE, va="center")
+    axes.text(210, 25, board["description"], fontsize=10.5, color=PALE, va="center")
     times = [datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S") for at in span]
     axes.text(WIDE - 16, 24, f"{times[0]} to {times[1]} UTC", fontsize=10, color=INK,
               va="center", ha="right")  # fmt: skip

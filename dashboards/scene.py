@@ -146,7 +146,7 @@ async def stage(folder: Path, gateways: int = 2) -> AsyncIterator[Scene]:
             scene.gateways.append(await stack.enter_async_context(running(scene.configs[-1])))
         targets = {"privacy-gateway": [each.admin for each in scene.gateways]}
         scene.prometheus = await stack.enter_async_context(
-            Prometheus(folder / "prometheus", targets, _quick_rules(folder))
+            Prometheus(folder / "prometheus", targets, quick_rules(folder))
         )
         yield scene
 
@@ -171,7 +171,7 @@ def _configured(scene: Scene, number: int, upstream: str) -> Path:
     )  # fmt: skip
 
 
-def _quick_rules(folder: Path) -> list[Path]:
+def quick_rules(folder: Path) -> list[Path]:
     """The rules that ship, evaluated every second: nobody waits a minute for a picture."""
     quick = []
     for path in sorted(RULES.glob("*.yaml")):

@@ -333,8 +333,9 @@ LIMITS = Row(
             "Share of each limit",
             Kind.BARS,
             6,
-            "The fullest gateway's share of each limit. At the limit exchanges are refused, never"
-            " released: a full spool or log queue, a policy or keys too old, no descriptors left.",
+            "The fullest gateway's share of each limit. Good: short bars. At the limit exchanges are"
+            " refused, never released: a full spool or log queue, a policy or keys too old, no"
+            " descriptors left.",
             (
                 Query(share("spool_bytes", "spool_limit_bytes"), "spool"),
                 Query(share("log_queue_entries", "log_queue_limit_entries"), "log queue"),
