@@ -128,7 +128,10 @@ def endpoints() -> list[dict[str, Any]]:
 
 @asynccontextmanager
 async def stage(folder: Path, gateways: int = 2) -> AsyncIterator[Scene]:
-    """Everything started, ready and scraped every second, with the rules that ship."""
+    """Everything started, ready and scraped every second, with the rules that ship.
+
+    Without native histograms, as most servers are: one of before 2.45 has either kind, not both.
+    """
     issuer = TestIssuer()
     async with AsyncExitStack() as stack:
         upstream = Upstream()
@@ -146,7 +149,9 @@ async def stage(folder: Path, gateways: int = 2) -> AsyncIterator[Scene]:
             scene.gateways.append(await stack.enter_async_context(running(scene.configs[-1])))
         targets = {"privacy-gateway": [each.admin for each in scene.gateways]}
         scene.prometheus = await stack.enter_async_context(
-            Prometheus(folder / "prometheus", targets, quick_rules(folder))
+            Prometheus(
+                folder / "prometheus", targets, quick_rules(folder), features="exemplar-storage"
+            )
         )
         yield scene
 

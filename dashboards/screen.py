@@ -333,7 +333,7 @@ LIMITS = Row(
             "Share of each limit",
             Kind.BARS,
             6,
-            "The fullest gateway's share of each limit. Good: short bars. At the limit exchanges are"
+            "The fullest gateway's share of each limit. Good: short bars. At a limit exchanges are"
             " refused, never released: a full spool or log queue, a policy or keys too old, no"
             " descriptors left.",
             (
@@ -393,8 +393,9 @@ LIMITS = Row(
             "What is firing now. A click on a name opens its runbook. Good: an empty table.",
             (
                 Query(
-                    'count by (alertname, severity, endpoint) (ALERTS{alertname=~"PrivacyGateway.*"'
-                    ',alertstate="firing",job=~"$job"})',
+                    "count by (alertname, severity, endpoint) (ALERTS{"
+                    'alertname=~"PrivacyGateway.*",alertstate="firing",'
+                    'job=~"$job",namespace=~"$namespace",endpoint=~"$endpoint|"})',
                     may_be_empty="No alert fires: all is well.",
                 ),
             ),
