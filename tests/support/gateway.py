@@ -192,13 +192,15 @@ def configuration(
 
 
 @asynccontextmanager
-async def running(config: Path, *, ready: bool = True) -> AsyncIterator[RunningGateway]:
+async def running(
+    config: Path, *, ready: bool = True, module: str = "gateway"
+) -> AsyncIterator[RunningGateway]:
     """Start a gateway, wait until it is ready, end it with the block."""
     folder = config.parent
     async with AsyncExitStack() as stack:
         with (folder / "stderr").open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gateway", "run", "--config", str(config),
+                sys.executable, "-m", module, "run", "--config", str(config),
                 stdout=asyncio.subprocess.PIPE, stderr=stderr, cwd=REPOSITORY,
             )  # fmt: skip
         assert process.stdout
