@@ -175,10 +175,12 @@ def _scales(axes: Axes, unit: str, span: tuple[float, float], *, grid: bool = Tr
     axes.set_xlim(*span)
     _, top = axes.get_ylim()
     axes.set_ylim(0, 1.05 * top if top > 0 else 1)
-    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_yticks(_round_values(axes.get_ylim()[1], unit))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, unit)))
     start, end = span
-    axes.set_xticks([start + (end - start) * share for share in (0.1, 0.3, 0.5, 0.7, 0.9)])
+    narrow = axes.bbox.width < 320
+    shares = (0.16, 0.5, 0.84) if narrow else (0.1, 0.3, 0.5, 0.7, 0.9)
+    axes.set_xticks([start + (end - start) * share for share in shares])
     axes.xaxis.set_major_formatter(FuncFormatter(_clock))
     axes.tick_params(labelsize=7.5, colors=PALE, length=0, pad=3)
     axes.set_axisbelow(True)
@@ -186,6 +188,16 @@ def _scales(axes: Axes, unit: str, span: tuple[float, float], *, grid: bool = Tr
         spine.set_visible(False)
     if grid:
         axes.grid(color=GRID, linewidth=0.8)
+
+
+def _round_values(top: float, unit: str) -> list[float]:
+    """Some four, up to the top of the axis; bytes are round in powers of 1,024."""
+    size = 1.0
+    if unit in ("bytes", "Bps"):
+        while top / size >= 1024:
+            size *= 1024
+    ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(0, top / size)
+    return [float(tick) * size for tick in ticks if tick * size <= top]
 
 
 def _legend(

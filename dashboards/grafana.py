@@ -156,6 +156,8 @@ def _panel(panel: Panel) -> _AnyPanel:
     made.targets([_target(panel, number) for number in range(len(panel.queries))])
     made.links([_runbook(name) for name in panel.alerts])
     made.unit(panel.unit).thresholds(thresholds(panel.limits))
+    if panel.unit is Unit.SHARE:
+        made.decimals(1)
     if panel.most is not None:
         made.max(panel.most)
     for number, query in enumerate(panel.queries):
@@ -334,6 +336,3 @@ def _table(panel: Panel) -> table.Panel:
             headings["alertname"], [models.DynamicConfigValue(id_val="links", value=[runbook])]
         )
     return made
-
-
-__all__ = ["COLUMNS", "Unit", "instant", "letter", "placed", "rendered"]

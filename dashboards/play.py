@@ -26,7 +26,7 @@ USUAL = {
     "big": 4.0,
     "mixed": 4.0,
     "foreign": 0.6,
-    "broken": 0.8,
+    "broken": 0.1,
     "no token": 2.0,
     "an old token": 0.8,
 }
@@ -43,14 +43,14 @@ async def play(scene: Scene, seconds: float, *, seed: int = 2018) -> None:
         (0.45, lambda: _issuer(scene, answers=True)),
         (0.55, lambda: _release_policy(scene.folder / "policies")),
         (0.60, lambda: _slow(scene, 0.25)),
-        (0.80, lambda: _slow(scene, 0.004)),
-        (0.85, lambda: scene.restart(1)),
+        (0.75, lambda: _slow(scene, 0.004)),
+        (0.80, lambda: scene.restart(1)),
     ]
     async with asyncio.TaskGroup() as callers:
         for _ in range(CALLERS):
             callers.create_task(_call(scene, ends))
         for _ in range(4):
-            callers.create_task(_export_much(scene, ends, ends - 0.4 * seconds, 0.2 * seconds))
+            callers.create_task(_export_much(scene, ends, ends - 0.4 * seconds, 0.15 * seconds))
         for share, act in acts:
             await asyncio.sleep(max(0.0, ends - (1 - share) * seconds - time.monotonic()))
             await act()

@@ -4,37 +4,23 @@ Metrics are named without their prefix. Histograms are asked for their classic b
 Prometheus stores; the native ones are there for whoever wants to zoom in.
 """
 
-PREFIX = "privacy_gateway_"
+from gateway.telemetry.catalogue import METRICS, PREFIX
 
 GATEWAY = 'job=~"$job",namespace=~"$namespace",instance=~"$instance"'
 """Whose series: what the variables at the top of the screen choose. A label that is not there
 matches `.*`, so that a Prometheus without namespaces needs no other dashboard."""
 ENDPOINT = 'endpoint=~"$endpoint"'
-PER_ENDPOINT = frozenset(
-    {
-        "added_duration_seconds_bucket",
-        "bytes_total",
-        "exchange_duration_seconds_bucket",
-        "exchange_duration_seconds_count",
-        "exchanges_total",
-        "observed_exchanges_total",
-        "observed_records_total",
-        "observing",
-        "observing_until_timestamp_seconds",
-        "records_total",
-        "shadow_comparisons_total",
-        "shadow_differences_total",
-        "subjects_total",
-        "unattributed_records_total",
-    }
-)
-"""The metrics that know their endpoint, so that the variable chooses among them."""
+_PARTS = ("_bucket", "_sum", "_count")
 
 
 def series(name: str, match: str = "") -> str:
-    """A selector: `series("exchanges_total", 'code="none"')`."""
-    matchers = [GATEWAY, ENDPOINT if name in PER_ENDPOINT else "", match]
-    return f"{PREFIX}{name}{{{','.join(filter(None, matchers))}}}"
+    """A selector: `series("exchanges_total", 'code="none"')`. Raises KeyError for a metric that the
+    gateway doesn't have. One that knows its endpoint is chosen by it, too."""
+    whole = PREFIX + name
+    stems = [whole.removesuffix(part) for part in _PARTS if whole.endswith(part)]
+    metric = METRICS[next((stem for stem in stems if stem in METRICS), whole)]
+    knows = any(label.name == "endpoint" for label in metric.labels)
+    return f"{whole}{{{','.join(filter(None, (GATEWAY, ENDPOINT if knows else '', match)))}}}"
 
 
 def recorded(rule: str, match: str = "") -> str:
@@ -74,9 +60,9 @@ def now(name: str, match: str = "", by: str = "", how: str = "sum") -> str:
     return total(series(name, match), by, how)
 
 
-def quantile(share: float, name: str, by: str = "") -> str:
+def quantile(share: float, name: str, by: str = "", over: str = "$__rate_interval") -> str:
     """Of a histogram in seconds, from its classic buckets."""
-    buckets = rate(f"{name}_bucket", by=f"{by}, le" if by else "le")
+    buckets = total(f"rate({series(f'{name}_bucket')}[{over}])", f"{by}, le" if by else "le")
     return f"histogram_quantile({share:g}, {buckets})"
 
 

@@ -301,10 +301,11 @@ HOW_FAST = Row(
             "Slowest endpoints, added, 95 %",
             Kind.BARS,
             4,
-            "The endpoints to which the gateway adds most. Good: those with the biggest bodies.",
+            "The endpoints to which the gateway adds most, over the time shown. Good: those with"
+            " the biggest bodies.",
             (
                 Query(
-                    f"topk(5, {quantile(0.95, 'added_duration_seconds', by='endpoint')})",
+                    f"topk(5, {quantile(0.95, 'added_duration_seconds', 'endpoint', '$__range')})",
                     "{{endpoint}}",
                 ),
             ),

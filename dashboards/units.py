@@ -25,7 +25,7 @@ def written(value: float, unit: str) -> str:
         case "Bps":
             return _bytes(value) + "/s"
         case "percentunit":
-            return f"{_digits(value * 100)}%"
+            return f"{_digits(round(value * 100, 1))}%"
         case "dateTimeAsIso":
             return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         case "string":

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,13 +131,3 @@ def test_a_legend_is_made_of_labels() -> None:
 
 def test_folded_panels_are_left_out_where_they_are_not_wanted() -> None:
     assert len([*panels(BOARD)]) > len([*panels(BOARD, folded=False)]) == 16
-
-
-def test_the_rules_are_those_that_ship(tmp_path: Path) -> None:
-    from dashboards.scene import RULES, quick_rules
-
-    quick = quick_rules(tmp_path)
-    assert [path.name for path in quick] == [path.name for path in sorted(RULES.glob("*.yaml"))]
-    for path in quick:
-        assert "interval: 1s" in path.read_text() or "interval" not in path.read_text()
-        assert path.read_text().count("expr:") == (RULES / path.name).read_text().count("expr:")

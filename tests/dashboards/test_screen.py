@@ -1,23 +1,21 @@
 """Every name on the screen exists: metrics and labels, recording rules, alerts, runbooks."""
 
-import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from gateway.telemetry.catalogue import METRICS, Kind
-from ruamel.yaml import YAML
 
-from dashboards.grafana import ALERTS
+from dashboards.grafana import ALERTS as PREFIX
 from dashboards.panels import Panel
+from dashboards.queries import series
 from dashboards.screen import MOMENTS, ROWS, VARIABLES
+from gateway.telemetry.catalogue import METRICS
+from gateway.telemetry.metric import Kind
 from tests.conftest import REPOSITORY
+from tests.support.promql import names
+from tests.support.rules import ALERTS, RECORDING, rules
 
-RULES = REPOSITORY / "helm" / "privacy-gateway" / "files" / "rules"
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 TARGET_LABELS = {"job", "namespace", "instance"}
-_NAME = re.compile(r"\b((?:\w+:)?privacy_gateway[\w:]*|process_\w+)\s*(\{[^}]*\})?")
-_LABEL = re.compile(r"(\w+)(?:=~|!~|!=|=)\"([^\"]*)\"")
 
 
 def every_panel() -> list[Panel]:
@@ -31,15 +29,6 @@ def expressions() -> Iterator[str]:
     yield from (variable.metric for variable in VARIABLES)
 
 
-def rules() -> list[dict[str, Any]]:
-    return [
-        rule
-        for path in sorted(RULES.glob("*.yaml"))
-        for group in YAML(typ="safe").load(path)["groups"]
-        for rule in group["rules"]
-    ]
-
-
 def base(name: str) -> tuple[str, set[str]]:
     """A metric in the catalogue, and the labels that its series have on top."""
     for tail in ("_bucket", "_sum", "_count"):
@@ -51,35 +40,44 @@ def base(name: str) -> tuple[str, set[str]]:
 
 @pytest.mark.parametrize("expression", sorted(set(expressions())))
 def test_every_metric_and_label_exists_in_the_code_or_in_the_rules(expression: str) -> None:
-    recorded = {rule["record"] for rule in rules() if "record" in rule}
-    found = _NAME.findall(expression)
-    assert found or expression.startswith(("count by", "ALERTS"))
-    for name, selector in found:
-        matched = dict(_LABEL.findall(selector))
-        if ":" in name:
-            assert name in recorded, name
+    recorded = {rule.name for rule in rules(RECORDING)}
+    known_labels = set(TARGET_LABELS)
+    named = names(expression)
+    assert named.selectors
+    for selector in named.selectors:
+        if selector.metric in recorded or selector.metric == "ALERTS":
+            known_labels |= {"slo", "endpoint", "alertname", "severity"}
             continue
-        stem, more = base(name)
-        assert stem in METRICS, name
+        stem, more = base(selector.metric)
+        assert stem in METRICS, selector.metric
         labels = {label.name: label for label in METRICS[stem].labels}
-        assert set(matched) <= set(labels) | more | TARGET_LABELS, name
-        for label, value in matched.items():
-            known = labels.get(label)
-            if known and known.values and not known.source and "$" not in value:
-                assert set(value.split("|")) <= set(known.values), f"{name}: {label}={value}"
+        known_labels |= {*labels, *more}
+        for matcher in selector.matchers:
+            assert matcher.label in {*labels, *more, *TARGET_LABELS}, selector
+            known = labels.get(matcher.label)
+            if known and not known.source and not matcher.value.startswith("$"):
+                assert set(matcher.value.split("|")) <= set(known.values), selector
+    assert named.labels <= known_labels
+
+
+def test_a_metric_that_the_gateway_does_not_have_is_an_error() -> None:
+    assert series("added_duration_seconds_bucket").endswith('endpoint=~"$endpoint"}')
+    assert "endpoint" not in series("spool_bytes")
+    with pytest.raises(KeyError, match="privacy_gateway_spools"):
+        series("spools")
 
 
 @pytest.mark.parametrize("panel", every_panel(), ids=lambda panel: panel.title)
 def test_every_alert_of_a_panel_exists_and_has_its_runbook(panel: Panel) -> None:
-    known = {rule["alert"] for rule in rules() if "alert" in rule}
+    known = {rule.name for rule in rules(ALERTS)}
     for alert in panel.alerts:
-        assert ALERTS + alert in known
-        assert (RUNBOOKS / f"{ALERTS}{alert}.md").is_file()
+        assert PREFIX + alert in known
+        assert (RUNBOOKS / f"{PREFIX}{alert}.md").is_file()
 
 
 def test_every_alert_that_pages_is_on_a_panel() -> None:
-    pages = {rule["alert"] for rule in rules() if rule.get("labels", {}).get("severity") == "page"}
-    shown = {ALERTS + alert for panel in every_panel() for alert in panel.alerts}
+    pages = {rule.name for rule in rules(ALERTS) if rule.labels["severity"] == "page"}
+    shown = {PREFIX + alert for panel in every_panel() for alert in panel.alerts}
     assert pages <= shown, "say at which panel one sees it"
 
 
