@@ -9,9 +9,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from gateway.telemetry.catalogue import METRICS
-from gateway.telemetry.histogram import CLASSIC
-from gateway.telemetry.metric import Kind
 
 from gateway.errors import (
     BadRequest,
@@ -22,6 +19,9 @@ from gateway.errors import (
     Unauthenticated,
     UpstreamError,
 )
+from gateway.telemetry.catalogue import METRICS
+from gateway.telemetry.histogram import CLASSIC
+from gateway.telemetry.metric import Kind
 from tests.conftest import missing
 from tests.support.promql import Matcher, Selector, names
 from tests.support.rules import ALERTS, RECORDING, Rule, load, rules, scaled
@@ -184,7 +184,7 @@ def exposed(selector: Selector) -> None:
     labels = {label.name: label for label in metric.labels}
     for matcher in selector.matchers:
         if matcher == Matcher("exported_endpoint", "!=", ""):
-            continue  # what a scrape without honor_labels makes of it
+            continue  # what a scrape without honor_labels makes of ours
         if matcher.label == "le":
             assert float(matcher.value) in CLASSIC
             continue
