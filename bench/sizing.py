@@ -43,8 +43,8 @@ SIZES = {"2k": 2_000, "100k": 100_000, "1m": 1_000_000, "10m": 10_000_000, "200m
 TOGETHER = (1, 8, 32)
 MOST_HELD, MOST_HELD_QUICKLY = 2 * 10**9, 4 * 10**8
 """Bytes in flight at once, beyond which a cell is left out: it would only measure the disk."""
-ENOUGH = 40_000_000
-"""Bytes that a cell asks for at least, where that is not more than a thousand exports."""
+ENOUGH, MANY = 20_000_000, 400
+"""Bytes that a cell asks for, in no more than so many exports; and at least one for each caller."""
 _TICK = os.sysconf("SC_CLK_TCK")
 _LOOK = 0.05
 console = Console()
@@ -75,7 +75,7 @@ class Peaks:
 
 def measure(pid: int, url: str, token: str, size: int, together: int) -> tuple[int, float, Peaks]:
     """Ask for a body, so many at once; returns how many, their processor time, the peaks."""
-    each = max(1, min(1000, ENOUGH // size) // together)
+    each = max(1, min(MANY, ENOUGH // size) // together)
     with watched(pid) as peaks:
         before = processor(pid)
         callers = [
@@ -156,7 +156,7 @@ def fill(folder: Path) -> dict[str, int]:
     for name, size in SIZES.items():
         path = folder / f"{name}.json"
         path.write_bytes(bodies.orders(size))
-        bodies.lines(folder / f"{name}.ndjson", size, block=min(3_000, max(1, size // 300)))
+        bodies.lines(folder / f"{name}.ndjson", size, block=min(3_000, max(1, size // 3_000)))
         _rows(folder / f"{name}.csv", size)
         samples = min(60_000, size // 2)
         bodies.archive(folder / f"{name}.zip", max(1, size // (samples + 200)), samples)

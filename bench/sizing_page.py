@@ -140,7 +140,9 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _size(count: int) -> str:
     for size, name in ((10**6, "MB"), (10**3, "KB")):
         if count >= size / 2:
-            return f"{_number(count / size)} {name}"
+            return (
+                f"{count / size:.2g} {name}" if count < 100 * size else f"{count / size:.0f} {name}"
+            )
     return f"{count} bytes"
 
 

@@ -42,7 +42,7 @@ async def _draw(target: Path, seconds: float) -> None:
             await play(scene, seconds)
             await scene.scraped()
             end = time.time()
-            view = View(range=end - begin, step=2, scrape=1)
+            view = View(range=end - begin, step=4, scrape=1)
             answers, moments = await answered(board, scene.prometheus, view, end)
     drawn(board, answers, moments, (begin, end), target)
 

@@ -293,22 +293,26 @@ def table(figure: Figure, place: Place, panel: Model, series: Sequence[Series]) 
         heading = f"Value #{each.ref}" if several else "Value"
         unit = property_of(panel, headings.get(heading, ""), "unit", "short")
         line[heading] = written(each.values[-1], unit)
+    rows = list(lines.values())
+    for order in panel["options"].get("sortBy", ()):
+        (name,) = (name for name, shown in headings.items() if shown == order["displayName"])
+        rows.sort(key=lambda line: line.get(name, ""))
     axes = place.axes(figure)
     axes.axis("off")
     axes.set_xlim(0, 1)
     axes.set_ylim(place.height, 0)
-    starts = _columns([[line.get(name, "") for name in headings] for line in lines.values()],
+    starts = _columns([[line.get(name, "") for name in headings] for line in rows],
                       list(headings.values()))  # fmt: skip
     for x, heading in zip(starts, headings.values(), strict=True):
         axes.text(x, 10, heading, fontsize=8.5, color=PALE, va="center", weight="bold")
     axes.plot([0, 1], [21, 21], color=GRID, linewidth=1)
     fitting = int((place.height - 24) // 19)
-    for row, line in enumerate(list(lines.values())[:fitting]):
+    for row, line in enumerate(rows[:fitting]):
         for x, name in zip(starts, headings, strict=True):
             linked = name == "alertname"
             axes.text(x, 32 + row * 19, line.get(name, ""), fontsize=8.5, va="center",
                       color="#0072B2" if linked else INK)  # fmt: skip
-    if not lines:
+    if not rows:
         axes.text(0.5, place.height / 2, "none", fontsize=10, color=PALE, ha="center")
 
 

@@ -330,6 +330,8 @@ def _table(panel: Panel) -> table.Panel:
             made.override_by_name(
                 headings[f"Value #{letter(number)}"], [*_properties(panel, query)]
             )
+    if "severity" in headings:  # page before ticket, also by the alphabet
+        made.sort_by([common.TableSortByFieldState().display_name(headings["severity"])])
     if "alertname" in headings:
         runbook = {"title": "Runbook", "url": "${runbooks}/${__value.raw}.md", "targetBlank": True}
         made.override_by_name(

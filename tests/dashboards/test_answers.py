@@ -11,6 +11,7 @@ import pytest_asyncio
 from dashboards.answers import ask, named, panels
 from dashboards.grafana import rendered
 from dashboards.interpolation import View
+from dashboards.play import play
 from dashboards.scene import Scene, stage
 from dashboards.screen import ROWS, VARIABLES
 
@@ -120,6 +121,18 @@ async def test_the_screen_tells_what_was_played(scene: Scene) -> None:
     assert all(shown["Must be nought", name] == 0 for name in ("bytes uninspected",))
     assert ("Failing open: observed endpoints", "endpoint=profile") in shown
     assert shown["Checks behind /readyz", "self_proof"] == 1
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_incident_is_played_and_seen(scene: Scene) -> None:
+    """The picture's play, in three seconds. It ends with another gateway in the place of one."""
+    before = [gateway.process.pid for gateway in scene.gateways]
+    await play(scene, 3.0)
+    await scene.scraped()
+    after = [gateway.process.pid for gateway in scene.gateways]
+    assert before[0] == after[0] and before[1] != after[1]
+    activated = await scene.prometheus.query("privacy_gateway_policy_info")
+    assert any("shipped-2" in sample.labels["revision"] for sample in activated)
 
 
 def test_a_legend_is_made_of_labels() -> None:
