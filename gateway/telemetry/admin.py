@@ -8,15 +8,22 @@ makes nothing unready, as that an endpoint is only observed.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.telemetry.exposition import choose
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.exposition import Format, choose
+from gateway.telemetry.metrics import Reading
 from gateway.telemetry.readings import checks as check_readings
+
+
+class Metrics(Protocol):
+    """What is scraped: everything that is measured here, and `more` of whoever serves it."""
+
+    def render(self, exposition: Format, more: Iterable[Reading]) -> bytes: ...
+
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 Details = Callable[[], Mapping[str, Any]]

@@ -61,13 +61,14 @@ EXCHANGES = _counter(
     "exchanges",
     "Exchanges ended, by what the policy said and why they were refused (code none: released).",
     "code blocked_by_policy is a misdelivery that was stopped: above its baseline, page. "
-    "Other codes: docs/architecture.md, or the decision log's note.",
+    "Runbook PrivacyGatewayMisdeliveryStopped. Other codes: the decision log's note.",
     _ENDPOINT, _FORMAT, _EFFECT, _CODE,
 )  # fmt: skip
 RECORDS = _counter(
     "records",
     "Records seen in responses, by where they went; seen = released + redacted + blocked.",
-    "A jump of redacted or blocked: an upstream mixes people up, see the decision log.",
+    "A jump of redacted or blocked: an upstream mixes people up, see the decision log. "
+    "Runbook PrivacyGatewayBlockRateJump.",
     _ENDPOINT, _FORMAT, Label("went", ("seen", "released", "redacted", "blocked")),
 )  # fmt: skip
 SUBJECTS = _counter(
@@ -85,18 +86,20 @@ BYTES = _counter(
 UNATTRIBUTED_RECORDS = _counter(
     "unattributed_records",
     "Records in which no owner was found where the configuration looks for one.",
-    "Appearing where there were none: the upstream's format changed, adapt the endpoint's body.",
+    "Appearing where there were none: the upstream's format changed, adapt the endpoint's body. "
+    "Runbook PrivacyGatewayUnattributedRecords.",
     _ENDPOINT, _FORMAT,
 )  # fmt: skip
 UNINSPECTED_BYTES = _counter(
     "uninspected_bytes",
     "Bytes received that no parser accounted for in a released body.",
-    "Must stay 0: page, and stop the endpoint.",
+    "Must stay 0: page, and stop the endpoint. Runbook PrivacyGatewayUninspectedBytes.",
 )
 OBSERVED_EXCHANGES = _counter(
     "observed_exchanges",
     "Exchanges released whole against the policy, by what it would have done: onboarding.",
-    "Mend the policy or the configuration until none comes, then enforce.",
+    "Mend the policy or the configuration until none comes, then enforce. "
+    "Runbook PrivacyGatewayObservedMisdelivery.",
     _NAMED_ENDPOINT, _WOULD,
 )  # fmt: skip
 OBSERVED_RECORDS = _counter(
@@ -120,7 +123,8 @@ EXCHANGE_DURATION = _histogram(
 ADDED_DURATION = _histogram(
     "added_duration_seconds",
     "What the gateway itself adds to an answered exchange: all its steps but the upstream's.",
-    "The latency that is ours; slow: see step_duration_seconds and event_loop_lag_seconds.",
+    "The latency that is ours; slow: see step_duration_seconds and event_loop_lag_seconds. "
+    "Runbook PrivacyGatewayLatencyBudgetBurn.",
     _NAMED_ENDPOINT,
 )
 IN_FLIGHT_EXCHANGES = _gauge(
@@ -145,7 +149,7 @@ ENDPOINT_INFO = _gauge(
 OBSERVING = _gauge(
     "observing",
     "1 while the policy of an endpoint is recorded and not enforced.",
-    "1 is failing open: it must end on its date.",
+    "1 is failing open: it must end on its date. Runbook PrivacyGatewayObservingPastItsDate.",
     _NAMED_ENDPOINT,
 )
 OBSERVING_UNTIL = _gauge(
@@ -158,7 +162,9 @@ OBSERVING_UNTIL = _gauge(
 # --- whether it can work ------------------------------------------------------------------------
 
 BUILD_INFO = _gauge("build_info", "The running version.", "", Label("version", (), "versions"))
-READY = _gauge("ready", "1 if /readyz answers 200.", "0: see check_ok.")
+READY = _gauge(
+    "ready", "1 if /readyz answers 200.", "0: see check_ok. Runbook PrivacyGatewayNotReady."
+)
 CHECK_OK = _gauge(
     "check_ok",
     "1 if this check of /readyz holds.",
@@ -168,7 +174,8 @@ CHECK_OK = _gauge(
 SELF_PROOFS = _counter(
     "self_proofs",
     "Self-proofs played: a planted foreign record was blocked and an own one passed, or not.",
-    "failed: page, the policy would let a stranger's record pass or the gateway can't tell.",
+    "failed: page, the policy would let a stranger's record pass or the gateway can't tell. "
+    "Runbook PrivacyGatewaySelfProofFailing.",
     Label("result", ("passed", "failed")),
 )
 EVENT_LOOP_LAG = _gauge(
@@ -182,7 +189,8 @@ EVENT_LOOP_LAG = _gauge(
 SPOOL_BYTES = _gauge(
     "spool_bytes",
     "Bytes of responses held on disk.",
-    "Near spool_limit_bytes: exports are refused with spool_full.",
+    "Near spool_limit_bytes: exports are refused with spool_full. "
+    "Runbook PrivacyGatewaySpoolNearLimit.",
 )
 SPOOL_LIMIT = _gauge("spool_limit_bytes", "The most the spool may hold (spool.limit).")
 SPOOL_FILES = _gauge("spool_files", "Responses held on disk.")
@@ -193,7 +201,7 @@ LOG_BYTES = _gauge(
 LOG_QUEUE = _gauge(
     "log_queue_entries",
     "Log entries waiting to be durable.",
-    "Near log_queue_limit_entries: the disk is too slow.",
+    "Near log_queue_limit_entries: the disk is too slow. Runbook PrivacyGatewayLogBackpressure.",
 )
 LOG_QUEUE_LIMIT = _gauge(
     "log_queue_limit_entries",
@@ -202,7 +210,7 @@ LOG_QUEUE_LIMIT = _gauge(
 LOG_FAILED = _gauge(
     "log_failed",
     "1 while the decision log can't be written.",
-    "1: page, every export is refused.",
+    "1: page, every export is refused. Runbook PrivacyGatewayLogFailed.",
 )
 LOG_SYNCS = _counter("log_syncs", "Groups of log entries made durable.")
 LOG_SYNC_DURATION = _histogram(
@@ -213,7 +221,8 @@ LOG_SYNC_DURATION = _histogram(
 LOG_UNRECORDED = _counter(
     "log_unrecorded_entries",
     "Refused exchanges that the log could not record.",
-    "Above 0: the log says where the gap is; find out why the disk failed.",
+    "Above 0: the log says where the gap is; find out why the disk failed. "
+    "Runbook PrivacyGatewayLogUnrecorded.",
 )
 INSPECTION_WORKERS = _gauge(
     "inspection_workers_ready",
@@ -223,7 +232,8 @@ INSPECTION_WORKERS = _gauge(
 INSPECTION_RESTARTS = _counter(
     "inspection_worker_restarts",
     "Inspecting processes lost.",
-    "A body that kills its reader: see the exchanges with inspection_failed.",
+    "A body that kills its reader: see the exchanges with inspection_failed. "
+    "Runbook PrivacyGatewayInspectionWorkersLost.",
 )
 INSPECTION_JOBS = _gauge(
     "inspection_jobs",
@@ -245,7 +255,8 @@ POLICY_ACTIVATED = _gauge(
 POLICY_AGE = _gauge(
     "policy_age_seconds",
     "Since its source confirmed the active policy.",
-    "Near policy_max_age_seconds: mend the bundle server, or every export is refused.",
+    "Near policy_max_age_seconds: mend the bundle server, or every export is refused. "
+    "Runbook PrivacyGatewayPolicyStale.",
 )
 POLICY_MAX_AGE = _gauge(
     "policy_max_age_seconds", "When a policy stops counting (policy.delivery.max_age)."
@@ -254,13 +265,15 @@ POLICY_ACTIVATIONS = _counter("policy_activations", "Policies that went live.")
 POLICY_REJECTIONS = _counter(
     "policy_rejections",
     "Policies that did not go live, by how far they came. The one before stays.",
-    "Above 0: the log line policy rejected says why; proof: the candidate releases to strangers.",
+    "Above 0: the log line policy rejected says why; proof: the candidate releases to strangers. "
+    "Runbook PrivacyGatewayPolicyRejected.",
     Label("stage", (*Stage,)),
 )
 POLICY_RESTARTS = _counter(
     "policy_restarts",
     "Policy processes lost.",
-    "A rule that runs away: see the exchanges with policy_timeout.",
+    "A rule that runs away: see the exchanges with policy_timeout. "
+    "Runbook PrivacyGatewayPolicyEngineLost.",
 )
 POLICY_WAITING = _gauge(
     "policy_questions_waiting",
@@ -277,13 +290,14 @@ KEYS_IGNORED = _gauge(
 KEYS_LIVE = _gauge(
     "keys_live",
     "1 if an issuer's keys were read recently enough to count.",
-    "0: its callers are refused with keys_unavailable.",
+    "0: its callers are refused with keys_unavailable. Runbook PrivacyGatewayKeysExpired.",
     _ISSUER,
 )
 KEYS_AGE = _gauge(
     "keys_age_seconds",
     "Since an issuer's keys were last read.",
-    "Near keys_max_age_seconds: reach its JWKS again, or its callers are refused.",
+    "Near keys_max_age_seconds: reach its JWKS again, or its callers are refused. "
+    "Runbook PrivacyGatewayKeysStale.",
     _ISSUER,
 )
 KEYS_MAX_AGE = _gauge(
@@ -295,7 +309,8 @@ KEYS_MAX_AGE = _gauge(
 SHADOW_COMPARISONS = _counter(
     "shadow_comparisons",
     "Decisions that the shadow was to be compared with.",
-    "differed: the candidate would change something, see the log line the shadow differs.",
+    "differed: the candidate would change something, see the log line the shadow differs. "
+    "Runbook PrivacyGatewayShadowDiffers.",
     _NAMED_ENDPOINT, Label("result", ("agreed", "differed", "failed", "dropped")),
 )  # fmt: skip
 SHADOW_DIFFERENCES = _counter(
@@ -315,7 +330,7 @@ SHADOW_RESTARTS = _counter("shadow_restarts", "The shadow's processes lost.", "A
 SHADOW_READY = _gauge(
     "shadow_ready",
     "1 while there is a shadow to compare with.",
-    "0: nothing is compared, /readyz says why.",
+    "0: nothing is compared, /readyz says why. Runbook PrivacyGatewayShadowNotComparing.",
 )
 SHADOW_WAITING = _gauge("shadow_waiting", "Decisions that wait to be compared.")
 SHADOW_INFO = _gauge("shadow_info", "The shadow's policy, as a label.", "", _REVISION)

@@ -5,11 +5,12 @@
 of the same cluster.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, TypeVar
 
-from gateway.telemetry.histogram import Histogram
+from gateway.telemetry.histogram import Exemplar, Histogram
 from gateway.telemetry.metric import Metric
 
 
@@ -21,6 +22,31 @@ class Family:
     metric: Metric
     series: Iterable[tuple[tuple[str, ...], float]] = ()
     histograms: Iterable[tuple[tuple[str, ...], Histogram]] = ()
+
+
+Written = TypeVar("Written", str, bytes)
+
+
+class Kept(Generic[Written]):
+    """Exemplars as they were written: few are new at a scrape, and all of them cost more than the
+    numbers do."""
+
+    def __init__(self, write: Callable[[Exemplar], Written]) -> None:
+        self._write: Callable[[Exemplar], Written] = write
+        self._known: dict[tuple[str, tuple[str, ...]], dict[int, tuple[Exemplar, Written]]] = {}
+
+    def of(
+        self, key: tuple[str, tuple[str, ...]], histogram: Histogram
+    ) -> Iterator[tuple[int, Written]]:
+        """The exemplars of one histogram, by bucket. `key` is its metric and labels."""
+        if not histogram.exemplars:
+            return
+        known = self._known.setdefault(key, {})
+        for bucket, exemplar in histogram.exemplars.items():
+            kept = known.get(bucket)
+            if kept is None or kept[0] is not exemplar:
+                kept = known[bucket] = (exemplar, self._write(exemplar))
+            yield bucket, kept[1]
 
 
 class Format(StrEnum):

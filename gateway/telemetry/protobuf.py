@@ -11,8 +11,9 @@ https://protobuf.dev/programming-guides/encoding/
 import math
 import struct
 from collections.abc import Iterable
+from functools import cache
 
-from gateway.telemetry.exposition import Family
+from gateway.telemetry.exposition import Family, Kept
 from gateway.telemetry.histogram import CLASSIC, SCHEMA, ZERO_THRESHOLD, Exemplar, Histogram
 from gateway.telemetry.metric import Kind, Metric
 
@@ -28,12 +29,9 @@ def varint(value: int) -> bytes:
     """An unsigned integer, seven bits a byte."""
     if value < 0x80:
         return _BYTES[value]
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+    if value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    return bytes((value & 0x7F | 0x80,)) + varint(value >> 7)
 
 
 def zigzag(value: int) -> bytes:
@@ -54,16 +52,30 @@ def _pair(name: str, value: str) -> bytes:
     return _field(1, _field(1, name.encode()) + _field(2, value.encode()))
 
 
-_ENDS = tuple(b"\x11" + _double(bound) for bound in (*CLASSIC, math.inf))
-_LAYOUT = b"\x28" + zigzag(SCHEMA) + b"\x31" + _double(ZERO_THRESHOLD)
-"""In a Histogram: schema (5) and zero_threshold (6)."""
+_TOTALS = b"\x08%b\x11%b"
+"""In a Histogram: sample_count (1) and sample_sum (2)."""
+_BUCKETS = b"".join(
+    b"\x1a%b\x08%b\x11" + _double(bound).replace(b"%", b"%%") + b"%b"
+    for bound in (*CLASSIC, math.inf)
+)
+"""Then bucket (3): its length, cumulative_count (1), upper_bound (2), and an exemplar (3)."""
+_BUCKET = 10
+"""The length of a bucket without its count and its exemplar."""
+_LAYOUT = b"\x28" + zigzag(SCHEMA) + b"\x31" + _double(ZERO_THRESHOLD) + b"\x38"
+"""Then schema (5) and zero_threshold (6), and where zero_count (7) begins."""
+_TRACE = b"\x0a\x2c" + _field(1, b"trace_id") + b"\x12\x20"
+"""A LabelPair up to its 32 hex digits."""
+
+
+Key = tuple[str, tuple[str, ...]]
 
 
 class Protobuf:
     """Writes scrapes; keeps what stays the same from one to the next."""
 
     def __init__(self) -> None:
-        self._begun: dict[tuple[str, tuple[str, ...]], bytes] = {}
+        self._begun: dict[Key, bytes] = {}
+        self._exemplars: Kept[bytes] = Kept(_exemplar)
 
     def render(self, families: Iterable[Family]) -> bytes:
         return b"".join(map(self._family, families))
@@ -86,7 +98,8 @@ class Protobuf:
             start = begun.get(key)
             if start is None:
                 start = begun[key] = _labels(metric, labels)
-            parts.append(_field(4, start + _field(7, _histogram(histogram))))
+            exemplars = self._exemplars.of(key, histogram)
+            parts.append(_field(4, start + _field(7, _histogram(histogram, exemplars))))
         if not parts:
             return b""
         head = _field(1, metric.name.encode()) + _field(2, metric.help.encode())
@@ -99,24 +112,49 @@ def _labels(metric: Metric, labels: tuple[str, ...]) -> bytes:
     return b"".join(_pair(*pair) for pair in sorted(zip(names, labels, strict=True)))
 
 
-def _histogram(histogram: Histogram) -> bytes:
-    buckets, native, exemplars = histogram.classic(), histogram.native(), histogram.exemplars
-    parts = [b"\x08", varint(buckets[-1]), b"\x11", _double(histogram.sum)]
-    for number, count in enumerate(buckets):
-        exemplar = _exemplar(exemplars[number]) if number in exemplars else b""
-        content = b"\x08" + varint(count) + _ENDS[number] + exemplar
-        parts += (b"\x1a", varint(len(content)), content)
-    parts += (_LAYOUT, b"\x38", varint(native.zero))
-    for gap, length in native.spans:
-        parts.append(_field(12, b"\x08" + zigzag(gap) + b"\x10" + varint(length)))
-    for delta in native.deltas:
-        parts += (b"\x68", zigzag(delta))
+def _histogram(histogram: Histogram, exemplars: Iterable[tuple[int, bytes]]) -> bytes:
+    buckets, native = histogram.classic(), histogram.native()
+    numbers: list[bytes] = []
+    for count in map(varint, buckets):
+        numbers += (_BYTES[_BUCKET + len(count)], count, b"")
+    for bucket, exemplar in exemplars:
+        at = 3 * bucket
+        numbers[at] = varint(_BUCKET + len(numbers[at + 1]) + len(exemplar))
+        numbers[at + 2] = exemplar
+    parts = [
+        _TOTALS % (varint(buckets[-1]), _double(histogram.sum)),
+        _BUCKETS % tuple(numbers),
+        _LAYOUT,
+        varint(native.zero),
+    ]
+    if native.deltas:
+        span = b"\x08" + zigzag(native.first) + b"\x10" + varint(len(native.deltas))
+        parts.append(_field(12, span))
+        parts += map(_delta, native.deltas)
     return b"".join(parts)
 
 
+def _delta(change: int) -> bytes:
+    """In a Histogram: positive_delta (13), zigzag. There are many."""
+    value = change << 1 if change >= 0 else (-change << 1) - 1
+    if value < 0x80:
+        return _SMALL_DELTAS[value]
+    if value < 0x4000:
+        return bytes((0x68, value & 0x7F | 0x80, value >> 7))
+    return b"\x68" + varint(value)
+
+
+_SMALL_DELTAS = tuple(b"\x68" + varint(value) for value in range(0x80))
+
+
 def _exemplar(exemplar: Exemplar) -> bytes:
-    """Without its time, Prometheus would leave it out."""
-    seconds, rest = divmod(exemplar.at, 1)
-    at = b"\x08" + varint(int(seconds)) + b"\x10" + varint(int(rest * 1e9))
-    trace = _pair("trace_id", exemplar.trace_id)
+    """Without its time, in milliseconds as Prometheus has it, it would be left out."""
+    seconds, milliseconds = divmod(int(exemplar.at * 1000), 1000)
+    at = b"\x08" + varint(seconds) + _nanoseconds(milliseconds)
+    trace = _TRACE + exemplar.trace_id.encode()
     return _field(3, trace + b"\x11" + _double(exemplar.seconds) + _field(3, at))
+
+
+@cache
+def _nanoseconds(milliseconds: int) -> bytes:
+    return b"\x10" + varint(milliseconds * 1_000_000)

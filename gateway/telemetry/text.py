@@ -10,7 +10,7 @@ https://prometheus.io/docs/specs/om/open_metrics_spec/
 import math
 from collections.abc import Iterable
 
-from gateway.telemetry.exposition import Family
+from gateway.telemetry.exposition import Family, Kept
 from gateway.telemetry.histogram import CLASSIC, Exemplar, Histogram
 from gateway.telemetry.metric import Kind, Metric
 
@@ -25,6 +25,7 @@ class Text:
         self._openmetrics = openmetrics
         self._begun: dict[tuple[str, tuple[str, ...]], str] = {}
         self._shapes: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._exemplars: Kept[str] = Kept(_exemplar)
 
     def render(self, families: Iterable[Family]) -> bytes:
         parts: list[str] = []
@@ -62,10 +63,9 @@ class Text:
         ends = (histogram.sum, buckets[-1])
         if not self._openmetrics:
             return shape % (*buckets, *ends)
-        exemplars = histogram.exemplars
-        filled: list[int | str] = []
-        for bucket, count in enumerate(buckets):
-            filled += (count, _exemplar(exemplars[bucket]) if bucket in exemplars else "")
+        filled: list[int | str] = [each for count in buckets for each in (count, "")]
+        for bucket, exemplar in self._exemplars.of(key, histogram):
+            filled[2 * bucket + 1] = exemplar
         return shape % (*filled, *ends)
 
     def _shape(self, metric: Metric, labels: tuple[str, ...]) -> str:

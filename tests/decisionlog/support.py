@@ -5,6 +5,7 @@ import fcntl
 import mmap
 import os
 import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any

@@ -1,11 +1,15 @@
 """Every metric has a proper name, closed labels, and words."""
 
+import importlib.util
 import re
 
 import pytest
 
 from gateway.telemetry.catalogue import CHECKS, METRICS, PREFIX
 from gateway.telemetry.metric import Kind, Metric
+from tests.conftest import REPOSITORY
+
+DOCS = REPOSITORY / "docs"
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
@@ -35,6 +39,22 @@ def test_every_label_has_a_closed_set_of_values_or_a_source_in_the_configuration
 def test_what_must_page_says_so() -> None:
     for name in ("uninspected_bytes_total", "self_proofs_total", "log_failed", "exchanges_total"):
         assert "page" in METRICS[PREFIX + name].do
+
+
+def test_every_runbook_that_is_named_is_there() -> None:
+    named = {name for each in METRICS.values() for name in re.findall(r"Runbook (\w+)", each.do)}
+    assert len(named) > 15
+    assert {name for name in named if not (DOCS / "runbooks" / f"{name}.md").is_file()} == set()
+
+
+def test_the_page_is_what_the_catalogue_says() -> None:
+    script = DOCS / "generate_metrics.py"
+    spec = importlib.util.spec_from_file_location("generate_metrics", script)
+    assert spec and spec.loader
+    generator = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generator)
+    written = (DOCS / "metrics.md").read_text()
+    assert written == generator.page(), "run: python docs/generate_metrics.py"
 
 
 def test_the_checks_are_those_of_readyz() -> None:

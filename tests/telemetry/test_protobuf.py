@@ -55,11 +55,12 @@ def test_a_histogram_is_read_back_in_both_kinds(seconds: list[float]) -> None:
     assert (read.type, labels(metric)) == (4, [("place", "there")])
     assert (found.sample_count, found.sample_sum) == (len(seconds), histogram.sum)
     assert [each.upper_bound for each in found.bucket] == [*CLASSIC, math.inf]
-    assert [each.cumulative_count for each in found.bucket] == histogram.classic()
+    assert [each.cumulative_count for each in found.bucket] == [*histogram.classic()]
     native = histogram.native()
     assert (found.schema, found.zero_threshold) == (SCHEMA, ZERO_THRESHOLD)
     assert found.zero_count == native.zero
-    assert [(each.offset, each.length) for each in found.positive_span] == [*native.spans]
+    spans = [(each.offset, each.length) for each in found.positive_span]
+    assert spans == ([(native.first, len(native.deltas))] if native.deltas else [])
     assert [*found.positive_delta] == [*native.deltas]
 
 
@@ -75,7 +76,7 @@ def test_an_exemplar_has_its_trace_its_value_and_its_time() -> None:
     assert exemplar.value == 0.003
     (kept,) = histogram.exemplars.values()
     at = exemplar.timestamp.seconds + exemplar.timestamp.nanos / 1e9
-    assert math.isclose(at, kept.at, abs_tol=1e-6)
+    assert math.isclose(at, kept.at, abs_tol=2e-3)
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 2**32, 2**63 - 1])
