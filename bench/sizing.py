@@ -46,7 +46,7 @@ MOST_HELD, MOST_HELD_QUICKLY = 2 * 10**9, 4 * 10**8
 ENOUGH, MANY = 20_000_000, 400
 """Bytes that a cell asks for, in no more than so many exports; and at least one for each caller."""
 _TICK = os.sysconf("SC_CLK_TCK")
-_LOOK = 0.05
+_LOOK = 0.1
 console = Console()
 
 
@@ -158,8 +158,8 @@ def fill(folder: Path) -> dict[str, int]:
         path.write_bytes(bodies.orders(size))
         bodies.lines(folder / f"{name}.ndjson", size, block=min(3_000, max(1, size // 3_000)))
         _rows(folder / f"{name}.csv", size)
-        samples = min(60_000, size // 2)
-        bodies.archive(folder / f"{name}.zip", max(1, size // (samples + 200)), samples)
+        samples = min(60_000, size // 4)
+        bodies.archive(folder / f"{name}.zip", max(1, round(size / (samples + 300))), samples)
         for kind in FORMATS:
             sizes[f"{name}.{kind}"] = (folder / f"{name}.{kind}").stat().st_size
     return sizes

@@ -1,12 +1,13 @@
 """`docs/sizing.md`, from what was measured: no number in it is typed by hand."""
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "sizing.md"
-MEBI = 2**20
+MEBI, BIG = 2**20, 900_000
 SMALL_RATE, BIG_RATE, BIG_TOGETHER, ROOM = 20, 0.5, 8, 1.5
 """The worked example: exports a second, small and big, big ones at once, and headroom."""
 
@@ -18,7 +19,8 @@ def page(results: Mapping[str, Any]) -> str:
     cells: Sequence[Cell] = results["cells"]
     machine = results["machine"]
     parts = [
-        "# Sizing\n\n<!-- written by python -m bench.sizing; do not edit -->",
+        "# Sizing",
+        "<!-- written by python -m bench.sizing; do not edit -->",
         "What one export costs: processor time and memory of all of the gateway's processes, by"
         " format, body size and how many are under way at once."
         f" Measured on {machine['cores']} cores ({machine['system']}, Python {machine['python']})"
@@ -26,7 +28,8 @@ def page(results: Mapping[str, Any]) -> str:
         " processes share are counted once. `make sizing` measures again, on yours.",
         "## Processor time",
         "Milliseconds of processor time for one export, where so many were under way at once. The"
-        " last column is the price of a megabyte. Cores needed = exports a second × time of one.",
+        " last column is the price of a megabyte, where the size is what costs. Cores needed ="
+        " exports a second × time of one.",
         _table(
             ("format", "size", *(f"{n} at once, ms" for n in _together(cells)), "ms per MB"),
             (
@@ -37,7 +40,7 @@ def page(results: Mapping[str, Any]) -> str:
                         _number(1000 * row[n]["processor_per_export"]) if n in row else "–"
                         for n in _together(cells)
                     ),
-                    _number(1000 * row[min(row)]["processor_per_megabyte"]),
+                    _number(1000 * row[min(row)]["processor_per_megabyte"]) if size >= BIG else "–",
                 )
                 for (kind, size), row in _rows(cells).items()
             ),
@@ -73,12 +76,17 @@ def page(results: Mapping[str, Any]) -> str:
         " container's memory limit, like everything else in the container, and `sizeLimit` must be"
         " within that limit.",
         "## Worked example",
-        _example(results),
+        *_example(results),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(_wrapped(part) for part in parts) + "\n"
 
 
-def _example(results: Mapping[str, Any]) -> str:
+def _wrapped(part: str) -> str:
+    """Prose in lines of 100 characters; tables, code and lists as they are."""
+    return part if part.startswith(("#", "|", "```", "- ")) else textwrap.fill(part, 100)
+
+
+def _example(results: Mapping[str, Any]) -> tuple[str, ...]:
     cells: Sequence[Cell] = results["cells"]
     small = _nearest(cells, "json", 100_000, BIG_TOGETHER)
     big = _nearest(cells, "ndjson", 10_000_000, BIG_TOGETHER)
@@ -89,28 +97,26 @@ def _example(results: Mapping[str, Any]) -> str:
     idle = _up(results["memory_idle"] * ROOM / MEBI, 16)
     spool_mebi = _up(spool / MEBI, 16)
     limit = _up(processes * ROOM / MEBI, 16) + spool_mebi
-    return "\n\n".join(
-        (
-            f"A service answers {SMALL_RATE} exports a second of {_size(small['size'])} JSON, and"
-            f" now and then ({BIG_RATE:g} a second, up to {BIG_TOGETHER} at once) one of"
-            f" {_size(big['size'])} NDJSON, some of them redacted. The spool is in memory.",
-            f"- processor: {SMALL_RATE} × {_number(1000 * small['processor_per_export'])} ms +"
-            f" {BIG_RATE:g} × {_number(1000 * big['processor_per_export'])} ms ="
-            f" {_number(cores)} cores; with half as much again for peaks: {request}m.\n"
-            f"- memory of the processes: at most {_mebi(processes)}; with half as much again:"
-            f" {_up(processes * ROOM / MEBI, 16)} MiB.\n"
-            f"- spool: {BIG_TOGETHER} bodies of {_size(big['size'])}, twice, because a redacted one"
-            f" is held beside its original: {spool_mebi} MiB. More is refused with `spool_full`,"
-            " never waited for.",
-            "```yaml\n"
-            "resources:\n"
-            f"  requests: {{cpu: {request}m, memory: {idle + spool_mebi}Mi}}\n"
-            f"  limits: {{memory: {limit}Mi}}     # {limit - spool_mebi} for the processes,"
-            f" {spool_mebi} for the spool\n"
-            "```",
-            "No processor limit: a throttled event loop holds up every exchange, and"
-            " `privacy_gateway_event_loop_lag_seconds` shows it.",
-        )
+    return (
+        f"A service answers {SMALL_RATE} exports a second of {_size(small['size'])} JSON, and"
+        f" now and then ({BIG_RATE:g} a second, up to {BIG_TOGETHER} at once) one of"
+        f" {_size(big['size'])} NDJSON, some of them redacted. The spool is in memory.",
+        f"- processor: {SMALL_RATE} × {_number(1000 * small['processor_per_export'])} ms +"
+        f" {BIG_RATE:g} × {_number(1000 * big['processor_per_export'])} ms ="
+        f" {_number(cores)} cores; with half as much again for peaks: {request}m.\n"
+        f"- memory of the processes: at most {_mebi(processes)}; with half as much again:"
+        f" {_up(processes * ROOM / MEBI, 16)} MiB.\n"
+        f"- spool: {BIG_TOGETHER} bodies of {_size(big['size'])}, twice, because a redacted one"
+        f" is held beside its original: {spool_mebi} MiB. More is refused with `spool_full`,"
+        " never waited for.",
+        "```yaml\n"
+        "resources:\n"
+        f"  requests: {{cpu: {request}m, memory: {idle + spool_mebi}Mi}}\n"
+        f"  limits: {{memory: {limit}Mi}}     # {limit - spool_mebi} for the processes,"
+        f" {spool_mebi} for the spool\n"
+        "```",
+        "No processor limit: a throttled event loop holds up every exchange, and"
+        " `privacy_gateway_event_loop_lag_seconds` shows it.",
     )
 
 

@@ -4,8 +4,12 @@ Metrics are named without their prefix. Histograms are asked for their classic b
 Prometheus stores; the native ones are there for whoever wants to zoom in.
 """
 
-from gateway.telemetry.catalogue import METRICS, PREFIX
+from gateway.injector.metrics import METRICS as INJECTOR
+from gateway.telemetry.catalogue import METRICS as GATEWAY_METRICS
+from gateway.telemetry.catalogue import PREFIX
 
+METRICS = {**GATEWAY_METRICS, **{metric.name: metric for metric in INJECTOR}}
+"""Every metric of the gateway and of its injector, by name."""
 GATEWAY = 'job=~"$job",namespace=~"$namespace",instance=~"$instance"'
 """Whose series: what the variables at the top of the screen choose. A label that is not there
 matches `.*`, so that a Prometheus without namespaces needs no other dashboard."""

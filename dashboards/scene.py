@@ -17,6 +17,7 @@ from aiohttp import ClientError, web
 
 from tests.e2e.conftest import EXPORTS, FOREIGN, ME
 from tests.policy.support import shipped_bundle
+from tests.support import kubernetes, pods
 from tests.support.gateway import (
     ExportService,
     RunningGateway,
@@ -25,6 +26,7 @@ from tests.support.gateway import (
     serving,
 )
 from tests.support.issuer import JwksServer, TestIssuer
+from tests.support.kubernetes import FakeApi
 from tests.support.prometheus import Prometheus
 from tests.support.rules import ALERTS, RECORDING, load, scaled
 
@@ -77,6 +79,8 @@ class Scene:
     configs: list[Path] = field(default_factory=list)
     gateways: list[RunningGateway] = field(default_factory=list)
     prometheus: Prometheus = field(init=False)
+    cluster: FakeApi = field(init=False)
+    injector: pods.RunningInjector = field(init=False)
     _turn: int = 0
 
     async def ask(self, endpoint: str, case: str, token: str | None = None) -> int:
@@ -99,6 +103,8 @@ class Scene:
             await self.ask("orders", "own", self.issuer.expired(sub=ME))
             await self.ask("unheard-of", "own")
             self._turn += 1
+        for pod in (pods.pod(), pods.pod(annotations={})):
+            await pods.ask(self.injector.url, pods.review(pod), self.cluster.ca_bundles()[0])
 
     async def scraped(self) -> None:
         """Until Prometheus holds what every gateway has counted by now, in two scrapes."""
@@ -147,7 +153,11 @@ async def stage(folder: Path, gateways: int = 2) -> AsyncIterator[Scene]:
         for number in range(gateways):
             scene.configs.append(_configured(scene, number, address))
             scene.gateways.append(await stack.enter_async_context(running(scene.configs[-1])))
-        targets = {"privacy-gateway": [each.admin for each in scene.gateways]}
+        await _inject(scene)
+        targets = {
+            "privacy-gateway": [each.admin for each in scene.gateways],
+            "privacy-gateway-injector": [scene.injector.admin],
+        }
         scene.prometheus = await stack.enter_async_context(
             Prometheus(
                 folder / "prometheus", targets, quick_rules(folder), features="exemplar-storage"
@@ -174,6 +184,24 @@ def _configured(scene: Scene, number: int, upstream: str) -> Path:
         policy=policy,
         spool={"directory": str(home / "spool"), "limit": "16MiB"},
     )  # fmt: skip
+
+
+async def _inject(scene: Scene) -> None:
+    """The webhook, beside an API server that only knows its Secret and its configuration."""
+    home = scene.folder / "injector"
+    home.mkdir()
+    scene.cluster = await scene.stack.enter_async_context(kubernetes.serving(FakeApi(home)))
+    (home / "sidecar.yaml").write_bytes(pods.sidecar())
+    places = kubernetes.PLACES
+    scene.injector = await scene.stack.enter_async_context(
+        pods.running(
+            home, f"--sidecar={home / 'sidecar.yaml'}",
+            f"--api={scene.cluster.url}", f"--account={scene.cluster.account}",
+            "--name=injector.system.svc", f"--secret={places.namespace}/{places.secret}",
+            f"--webhook={places.webhook}", "--drain=0s",
+        )
+    )  # fmt: skip
+    await scene.injector.until(200)
 
 
 def quick_rules(folder: Path) -> list[Path]:

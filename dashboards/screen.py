@@ -1,7 +1,7 @@
-"""The dashboard: four questions, one row each, and a folded row with the parts beneath.
+"""The dashboard: four questions, one row each, and folded rows with the parts beneath.
 
-Read it as documentation: a panel's `good` is the text behind its little "i". The fifth row is for
-whoever has seen on the first four that something is wrong, and asks where.
+Read it as documentation: a panel's `good` is the text behind its little "i". The folded rows are
+for whoever has seen on the first four that something is wrong, and asks where.
 """
 
 from dashboards.panels import Colour, Kind, Limits, Moment, Panel, Query, Row, Unit, Variable
@@ -614,6 +614,54 @@ BENEATH = Row(
     folded=True,
 )
 
-ROWS = (RELEASING, TO_WHOM, HOW_FAST, LIMITS, BENEATH)
+INJECTOR = Row(
+    "Beneath: the injector",
+    (
+        Panel(
+            "Reviews of pods",
+            Kind.STACK,
+            8,
+            "Pods that the API server asked about, by what was answered. Good: injected and"
+            " not_asked. A refusal is a pod that can't be guarded; its text says why to whoever"
+            " made it.",
+            (Query(rate("injector_reviews_total", by="result"), "{{result}}"),),
+            Unit.PER_SECOND,
+            alerts=("InjectorNoneReady",),
+        ),
+        Panel(
+            "The injector's state",
+            Kind.STATES,
+            8,
+            "At the replica where it stands worst: ready to answer, certificate and webhook kept,"
+            " the mounted sidecar in use. Good: all green.",
+            (
+                Query(now("injector_ready", how="max"), "a replica is ready"),
+                Query(now("injector_upkeep_ok", how="min"), "certificate kept"),
+                Query(now("injector_sidecar_current", how="min"), "sidecar current"),
+            ),
+            alerts=("InjectorUpkeepFailing", "InjectorSidecarUnfit"),
+        ),
+        Panel(
+            "The injector's certificate",
+            Kind.LINES,
+            8,
+            "How long the certificate that is served is good for. Good: a saw blade, renewed when a"
+            " third of its lifetime is left.",
+            (
+                Query(
+                    f"{now('injector_certificate_expiry_timestamp_seconds', how='min')} - time()",
+                    "left",
+                    Colour.RELEASED,
+                ),
+            ),
+            Unit.SECONDS,
+            alerts=("InjectorCertificateExpires",),
+        ),
+    ),
+    height=6,
+    folded=True,
+)
+
+ROWS = (RELEASING, TO_WHOM, HOW_FAST, LIMITS, BENEATH, INJECTOR)
 
 __all__ = ["ABOUT", "ENDPOINT", "MOMENTS", "ROWS", "RUNBOOKS", "TITLE", "UID", "VARIABLES"]

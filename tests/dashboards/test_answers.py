@@ -97,7 +97,7 @@ async def test_every_variable_has_its_values(scene: Scene, variable: Any) -> Non
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_vertical_line_stands_where_it_happened(scene: Scene, moment: Any) -> None:
     found = await scene.prometheus.query(view().interpolated(moment["expr"]))
-    assert len(found) == len(scene.gateways)
+    assert len(found) >= len(scene.gateways)
     for sample in found:
         assert time.time() - 300 < sample.value / 1000 < time.time()
 

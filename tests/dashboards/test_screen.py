@@ -1,14 +1,15 @@
 """Every name on the screen exists: metrics and labels, recording rules, alerts, runbooks."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
+from ruamel.yaml import YAML
 
 from dashboards.grafana import ALERTS as PREFIX
 from dashboards.panels import Panel
-from dashboards.queries import series
+from dashboards.queries import METRICS, series
 from dashboards.screen import MOMENTS, ROWS, VARIABLES
-from gateway.telemetry.catalogue import METRICS
 from gateway.telemetry.metric import Kind
 from tests.conftest import REPOSITORY
 from tests.support.promql import names
@@ -84,3 +85,21 @@ def test_every_alert_that_pages_is_on_a_panel() -> None:
 def test_nearly_everything_always_has_an_answer() -> None:
     empty = [query for panel in every_panel() for query in panel.queries if query.may_be_empty]
     assert len(empty) <= 4
+
+
+def test_the_page_explains_every_panel_of_the_four_questions() -> None:
+    text = (REPOSITORY / "docs" / "dashboard.md").read_text()
+    for row in ROWS:
+        if not row.folded:
+            assert f"## {row.question}" in text
+            assert all(f"| {panel.title} |" in text for panel in row.panels), row.question
+
+
+def test_the_page_names_files_and_settings_that_exist() -> None:
+    text = (REPOSITORY / "docs" / "dashboard.md").read_text()
+    values = (REPOSITORY / "helm" / "privacy-gateway" / "values.yaml").read_text()
+    for path in re.findall(r"`((?:helm|dashboards|tests|docs)/[\w./-]+)`", text):
+        assert (REPOSITORY / path).exists(), path
+    monitoring = YAML(typ="safe").load(values)["monitoring"]
+    assert monitoring["dashboards"]["labels"] == {"grafana_dashboard": "1"}
+    assert "enabled" in monitoring["dashboards"]
