@@ -2,6 +2,8 @@
 # make test   everything the tests need, and all of them
 # make check  what CI runs before the tests
 # make bench  the gateway beside a raw pass-through and nginx, in one run
+# make sizing what an export costs in processor time and memory, and docs/sizing.md from it
+# make dashboard   the Grafana dashboard's JSON (make dashboard PICTURE=1: and docs/dashboard.png)
 # make image  the container image: make image BASE=<registry>/python:3.11-slim-bookworm@sha256:...
 # make sbom   what is in it, as CycloneDX
 # make test-cluster  the chart and the injector in a real API server (which is built once)
@@ -13,7 +15,8 @@ TOOLS ?= $(CURDIR)/.tools/bin
 OPA_VERSION := v1.21.3
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: demo test test-cluster check bench image sbom venv tools tools-cluster lock format clean
+.PHONY: demo test test-cluster check bench sizing dashboard image sbom venv tools tools-cluster lock format \
+  clean
 
 demo: $(VENV)/ready
 	@$(BIN)/privacy-gateway demo $(if $(SERVE),--serve)
@@ -37,6 +40,12 @@ check: $(VENV)/ready tools
 
 bench: $(VENV)/ready
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+sizing: $(VENV)/ready
+	$(BIN)/python -m bench.sizing $(if $(QUICK),--quick)
+
+dashboard: $(VENV)/ready
+	$(BIN)/python -m dashboards $(if $(PICTURE),--picture docs/dashboard.png)
 
 # A tag can be moved to another image, a digest can't.
 IMAGE ?= privacy-gateway

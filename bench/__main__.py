@@ -3,8 +3,6 @@
 import argparse
 import concurrent.futures
 import json
-import os
-import platform
 import statistics
 import sys
 import threading
@@ -17,6 +15,7 @@ from rich.table import Table
 
 from bench import bodies, load, policy, reload, scrape
 from bench.contestants import Contestant, contest, workspace
+from bench.machine import machine
 
 RESULTS = Path(__file__).with_name("results.json")
 GATES: dict[str, tuple[str, float]] = {
@@ -86,14 +85,6 @@ def latency_during(gateway: Contestant, token: str, rounds: int) -> dict[str, fl
             export.result()
             busy.append(p99(taken))
     return {"idle": statistics.median(idle), "during": statistics.median(busy)}
-
-
-def machine() -> dict[str, object]:
-    return {
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-    }
 
 
 def main() -> int:

@@ -11,12 +11,12 @@ OWNER = "A1"
 
 def make(folder: Path, big: bool = True) -> None:
     """Write `2k.json`, `10m.json`, `100m.zip` and, if `big`, `200m.ndjson` and `1g.ndjson`."""
-    (folder / "2k.json").write_bytes(_orders(2_000))
-    (folder / "10m.json").write_bytes(_orders(10_000_000))
-    _archive(folder / "100m.zip", 1_700, 60_000)
+    (folder / "2k.json").write_bytes(orders(2_000))
+    (folder / "10m.json").write_bytes(orders(10_000_000))
+    archive(folder / "100m.zip", 1_700, 60_000)
     if big:
-        _lines(folder / "200m.ndjson", 200_000_000)
-        _lines(folder / "1g.ndjson", 1_000_000_000)
+        lines(folder / "200m.ndjson", 200_000_000)
+        lines(folder / "1g.ndjson", 1_000_000_000)
 
 
 def _record(number: int) -> bytes:
@@ -31,7 +31,7 @@ def _record(number: int) -> bytes:
     ).encode()
 
 
-def _orders(size: int) -> bytes:
+def orders(size: int) -> bytes:
     records: list[bytes] = []
     total = 0
     while total < size:
@@ -40,14 +40,15 @@ def _orders(size: int) -> bytes:
     return b'{"orders": [' + b", ".join(records) + b'], "total": %d}' % len(records)
 
 
-def _lines(path: Path, size: int) -> None:
-    block = b"".join(_record(number) + b"\n" for number in range(3_000))
+def lines(path: Path, size: int, block: int = 3_000) -> None:
+    """The same `block` records, over and over."""
+    data = b"".join(_record(number) + b"\n" for number in range(block))
     with path.open("wb") as file:
         while file.tell() < size:
-            file.write(block)
+            file.write(data)
 
 
-def _archive(path: Path, count: int, samples: int) -> None:
+def archive(path: Path, count: int, samples: int) -> None:
     """A request's archive: WAV recordings, stored as media are, and the manifest naming them."""
     data = bytes(range(256)) * (samples // 256 + 1)
     header = (

@@ -146,12 +146,18 @@ def _await(url: str, server: subprocess.Popen[bytes]) -> None:
     sys.exit(f"{url} does not answer")
 
 
-@contextmanager
-def contest(bodies: Path, folder: Path) -> Iterator[tuple[list[Contestant], str]]:
-    """Start the upstream and every contestant there is; yields them and the owner's token."""
+def nginx_binary() -> str:
+    """Exits where there is none."""
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(nginx).exists():
         sys.exit("nginx is needed: apt-get install nginx-light wrk")
+    return nginx
+
+
+@contextmanager
+def contest(bodies: Path, folder: Path) -> Iterator[tuple[list[Contestant], str]]:
+    """Start the upstream and every contestant there is; yields them and the owner's token."""
+    nginx = nginx_binary()
     token = token_and_keys(folder)
     with ExitStack() as stack:
         upstream = free_port()

@@ -98,7 +98,7 @@ def _head(path: str, host: str, token: str, close: bool) -> bytes:
 def resident(pid: int) -> int:
     """Resident bytes of a process and all its descendants, shared pages counted once each."""
     total = 0
-    for each in (pid, *_descendants(pid)):
+    for each in (pid, *descendants(pid)):
         try:
             smaps = Path(f"/proc/{each}/smaps_rollup").read_text()
         except OSError:  # gone meanwhile, or (our workers) not dumpable: take its RSS
@@ -112,9 +112,10 @@ def resident(pid: int) -> int:
     return total
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Process ids of its children, their children, and so on."""
     found: list[int] = []
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, children.read_text().split()):
-            found += [child, *_descendants(child)]
+            found += [child, *descendants(child)]
     return found

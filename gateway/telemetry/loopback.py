@@ -1,7 +1,7 @@
 """Who may change something through the admin port: whoever is on the pod's own loopback.
 
-The port is scraped and probed over the pod's network; `kubectl port-forward` and what runs in the pod
-come over loopback.
+The port is scraped and probed over the pod's network; `kubectl port-forward` and what runs in the
+pod come over loopback.
 """
 
 from aiohttp import web

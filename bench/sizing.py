@@ -1,0 +1,258 @@
+"""`python -m bench.sizing [--quick | --page]`: what an export costs, by format, size and how many
+at once.
+
+Processor time and memory of all of the gateway's processes, from /proc, and what the spool holds.
+Writes `bench/sizing.json`, and `docs/sizing.md` from it; with `--page` only the page, anew.
+"""
+
+import argparse
+import csv
+import io
+import itertools
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from bench import bodies, load
+from bench.contestants import (
+    NGINX,
+    STATIC,
+    free_port,
+    gateway_config,
+    nginx_binary,
+    started,
+    token_and_keys,
+    workspace,
+)
+from bench.machine import machine
+from bench.sizing_page import PAGE, page
+
+RESULTS = Path(__file__).with_name("sizing.json")
+FORMATS = ("json", "ndjson", "csv", "zip")
+SIZES = {"2k": 2_000, "100k": 100_000, "1m": 1_000_000, "10m": 10_000_000, "200m": 200_000_000}
+TOGETHER = (1, 8, 32)
+MOST_HELD, MOST_HELD_QUICKLY = 2 * 10**9, 4 * 10**8
+"""Bytes in flight at once, beyond which a cell is left out: it would only measure the disk."""
+ENOUGH, MANY = 20_000_000, 400
+"""Bytes that a cell asks for, in no more than so many exports; and at least one for each caller."""
+_TICK = os.sysconf("SC_CLK_TCK")
+_LOOK = 0.1
+console = Console()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one format, size and number at once cost. Processor time in seconds, the rest bytes."""
+
+    format: str
+    size: int
+    together: int
+    exports: int
+    seconds: float
+    processor_per_export: float
+    processor_per_megabyte: float
+    memory_peak: int
+    spool_peak: int
+
+
+@dataclass(slots=True)
+class Peaks:
+    """The most seen while somebody looked."""
+
+    memory: int = 0
+    spool: int = 0
+
+
+def measure(pid: int, url: str, token: str, size: int, together: int) -> tuple[int, float, Peaks]:
+    """Ask for a body, so many at once; returns how many, their processor time, the peaks."""
+    each = max(1, min(MANY, ENOUGH // size) // together)
+    with watched(pid) as peaks:
+        before = processor(pid)
+        callers = [
+            threading.Thread(target=_call, args=(url, token, each, size)) for _ in range(together)
+        ]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        spent = processor(pid) - before
+    return each * together, spent, peaks
+
+
+def _call(url: str, token: str, count: int, size: int) -> None:
+    """One caller, one connection. Ends the program where anything but the whole body came."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=300)
+    for _ in range(count):
+        connection.request("GET", parts.path, headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        got, last = 0, b""
+        while chunk := answer.read(2**20):
+            got, last = got + len(chunk), chunk
+        if answer.status != 200 or got < size / 2:
+            console.print(f"{url}: {answer.status}, {got} bytes: {last[-200:]!r}")
+            os._exit(1)
+    connection.close()
+
+
+def processor(pid: int) -> float:
+    """Seconds of a process, its descendants, and those of them that ended."""
+    ticks = 0
+    for number in (pid, *load.descendants(pid)):
+        try:
+            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # ended meanwhile: its parent has its time
+            continue
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / _TICK
+
+
+def spooled(pid: int) -> int:
+    """Bytes of the unlinked files that the main process holds open."""
+    total = 0
+    for number in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            if number.readlink().name.endswith("(deleted)"):
+                total += number.stat().st_size
+        except OSError:  # closed meanwhile
+            continue
+    return total
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[Peaks]:
+    """Look at memory and spool until the block ends."""
+    peaks, done = Peaks(), threading.Event()
+
+    def watch() -> None:
+        while True:
+            peaks.memory = max(peaks.memory, load.resident(pid))
+            peaks.spool = max(peaks.spool, spooled(pid))
+            if done.wait(_LOOK):
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        done.set()
+        watcher.join()
+
+
+def fill(folder: Path) -> dict[str, int]:
+    """Write every body; returns its real size by name."""
+    sizes = {}
+    for name, size in SIZES.items():
+        path = folder / f"{name}.json"
+        path.write_bytes(bodies.orders(size))
+        bodies.lines(folder / f"{name}.ndjson", size, block=min(3_000, max(1, size // 3_000)))
+        _rows(folder / f"{name}.csv", size)
+        samples = min(60_000, size // 4)
+        bodies.archive(folder / f"{name}.zip", max(1, round(size / (samples + 300))), samples)
+        for kind in FORMATS:
+            sizes[f"{name}.{kind}"] = (folder / f"{name}.{kind}").stat().st_size
+    return sizes
+
+
+def _rows(path: Path, size: int) -> None:
+    block = io.StringIO()
+    table = csv.writer(block)
+    for number in range(min(3_000, max(1, size // 70))):
+        note = 'Leave it with the neighbours, "please"'
+        table.writerow([f"order-{number:09d}", bodies.OWNER, "2026-03-01", number % 977, note])
+    data = block.getvalue().encode()
+    with path.open("wb") as file:
+        file.write(b"id,customer_id,placed_at,sku,note\r\n")
+        while file.tell() < size:
+            file.write(data)
+
+
+def configuration(folder: Path, port: int, admin: int, upstream: int) -> dict[str, object]:
+    """The contest's, with an endpoint for each body."""
+    config = gateway_config(folder, port, admin, upstream)
+    kinds = {each["body"]["format"]: each["body"] for each in config["endpoints"]}  # type: ignore[attr-defined]
+    kinds["csv"] = {"format": "csv", "subject": {"account": "customer_id"}}
+    # What is measured is work, on a machine that may be busy; nothing may be refused for lateness.
+    config["inspection"] = {"deadline": "10m"}
+    config["policy"]["deadline"] = "60s"  # type: ignore[index]
+    config["endpoints"] = [
+        {"name": f"{kind}-{name}", "path": f"/{name}.{kind}", "body": kinds[kind]}
+        for name in SIZES
+        for kind in FORMATS
+    ]
+    return config
+
+
+def run(most_held: int) -> dict[str, object]:
+    """All cells. Exits where nginx is missing or an export is refused."""
+    cells: list[Cell] = []
+    with workspace() as folder, workspace() as generated:
+        generated.chmod(0o755)
+        console.print("generating the bodies")
+        sizes = fill(generated)
+        token = token_and_keys(folder)
+        upstream, port, admin = free_port(), free_port(), free_port()
+        nginx = folder / "nginx.conf"
+        nginx.write_text(
+            NGINX.format(
+                folder=folder, port=upstream, upstream=upstream,
+                location=STATIC.format(bodies=generated),
+            ).replace("application/json json;", "application/json json; text/csv csv;")
+        )  # fmt: skip
+        config = folder / "gateway.yaml"
+        config.write_text(json.dumps(configuration(folder, port, admin, upstream)))
+        gateway = [sys.executable, "-m", "gateway", "run", "--config", str(config)]
+        with (
+            started([nginx_binary(), "-c", str(nginx)], f"http://127.0.0.1:{upstream}/2k.json"),
+            started(gateway, f"http://127.0.0.1:{admin}/readyz") as pid,
+        ):
+            time.sleep(1)
+            idle = load.resident(pid)
+            for kind, name, together in itertools.product(FORMATS, SIZES, TOGETHER):
+                size = sizes[f"{name}.{kind}"]
+                if size * together > most_held:
+                    continue
+                start = time.monotonic()
+                url = f"http://127.0.0.1:{port}/{name}.{kind}"
+                exports, spent, peaks = measure(pid, url, token, size, together)
+                cell = Cell(
+                    kind, size, together, exports, round(time.monotonic() - start, 3),
+                    round(spent / exports, 6), round(spent / exports / size * 1e6, 6),
+                    peaks.memory, peaks.spool,
+                )  # fmt: skip
+                cells.append(cell)
+                console.print(cell)
+            settled = load.resident(pid)
+    return {
+        "machine": machine(),
+        "memory_idle": idle,
+        "memory_after": settled,
+        "cells": [asdict(cell) for cell in cells],
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.sizing", description=__doc__)
+    parser.add_argument("--page", action="store_true", help="write only docs/sizing.md, anew")
+    parser.add_argument("--quick", action="store_true", help="leave out the most bytes at once")
+    asked = parser.parse_args()
+    if not asked.page:
+        results = run(MOST_HELD_QUICKLY if asked.quick else MOST_HELD)
+        RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    PAGE.write_text(page(json.loads(RESULTS.read_text())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
