@@ -3,6 +3,7 @@
 import argparse
 import concurrent.futures
 import json
+import os
 import statistics
 import sys
 import threading
