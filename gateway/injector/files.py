@@ -9,13 +9,12 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-import structlog
-
 from gateway.errors import place
+from gateway.log import Log
 
 _PERIOD = 2.0
 _MAX_FILE = 1 << 20
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 
 class Watched:

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import assert_never
 
-import structlog
-
 from gateway.child import harden
 from gateway.injector import generations
 from gateway.injector import metrics as names
@@ -23,12 +21,13 @@ from gateway.injector.settings import InjectorSettings, MountedCertificate, OwnC
 from gateway.injector.template import Template, load
 from gateway.injector.tls import Handshakes, certificate_of
 from gateway.injector.upkeep import Pace, Upkeep
+from gateway.log import Log
 from gateway.proxy.settings import Address
 from gateway.telemetry import logs
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.metrics import Reading
 
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 
 def run(settings: InjectorSettings) -> int:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
@@ -19,6 +18,7 @@ from gateway.injector.review import MAX_REVIEW
 from gateway.injector.template import Template
 from gateway.injector.tls import Handshakes
 from gateway.injector.verdicts import Result, Unanswerable
+from gateway.log import Log
 
 PATHS = {"/inject": False, "/inject-required": True}
 """Path → whether a pod must say what it wants."""
@@ -29,7 +29,7 @@ _HANDSHAKE, _GOODBYE = 5.0, 1.0
 _MOST_CONNECTIONS = 512
 _MOST_HELD = 4 * MAX_REVIEW
 """Bytes of all reviews that are being read."""
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 Count = Callable[[Result], None]
 

@@ -17,17 +17,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-import structlog
-
 from gateway.errors import place
 from gateway.injector import generations
 from gateway.injector.generations import Generation
 from gateway.injector.kubernetes import ApiError, Fault, Object
 from gateway.injector.tls import Certificate, Handshakes
+from gateway.log import Log
 
 _ATTEMPTS = 5
 _FIRST_RETRY, _LAST_RETRY, _LOOK = 1.0, 30.0, 60.0
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 
 class Api(Protocol):

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
-import structlog
 from aiohttp import web
 
 from gateway.enforcement import Denial, Release
 from gateway.errors import BadRequest, Code
+from gateway.log import Log
 from gateway.model import Request
 from gateway.proxy import fields
 from gateway.proxy.connection import BLOCK, Answered, Connection, Listener, Received
@@ -35,7 +35,7 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _CLOSE = {"Connection": "close"}
 _KEPT, _CLOSED = Answered(keep=True), Answered(keep=False)
 
-_LOG = structlog.get_logger()
+_LOG = Log(__name__)
 
 Guard = Callable[[Request], Coroutine[Any, Any, Release | Denial]]
 

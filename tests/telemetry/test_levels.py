@@ -167,10 +167,12 @@ async def test_a_change_is_said() -> None:
 
 
 def _modules() -> Iterator[tuple[str, str, str]]:
-    """Each module with a log of its own: its room, its dotted name, its text."""
+    """Each module of the gateway with a log of its own: its room, its dotted name, its text.
+
+    The injector is another program: it has no exchanges, and its admin port no levels."""
     for path in GATEWAY.rglob("*.py"):
         text = path.read_text()
-        if re.search(r"^_LOG = ", text, re.MULTILINE):
+        if re.search(r"^_LOG = ", text, re.MULTILINE) and "injector" not in path.parts:
             parts = path.relative_to(GATEWAY).with_suffix("").parts
             yield parts[0], ".".join(parts), text
 
