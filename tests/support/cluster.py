@@ -244,7 +244,8 @@ async def running_cluster(folder: Path) -> AsyncIterator[Cluster]:
 async def _ended(
     name: str, words: list[str], folder: Path
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that ends with the block; what it says is in `<name>.log`."""
+    """A process that ends with the block, or with us; what it says is in `<name>.log`."""
+    words = ["setpriv", "--pdeathsig", "KILL", "--", *words]
     with (folder / f"{name}.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *words, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder

@@ -145,7 +145,6 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-// Upstream's staging modules are published beside each release, and named by nobody but this list.
 replace (
 	k8s.io/api => k8s.io/api v0.37.2
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.37.2
