@@ -8,6 +8,7 @@ from dashboards.beneath import BENEATH, INJECTOR
 from dashboards.panels import Colour, Kind, Limits, Moment, Panel, Query, Row, Unit, Variable
 from dashboards.queries import (
     GATEWAY,
+    PREFIX,
     divided,
     grown,
     less,
@@ -29,17 +30,12 @@ ABOUT = (
 RUNBOOKS = "https://privacy-gateway.dev/runbooks"
 """Where the runbooks are read: a hidden variable, so that a site can have its own."""
 
+BUILD, ENDPOINTS = f"{PREFIX}build_info", f"{PREFIX}endpoint_info"
 VARIABLES = (
-    Variable("job", "Job", series("build_info").partition("{")[0]),
-    Variable("namespace", "Namespace", series("build_info").partition("{")[0] + '{job=~"$job"}'),
-    Variable(
-        "instance",
-        "Instance",
-        series("build_info").partition("{")[0] + '{job=~"$job",namespace=~"$namespace"}',
-    ),
-    Variable(
-        "endpoint", "Endpoint", series("endpoint_info").partition("{")[0] + "{" + GATEWAY + "}"
-    ),
+    Variable("job", "Job", BUILD),
+    Variable("namespace", "Namespace", f'{BUILD}{{job=~"$job"}}'),
+    Variable("instance", "Instance", f'{BUILD}{{job=~"$job",namespace=~"$namespace"}}'),
+    Variable("endpoint", "Endpoint", f"{ENDPOINTS}{{{GATEWAY}}}"),
 )
 
 MOMENTS = (
