@@ -8,7 +8,6 @@ from dashboards.beneath import BENEATH, INJECTOR
 from dashboards.panels import Colour, Kind, Limits, Moment, Panel, Query, Row, Unit, Variable
 from dashboards.queries import (
     GATEWAY,
-    PREFIX,
     divided,
     grown,
     less,
@@ -22,13 +21,15 @@ from dashboards.queries import (
     share,
     spent,
 )
+from gateway.telemetry.catalogue import PREFIX
 
 TITLE, UID = "Privacy gateway", "privacy-gateway"
 ABOUT = (
     "Are we releasing what we should, to whom we should, how fast, and is anything near its limit?"
 )
-RUNBOOKS = "https://privacy-gateway.dev/runbooks"
-"""Where the runbooks are read: a hidden variable, so that a site can have its own."""
+RUNBOOKS = "docs/runbooks"
+"""Where the runbooks are read, as in the alerts: a hidden variable. The chart puts the value
+`monitoring.rules.runbookBase` before it, as it does there."""
 
 BUILD, ENDPOINTS = f"{PREFIX}build_info", f"{PREFIX}endpoint_info"
 VARIABLES = (
