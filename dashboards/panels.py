@@ -32,7 +32,6 @@ class Unit(StrEnum):
     BYTES_PER_SECOND = "Bps"
     SHARE = "percentunit"
     WHEN = "dateTimeAsIso"
-    TEXT = "string"
 
 
 class Kind(StrEnum):
@@ -67,12 +66,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """From where a value is a warning, and from where it is bad. With `below` it is bad below
-    `bad`, and a warning from there to `warning`."""
+    """From where a value is a warning, and from where it is bad."""
 
     warning: float | None
     bad: float
-    below: bool = False
 
 
 @dataclass(frozen=True, slots=True)

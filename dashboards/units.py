@@ -28,8 +28,6 @@ def written(value: float, unit: str) -> str:
             return f"{_digits(round(value * 100, 1))}%"
         case "dateTimeAsIso":
             return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        case "string":
-            return f"{value:g}"
         case _:
             raise ValueError(unit)
 

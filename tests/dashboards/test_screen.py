@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from ruamel.yaml import YAML
 
-from dashboards.grafana import ALERTS as PREFIX
 from dashboards.panels import Panel
 from dashboards.queries import METRICS, series
 from dashboards.screen import MOMENTS, ROWS, VARIABLES
+from dashboards.shapes import ALERTS as PREFIX
 from gateway.telemetry.metric import Kind
 from tests.conftest import REPOSITORY
 from tests.support.promql import names

@@ -124,3 +124,16 @@ def test_injected_gateways_are_found_in_all_namespaces_and_stay_apart(helm: Helm
 def test_nothing_is_asked_of_an_operator_that_may_not_be_there(helm: Helm) -> None:
     kinds = {each["apiVersion"] for each in helm.render(MINIMAL).manifests}
     assert not [kind for kind in kinds if "monitoring.coreos.com" in kind]
+
+
+def test_the_dashboard_s_runbooks_are_where_those_of_the_alerts_are(helm: Helm) -> None:
+    base = "https://git.example.org/privacy-gateway/"
+    for values, expected in ({}, "docs/runbooks"), (
+        {"monitoring__rules__runbookBase": base}, f"{base}docs/runbooks",
+    ):  # fmt: skip
+        rendered = helm.render(MINIMAL, monitoring__dashboards__enabled=True, **values)
+        config = rendered.one("ConfigMap", "shop-privacy-gateway-dashboard-privacy-gateway")
+        board = json.loads(config["data"]["privacy-gateway.json"])
+        (runbooks,) = (v for v in board["templating"]["list"] if v["name"] == "runbooks")
+        assert runbooks["query"] == expected
+        assert len(board["panels"]) > 16
