@@ -46,8 +46,10 @@ from gateway.selfproof import plan, prove
 from gateway.spool import Spool
 from gateway.telemetry import readings
 from gateway.telemetry.admin import AdminServer
+from gateway.telemetry.looplag import LoopLag
 from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.onboarding import Onboarding
+from gateway.telemetry.parts import Parts, main_process
 from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
 
 _PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
@@ -83,15 +85,22 @@ class Gateway:
         labels = {"id": secrets.token_hex(8), "version": __version__}
         self.spool = Spool(config.spool)
         key = read_key(config.decision_log.pseudonym_key_file)
-        self.log = DecisionLog(config.decision_log, key, labels)
+        self.onboarding, self.loop_lag = Onboarding(config.endpoints, _now), LoopLag()
+        report = ShadowReport(
+            Pseudonyms(key.pseudonym),
+            [endpoint.name for endpoint in config.endpoints] if config.policy.shadow else (),
+        )
+        self.metrics = Metrics(
+            [self._readings, self.onboarding.readings, self.loop_lag.readings, main_process],
+            config.endpoints,
+            [report.families],
+        )
+        self.log = DecisionLog(config.decision_log, key, labels, synced=self.metrics.log_synced)
         self.inspector = Dispatch(config.inspection, self.spool)
         self._plan = plan(config.endpoints, config.identity.issuers, config.policy)
         self.engine = _engine(config.policy, self._plan)
         self.identity = Authenticator(config.identity)
         self.upstream = UpstreamClient(config.upstream, self.spool)
-        self.onboarding = Onboarding(config.endpoints, _now)
-        self.metrics = Metrics([self._readings, self.onboarding.readings])
-        report = ShadowReport(self.metrics.registry, Pseudonyms(key.pseudonym))
         self.shadow = _shadow(config.policy, report)
         self.rooms = Rooms(
             admission=partial(admit, limits=config.client.limits),
@@ -107,6 +116,14 @@ class Gateway:
             now=_now,
         )
         self._data = DataServer(config.proxy, lambda request: guard(request, self.rooms))
+        self.parts = Parts(
+            {
+                "inspection": self.inspector.pids,
+                "policy": lambda: self.engine.facts().pids,
+                "log": self._log_pids,
+                "shadow": self._shadow_pids,
+            }
+        )
         self._admin = AdminServer(
             config.admin.host,
             config.admin.port,
@@ -127,7 +144,9 @@ class Gateway:
             stack.push_async_callback(room.stop)
             await room.start()
         self._starting = None
-        for keep in (self._keep_proving, self.onboarding.keep_announcing):
+        for keep in (
+            self._keep_proving, self.onboarding.keep_announcing, self.loop_lag.keep_sampling,
+        ):  # fmt: skip
             task = asyncio.create_task(keep())
             stack.callback(task.cancel)
 
@@ -206,6 +225,7 @@ class Gateway:
             fault = await prove(quiet, self._plan)
             if self.draining:
                 return  # its exchanges were cut off, which says nothing about the policy
+            self.metrics.self_proof(passed=fault is None)
             if fault != self._proof:
                 (_LOG.error if fault else _LOG.info)("self-proof", fault=fault)
             self._proof, self._proven = fault or "", fault is None
@@ -213,7 +233,7 @@ class Gateway:
 
     def _readings(self) -> Iterable[Reading]:
         proxy = self._data.facts()
-        yield Reading("ready", "1 if the planted exchanges went as they must.", self._proven)
+        yield from readings.endpoints(self._config.endpoints)
         yield from readings.data_port(proxy.exchanges, proxy.connections)
         yield from readings.spool(self.spool)
         yield from readings.decision_log(self.log.facts())
@@ -222,6 +242,16 @@ class Gateway:
         if self.shadow:
             yield from shadow_readings(self.shadow.facts())
         yield from readings.keys(self.identity.key_facts())
+        yield from self.parts.readings()
+
+    def _log_pids(self) -> tuple[int, ...]:
+        try:
+            return (self.log.pid,)
+        except ProcessLookupError:
+            return ()
+
+    def _shadow_pids(self) -> tuple[int, ...]:
+        return self.shadow.facts().pids if self.shadow else ()
 
 
 def _now() -> datetime:

@@ -110,6 +110,8 @@ class Activation:
             activated_at=self._activated_at,
             age=self._source.age if engine else None,
             fault=fault,
+            max_age=self._settings.delivery.max_age,
+            pids=engine.pids if engine else (),
         )
 
     def pids(self) -> tuple[int, ...]:

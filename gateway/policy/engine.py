@@ -38,8 +38,8 @@ class EngineFacts:
 
     `activations` and `rejections` count candidates since the start; `activated_at` is in Unix
     seconds. `age` are the seconds since the source last confirmed what is active; None where there
-    is no source of ours, or nothing active. `fault` is one line without data, empty where it is
-    ready.
+    is no source of ours, or nothing active; at `max_age` it stops counting. `pids` are its
+    processes. `fault` is one line without data, empty where it is ready.
     """
 
     kind: EngineKind
@@ -52,6 +52,8 @@ class EngineFacts:
     activated_at: float | None = None
     age: float | None = None
     fault: str = ""
+    max_age: float | None = None
+    pids: tuple[int, ...] = ()
 
 
 class Engine(Protocol):

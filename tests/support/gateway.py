@@ -208,11 +208,13 @@ def configuration(
 
 
 @asynccontextmanager
-async def running(config: Path, *, ready: bool = True) -> AsyncIterator[RunningGateway]:
+async def running(
+    config: Path, *, ready: bool = True, module: str = "gateway"
+) -> AsyncIterator[RunningGateway]:
     """Start a gateway, wait until it is ready, end it with the block."""
     folder = config.parent
     async with AsyncExitStack() as stack:
-        process = await _spawned(config)
+        process = await _spawned(config, module)
         assert process.stdout
         line = await process.stdout.readline()
         if not line:
@@ -257,10 +259,10 @@ async def starting(config: Path) -> AsyncIterator[RunningGateway]:
         process._transport.close()  # type: ignore[attr-defined]  # or its pipe warns at exit
 
 
-async def _spawned(config: Path) -> asyncio.subprocess.Process:
+async def _spawned(config: Path, module: str = "gateway") -> asyncio.subprocess.Process:
     with (config.parent / "stderr").open("ab") as stderr:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", "run", "--config", str(config),
+            sys.executable, "-m", module, "run", "--config", str(config),
             stdout=asyncio.subprocess.PIPE, stderr=stderr, cwd=REPOSITORY,
         )  # fmt: skip
 
