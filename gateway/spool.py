@@ -19,6 +19,16 @@ from gateway.quantities import Size
 _BLOCK = 256 * 1024
 
 
+def _own_folder() -> Path:
+    """In the system's temporary folder. Where nothing can be written (a read-only root file system)
+    that is no fault yet: most likely the configuration names another one."""
+    try:
+        temporary = tempfile.gettempdir()
+    except FileNotFoundError:
+        temporary = "/tmp"  # noqa: S108 - a name to put into the message
+    return Path(temporary) / f"privacy-gateway-{os.getuid()}"
+
+
 @dataclass(frozen=True, slots=True)
 class SpoolSettings:
     """`directory` holds the unlinked files (made 0700 if absent), `limit` bounds their sum, and
@@ -26,9 +36,7 @@ class SpoolSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
-    directory: Path = field(
-        default_factory=lambda: Path(tempfile.gettempdir()) / f"privacy-gateway-{os.getuid()}"
-    )
+    directory: Path = field(default_factory=_own_folder)
     limit: Size = 8 * 2**30
     memory: Size = 64 * 2**10
 

@@ -271,3 +271,14 @@ def test_sizes_take_a_unit() -> None:
     assert (read.limit, read.memory) == (2**31, 2**16)
     with pytest.raises(ValidationError):
         TypeAdapter(SpoolSettings).validate_python({"limit": 5})
+
+
+def test_a_read_only_root_is_no_fault_where_the_configuration_names_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    assert SpoolSettings(directory=tmp_path).directory == tmp_path
+    assert SpoolSettings().directory == Path(f"/tmp/privacy-gateway-{os.getuid()}")

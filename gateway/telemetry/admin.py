@@ -12,15 +12,22 @@ ask for that, from loopback to loopback: a service mesh brings strangers in from
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.telemetry.exposition import choose
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.exposition import Format, choose
+from gateway.telemetry.metrics import Reading
 from gateway.telemetry.readings import checks as check_readings
+
+
+class Metrics(Protocol):
+    """What is scraped: everything that is measured here, and `more` of whoever serves it."""
+
+    def render(self, exposition: Format, more: Iterable[Reading]) -> bytes: ...
+
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})

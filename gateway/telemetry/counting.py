@@ -67,9 +67,9 @@ class Counted:
     observed: Counter[tuple[str, str]] = field(default_factory=Counter)
     against: Counter[tuple[str, str]] = field(default_factory=Counter)
     uninspected: int = 0
-    steps: dict[tuple[str], Histogram] = field(default_factory=dict)
+    steps: dict[str, Histogram] = field(default_factory=dict)
     whole: dict[tuple[str, str], Histogram] = field(default_factory=dict)
-    added: dict[tuple[str], Histogram] = field(default_factory=dict)
+    added: dict[str, Histogram] = field(default_factory=dict)
     proofs: Counter[tuple[str]] = field(default_factory=Counter)
     syncs: Histogram = field(default_factory=Histogram)
 
@@ -100,22 +100,33 @@ class Counted:
         What the gateway adds is told of exchanges that the upstream answered: a rejected token is
         quick, and would make the exports look so.
         """
-        durations, trace_id, whole = evidence.durations, evidence.trace_id, 0.0
+        durations, whole = evidence.durations, 0.0
         for step, seconds in durations.items():
             whole += seconds
-            histogram = self.steps.get((step,))
+            histogram = self.steps.get(step)
             if histogram is None:
-                histogram = self.steps[step,] = Histogram()
-            histogram.observe(seconds, trace_id)
+                histogram = self.steps[step] = Histogram()
+            histogram.observe(seconds)
         histogram = self.whole.get((endpoint, effect))
         if histogram is None:
             histogram = self.whole[endpoint, effect] = Histogram()
-        histogram.observe(whole, trace_id)
+        histogram.observe(whole)
         if "inspection" in durations:
-            histogram = self.added.get((endpoint,))
+            histogram = self.added.get(endpoint)
             if histogram is None:
-                histogram = self.added[endpoint,] = Histogram()
-            histogram.observe(whole - durations.get("upstream", 0.0), trace_id)
+                histogram = self.added[endpoint] = Histogram()
+            histogram.observe(whole - durations.get("upstream", 0.0))
+        if evidence.trace_id:
+            self._trace(endpoint, effect, evidence, whole)
+
+    def _trace(self, endpoint: str, effect: str, evidence: Evidence, whole: float) -> None:
+        """Keep the trace beside what `_time` counted."""
+        trace_id, durations = evidence.trace_id, evidence.durations
+        for step, seconds in durations.items():
+            self.steps[step].trace(seconds, trace_id)
+        self.whole[endpoint, effect].trace(whole, trace_id)
+        if "inspection" in durations:
+            self.added[endpoint].trace(whole - durations.get("upstream", 0.0), trace_id)
 
     def add(self, other: "Counted") -> None:
         """Count what another one counted, too."""
@@ -127,9 +138,9 @@ class Counted:
         self.syncs.add(other.syncs)
         for key, volume in other.volumes.items():
             self.volumes.setdefault(key, Volume()).add(volume)
-        for key1, histogram in other.steps.items():
-            self.steps.setdefault(key1, Histogram()).add(histogram)
-        for key2, histogram in other.whole.items():
-            self.whole.setdefault(key2, Histogram()).add(histogram)
-        for key3, histogram in other.added.items():
-            self.added.setdefault(key3, Histogram()).add(histogram)
+        for step, histogram in other.steps.items():
+            self.steps.setdefault(step, Histogram()).add(histogram)
+        for labels, histogram in other.whole.items():
+            self.whole.setdefault(labels, Histogram()).add(histogram)
+        for endpoint, histogram in other.added.items():
+            self.added.setdefault(endpoint, Histogram()).add(histogram)

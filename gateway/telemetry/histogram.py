@@ -69,12 +69,14 @@ class Histogram:
     sum: float = 0.0
     exemplars: dict[int, Exemplar] = field(default_factory=dict)
 
-    def observe(self, seconds: float, trace_id: str = "") -> None:
+    def observe(self, seconds: float) -> None:
         self.cells[bisect_left(_BOUNDS, seconds)] += 1
         self.sum += seconds
-        if trace_id:
-            bucket = bisect_left(CLASSIC, seconds)
-            self.exemplars[bucket] = Exemplar(seconds, trace_id, time.time())
+
+    def trace(self, seconds: float, trace_id: str) -> None:
+        """Remember the trace of what was observed."""
+        bucket = bisect_left(CLASSIC, seconds)
+        self.exemplars[bucket] = Exemplar(seconds, trace_id, time.time())
 
     def add(self, other: "Histogram") -> None:
         """Count what another one counted, too."""

@@ -18,6 +18,7 @@ from gateway.telemetry import catalogue as names
 from gateway.telemetry.catalogue import NONE
 from gateway.telemetry.counting import Counted, Volume
 from gateway.telemetry.exposition import Family, Format
+from gateway.telemetry.histogram import Histogram
 from gateway.telemetry.metric import Metric
 from gateway.telemetry.protobuf import Protobuf
 from gateway.telemetry.text import Text
@@ -137,7 +138,13 @@ def exchanges(counted: Counted) -> Iterator[Family]:
     yield Family(names.OBSERVED_EXCHANGES, counted.observed.items())
     yield Family(names.OBSERVED_RECORDS, counted.against.items())
     yield Family(names.SELF_PROOFS, counted.proofs.items())
-    yield Family(names.STEP_DURATION, histograms=counted.steps.items())
+    yield Family(names.STEP_DURATION, histograms=_one(counted.steps))
     yield Family(names.EXCHANGE_DURATION, histograms=counted.whole.items())
-    yield Family(names.ADDED_DURATION, histograms=counted.added.items())
+    yield Family(names.ADDED_DURATION, histograms=_one(counted.added))
     yield Family(names.LOG_SYNC_DURATION, histograms=[((), counted.syncs)])
+
+
+def _one(histograms: dict[str, Histogram]) -> Iterator[tuple[tuple[str], Histogram]]:
+    """The series of a metric with one label."""
+    for value, histogram in histograms.items():
+        yield (value,), histogram

@@ -31,6 +31,8 @@ def varint(value: int) -> bytes:
         return _BYTES[value]
     if value < 0x4000:
         return bytes((value & 0x7F | 0x80, value >> 7))
+    if value < 0x20_0000:
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
     return bytes((value & 0x7F | 0x80,)) + varint(value >> 7)
 
 
@@ -115,8 +117,12 @@ def _labels(metric: Metric, labels: tuple[str, ...]) -> bytes:
 def _histogram(histogram: Histogram, exemplars: Iterable[tuple[int, bytes]]) -> bytes:
     buckets, native = histogram.classic(), histogram.native()
     numbers: list[bytes] = []
-    for count in map(varint, buckets):
-        numbers += (_BYTES[_BUCKET + len(count)], count, b"")
+    before, number = -1, (b"", b"", b"")
+    for count in buckets:
+        if count != before:  # often it isn't: nothing is as quick as this, or as slow
+            before, written = count, varint(count)
+            number = (_BYTES[_BUCKET + len(written)], written, b"")
+        numbers += number
     for bucket, exemplar in exemplars:
         at = 3 * bucket
         numbers[at] = varint(_BUCKET + len(numbers[at + 1]) + len(exemplar))
@@ -141,6 +147,8 @@ def _delta(change: int) -> bytes:
         return _SMALL_DELTAS[value]
     if value < 0x4000:
         return bytes((0x68, value & 0x7F | 0x80, value >> 7))
+    if value < 0x20_0000:
+        return bytes((0x68, value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
     return b"\x68" + varint(value)
 
 

@@ -24,8 +24,8 @@ def counted(*evidences: Evidence) -> Counted:
 def test_an_exchange_is_as_long_as_its_steps_and_the_upstreams_part_is_not_ours() -> None:
     found = counted(replace(evidence(), durations=STEPS))
     assert found.whole["orders", "allow"].sum == 2.875
-    assert found.added["orders",].sum == 0.875
-    assert {step: histogram.sum for (step,), histogram in found.steps.items()} == STEPS
+    assert found.added["orders"].sum == 0.875
+    assert {step: histogram.sum for step, histogram in found.steps.items()} == STEPS
 
 
 @pytest.mark.parametrize("steps", [{"admission": 0.1}, {"admission": 0.1, "upstream": 3.0}])
@@ -50,7 +50,7 @@ def test_a_record_without_an_owner_is_counted_whatever_becomes_of_it() -> None:
 
 def test_a_trace_is_kept_with_the_durations_of_its_exchange() -> None:
     found = counted(replace(evidence(), durations=STEPS, trace_id="ab" * 16))
-    kept = [found.whole["orders", "allow"], found.added["orders",], *found.steps.values()]
+    kept = [found.whole["orders", "allow"], found.added["orders"], *found.steps.values()]
     assert all([e.trace_id for e in each.exemplars.values()] == ["ab" * 16] for each in kept)
 
 

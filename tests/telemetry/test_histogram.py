@@ -73,10 +73,14 @@ def test_two_histograms_add_up(some: list[float], others: list[float]) -> None:
 
 def test_the_last_trace_of_each_bucket_is_kept_and_the_newer_one_of_two() -> None:
     histogram, other = of(0.002), Histogram()
-    histogram.observe(0.002, "a" * 32)
-    histogram.observe(0.0015, "b" * 32)
-    histogram.observe(0.2, "c" * 32)
-    other.observe(0.0016, "d" * 32)
+    histogram.observe(0.002)
+    histogram.trace(0.002, "a" * 32)
+    histogram.observe(0.0015)
+    histogram.trace(0.0015, "b" * 32)
+    histogram.observe(0.2)
+    histogram.trace(0.2, "c" * 32)
+    other.observe(0.0016)
+    other.trace(0.0016, "d" * 32)
     histogram.add(other)
     other.add(histogram)
     for each in (histogram, other):

@@ -66,7 +66,8 @@ def test_a_histogram_is_read_back_in_both_kinds(seconds: list[float]) -> None:
 
 def test_an_exemplar_has_its_trace_its_value_and_its_time() -> None:
     histogram = Histogram()
-    histogram.observe(0.003, "ab" * 16)
+    histogram.observe(0.003)
+    histogram.trace(0.003, "ab" * 16)
     family = Family(HISTOGRAM, histograms=[(("there",), histogram)])
     (read,) = client_model.read(Protobuf().render([family]))
     with_one = [each for each in read.metric[0].histogram.bucket if each.HasField("exemplar")]

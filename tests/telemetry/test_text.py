@@ -65,7 +65,8 @@ def test_any_number_can_be_written(text: Text, parse: Parse, value: float) -> No
 
 def test_an_exemplar_stands_in_openmetrics_only() -> None:
     histogram = Histogram()
-    histogram.observe(0.003, "ab" * 16)
+    histogram.observe(0.003)
+    histogram.trace(0.003, "ab" * 16)
     family = Family(HISTOGRAM, histograms=[(("there",), histogram)])
     assert "ab" * 16 not in Text().render([family]).decode()
     (read,) = read_openmetrics(Text(openmetrics=True).render([family]).decode())
