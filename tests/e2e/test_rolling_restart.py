@@ -148,7 +148,7 @@ async def site(tmp_path: Path, issuer: TestIssuer) -> AsyncIterator[Site]:
             configs[name] = configuration(
                 folder, issuer, upstream, endpoints(), deployment=DEPLOYMENT,
                 listen=f"127.0.0.1:{data}", admin=f"127.0.0.1:{admin}",
-                client={"drain_delay": "1s"},
+                client={"drain_delay": "2s"},
             )  # fmt: skip
         site = Site(service, configs, {"a": ports[0], "b": ports[2]}, issuer.token(sub=ME))
         await asyncio.gather(site.start("a"), site.start("b"))

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.errors import (
     BadRequest,
+    CallerLeft,
     Code,
     MethodNotAllowed,
     NotFound,
@@ -238,7 +239,8 @@ def test_availability_burns_on_every_refusal_but_the_callers_and_the_services_ow
         code
         for code in Code
         if code is not Code.TOKEN_REJECTED
-        and kinds(code) in (BadRequest, Unauthenticated, NotFound, MethodNotAllowed, UpstreamError)
+        and kinds(code)
+        in (BadRequest, Unauthenticated, NotFound, MethodNotAllowed, CallerLeft, UpstreamError)
     } | {Code.UPSTREAM_UNREACHABLE, Code.UPSTREAM_TIMEOUT}
     for code in set(Code) - {Code.TOKEN_REJECTED}:
         ours = code not in not_ours

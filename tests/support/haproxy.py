@@ -1,5 +1,6 @@
 """A real load balancer, as it stands before gateways on bare machines: HAProxy, with a health check
-on /readyz and no retries, since an export that is asked for twice is made twice."""
+on /readyz and no retries, since an export that is asked for twice is made twice. A busy machine's
+gateway isn't down: a check may take seconds, but its answer counts at once."""
 
 import asyncio
 import shutil
@@ -16,6 +17,7 @@ defaults
   timeout connect 2s
   timeout client 60s
   timeout server 60s
+  timeout check 10s
   retries 0
 
 frontend exports
