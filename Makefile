@@ -2,6 +2,9 @@
 # make test   everything the tests need, and all of them
 # make check  what CI runs before the tests
 # make bench  the gateway beside a raw pass-through and nginx, in one run
+# make image  the container image: make image BASE=<registry>/python:3.11-slim-bookworm@sha256:...
+# make sbom   what is in it, as CycloneDX
+# make test-cluster  the chart and the injector in a real API server (which is built once)
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,24 +13,50 @@ TOOLS ?= $(CURDIR)/.tools/bin
 OPA_VERSION := v1.21.3
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: demo test check bench venv tools lock format clean
+.PHONY: demo test test-cluster check bench image sbom venv tools tools-cluster lock format clean
 
 demo: $(VENV)/ready
 	@$(BIN)/privacy-gateway demo $(if $(SERVE),--serve)
 
+# Everything but tests/cluster, for which an API server is built: they are make test-cluster.
 test: $(VENV)/ready tools
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(or $(TESTS),--ignore=tests/cluster)
+
+test-cluster: $(VENV)/ready tools tools-cluster
+	$(BIN)/python -m pytest tests/cluster
 
 check: $(VENV)/ready tools
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	tools/check-chart
 	$(BIN)/python -m pytest tests/test_layout.py
 	tools/check-policies
+	$(BIN)/hadolint Dockerfile
 
 bench: $(VENV)/ready
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+# A tag can be moved to another image, a digest can't.
+IMAGE ?= privacy-gateway
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+image:
+	@case "$(BASE)" in *@sha256:*) ;; *) \
+	  echo "name the base by its digest: make image BASE=<registry>/python:3.11-slim-bookworm@sha256:..." >&2; \
+	  exit 2;; esac
+	docker buildx build --platform linux/amd64,linux/arm64 --tag $(IMAGE):$(VERSION) \
+	  --build-arg BASE=$(BASE) --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) --build-arg SOURCE=$(SOURCE) \
+	  --build-arg CREATED=$$(git show -s --format=%cI HEAD) .
+
+# The same two commands as in the Dockerfile: the locked packages alone, and what they are.
+sbom: $(VENV)/ready
+	$(BIN)/python -m venv --clear --without-pip build/sbom
+	$(BIN)/pip --python build/sbom/bin/python install --quiet --require-hashes -r requirements/run.lock
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file build/sbom.cdx.json build/sbom/bin/python
+	@echo build/sbom.cdx.json
 
 venv: $(VENV)/ready
 
@@ -45,11 +74,17 @@ $(VENV)/ready: requirements/dev.lock pyproject.toml
 tools:
 	@tools/install $(TOOLS) $(OPA_VERSION)
 
+# A real kube-apiserver of our own module's pins (tools/kubernetes); five to ten minutes, once.
+tools-cluster:
+	@tools/install-cluster $(TOOLS)
+
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header pyproject.toml -o requirements/run.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header pyproject.toml --group dev -o requirements/dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header --group build -o requirements/build.lock
 
 format: $(VENV)/ready
 	$(BIN)/ruff format .

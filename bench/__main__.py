@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import bodies, load, policy, reload
+from bench import bodies, load, policy, reload, scrape
 from bench.contestants import Contestant, contest, workspace
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -26,6 +26,7 @@ GATES: dict[str, tuple[str, float]] = {
     "1 GB NDJSON, MiB above idle": ("<=", 64),
     "small p99 during 200 MB, x idle": ("<=", 4),
     "failed requests during reloads": ("<=", 0),
+    "scrape of 100 endpoints, ms": ("<=", scrape.GATE),
 }
 console = Console()
 
@@ -128,6 +129,10 @@ def main() -> int:
     console.print("reload")
     work["reload"] = reload.measure(4.0 * seconds)
     gates["failed requests during reloads"] = work["reload"]["failed"]
+    console.print("scrape")
+    scrapes = scrape.run()
+    work |= {f"scrape, {name}": figures for name, figures in scrapes.items()}
+    gates["scrape of 100 endpoints, ms"] = max(figures["ms"] for figures in scrapes.values())
     return report(work, gates, policy.run(console, quick))
 
 

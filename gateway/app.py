@@ -52,8 +52,10 @@ from gateway.spool import Spool
 from gateway.telemetry import logs, readings
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.levels import LogLevels
+from gateway.telemetry.looplag import LoopLag
 from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.onboarding import Onboarding
+from gateway.telemetry.parts import Parts, main_process
 from gateway.telemetry.settings import TelemetrySettings
 from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
 from gateway.telemetry.spans import SpanExport, Spelling, WithSpans, span_readings
@@ -145,7 +147,17 @@ class Gateway:
         labels = {"id": secrets.token_hex(8), "version": __version__}
         self.spool = Spool(config.spool)
         key = read_key(config.decision_log.pseudonym_key_file)
-        self.log = DecisionLog(config.decision_log, key, labels)
+        self.onboarding, self.loop_lag = Onboarding(config.endpoints, _now), LoopLag()
+        report = ShadowReport(
+            Pseudonyms(key.pseudonym),
+            [endpoint.name for endpoint in config.endpoints] if config.policy.shadow else (),
+        )
+        self.metrics = Metrics(
+            [self._readings, self.onboarding.readings, self.loop_lag.readings, main_process],
+            config.endpoints,
+            [report.families],
+        )
+        self.log = DecisionLog(config.decision_log, key, labels, synced=self.metrics.log_synced)
         await self.log.start()
         stack.push_async_callback(self.log.stop)
         self.inspector = Dispatch(config.inspection, self.spool)
@@ -161,7 +173,6 @@ class Gateway:
         self.upstream = UpstreamClient(config.upstream, self.spool)
         await self.upstream.start()
         stack.push_async_callback(self.upstream.stop)
-        self.onboarding = Onboarding(config.endpoints, _now)
         tracing, faults = asked_for(os.environ)
         for fault in faults:
             _LOG.error("a variable that OpenTelemetry defines is not usable", reason=fault)
@@ -169,8 +180,6 @@ class Gateway:
         if self.spans:
             self.spans.start()
             stack.push_async_callback(self.spans.stop)
-        self.metrics = Metrics([self._readings, self.onboarding.readings])
-        report = ShadowReport(self.metrics.registry, Pseudonyms(key.pseudonym))
         self.shadow = _shadow(config.policy, report)
         if self.shadow:
             self.shadow.start()
@@ -193,6 +202,15 @@ class Gateway:
             tracer=_tracer(tracing, config.telemetry),
         )
         log_levels = LogLevels(config.log_level)
+        self.parts = Parts(
+            {
+                "inspection": self.inspector.pids,
+                "policy": lambda: self.engine.facts().pids,
+                "log": self._log_pids,
+                "shadow": self._shadow_pids,
+                "spans": lambda: self.spans.pids() if self.spans else (),
+            }
+        )
         self._admin = AdminServer(
             config.admin.host,
             config.admin.port,
@@ -206,7 +224,9 @@ class Gateway:
         self._data = DataServer(config.proxy, lambda request: guard(request, self.rooms))
         await self._data.start()
         stack.push_async_callback(self._data.stop)
-        for keep in (self._keep_proving, self.onboarding.keep_announcing):
+        for keep in (
+            self._keep_proving, self.onboarding.keep_announcing, self.loop_lag.keep_sampling,
+        ):  # fmt: skip
             task = asyncio.create_task(keep())
             stack.callback(task.cancel)
 
@@ -242,6 +262,7 @@ class Gateway:
             fault = await prove(quiet, self._plan)
             if self.draining:
                 return  # its exchanges were cut off, which says nothing about the policy
+            self.metrics.self_proof(passed=fault is None)
             if fault != self._proof:
                 (_LOG.error if fault else _LOG.info)("self-proof", fault=fault)
             self._proof, self._proven = fault or "", fault is None
@@ -249,7 +270,7 @@ class Gateway:
 
     def _readings(self) -> Iterable[Reading]:
         proxy = self._data.facts()
-        yield Reading("ready", "1 if the planted exchanges went as they must.", self._proven)
+        yield from readings.endpoints(self._config.endpoints)
         yield from readings.data_port(proxy.exchanges, proxy.connections)
         yield from readings.spool(self.spool)
         yield from readings.decision_log(self.log.facts())
@@ -260,6 +281,16 @@ class Gateway:
         yield from readings.keys(self.identity.key_facts())
         if self.spans:
             yield from span_readings(self.spans.facts)
+        yield from self.parts.readings()
+
+    def _log_pids(self) -> tuple[int, ...]:
+        try:
+            return (self.log.pid,)
+        except ProcessLookupError:
+            return ()
+
+    def _shadow_pids(self) -> tuple[int, ...]:
+        return self.shadow.facts().pids if self.shadow else ()
 
 
 def _now() -> datetime:

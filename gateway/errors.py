@@ -41,7 +41,8 @@ class Code(StrEnum):
     BLOCKED_BY_POLICY = "blocked_by_policy"
     ENDPOINT_UNKNOWN = "endpoint_unknown"
     METHOD_NOT_ALLOWED = "method_not_allowed"
-    # the upstream's own 4xx or 5xx
+    # the upstream's own 4xx, and its own 5xx
+    UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_ERROR = "upstream_error"
     # 502
     BODY_MALFORMED = "body_malformed"
@@ -148,15 +149,17 @@ class MethodNotAllowed(Refusal):
 
 
 class UpstreamError(Refusal):
-    """The upstream itself refused or failed; its status (400 to 599) is kept, its body is not."""
+    """The upstream itself refused (4xx) or failed (5xx); its status is kept, its body is not."""
 
     status = 502
-    codes = frozenset({Code.UPSTREAM_ERROR})
+    codes = frozenset({Code.UPSTREAM_REFUSED, Code.UPSTREAM_ERROR})
 
     def __init__(self, upstream_status: int) -> None:
         if not 400 <= upstream_status <= 599:
             raise ValueError(f"{upstream_status} is not an error status")
-        super().__init__(Code.UPSTREAM_ERROR, f"the upstream answered {upstream_status}")
+        failed = upstream_status >= 500
+        code = Code.UPSTREAM_ERROR if failed else Code.UPSTREAM_REFUSED
+        super().__init__(code, f"the upstream answered {upstream_status}")
         self.upstream_status = upstream_status
 
     @property

@@ -21,6 +21,16 @@ _BLOCK = 256 * 1024
 _LOG = Log(__name__)
 
 
+def _own_folder() -> Path:
+    """In the system's temporary folder. Where nothing can be written (a read-only root file system)
+    that is no fault yet: most likely the configuration names another one."""
+    try:
+        temporary = tempfile.gettempdir()
+    except FileNotFoundError:
+        temporary = "/tmp"  # noqa: S108 - a name to put into the message
+    return Path(temporary) / f"privacy-gateway-{os.getuid()}"
+
+
 @dataclass(frozen=True, slots=True)
 class SpoolSettings:
     """`directory` holds the unlinked files (made 0700 if absent), `limit` bounds their sum, and
@@ -28,9 +38,7 @@ class SpoolSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
-    directory: Path = field(
-        default_factory=lambda: Path(tempfile.gettempdir()) / f"privacy-gateway-{os.getuid()}"
-    )
+    directory: Path = field(default_factory=_own_folder)
     limit: Size = 8 * 2**30
     memory: Size = 64 * 2**10
 
@@ -77,7 +85,7 @@ class Spool:
     def __init__(self, settings: SpoolSettings) -> None:
         """Raises Unavailable(SPOOL_FAILED) where the directory can't be used by us alone."""
         self._settings = settings
-        self.bytes_used = 0
+        self.bytes_used = self.bytes_kept = 0  # on disk, in memory
         self.files_open = 0
         try:
             settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,6 +100,11 @@ class Spool:
     def limit(self) -> int:
         return self._settings.limit
 
+    @property
+    def bytes_held(self) -> int:
+        """Of all bodies, on disk and in memory."""
+        return self.bytes_used + self.bytes_kept
+
     def ready(self) -> bool:
         """Whether another body can be taken in."""
         if self.bytes_used >= self.limit:
@@ -105,6 +118,12 @@ class Spool:
     def writer(self) -> "Writer":
         """Begin to receive a body."""
         return Writer(self, self._settings.memory)
+
+    def keep(self, body: InMemory) -> "Spooled":
+        """A body that is in memory already."""
+        kept = Kept(self)
+        kept.take(body.size)
+        return Spooled(body, kept)
 
     def space(self, size: int) -> "Held":
         """An empty file with `size` bytes reserved, for a worker to write a rewritten body into.
@@ -136,6 +155,26 @@ class Spool:
         os.close(fd)
         self.files_open -= 1
         self.bytes_used -= size
+
+
+class Kept:
+    """The bytes of one body in memory, counted as long as it is there."""
+
+    __slots__ = ("_size", "_spool")
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool, self._size = spool, 0
+
+    def take(self, size: int) -> None:
+        self._spool.bytes_kept += size
+        self._size += size
+
+    def close(self) -> None:
+        self._spool.bytes_kept -= self._size
+        self._size = 0
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class Held:
@@ -171,7 +210,7 @@ class Spooled:
     """A complete body at rest. Close it as soon as it is no longer needed."""
 
     stored: Stored
-    held: Held | None = None
+    held: Held | Kept | None = None
 
     @property
     def size(self) -> int:
@@ -194,6 +233,7 @@ class Writer:
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._written = 0
+        self._kept = Kept(spool)
         self._held: Held | None = None
 
     @property
@@ -204,19 +244,21 @@ class Writer:
         """Append. Raises Unavailable(SPOOL_FULL or SPOOL_FAILED)."""
         self._pending.append(data)
         self._pending_size += len(data)
+        self._kept.take(len(data))
         if self._pending_size >= _BLOCK or (not self._held and self.size > self._threshold):
             self._flush()
 
     def finish(self) -> Spooled:
         """The complete body."""
         if self._held is None:
-            return Spooled(InMemory(b"".join(self._pending)))
+            return Spooled(InMemory(b"".join(self._pending)), self._kept)
         self._flush()
         return Spooled(OnDisk(self._held.fd, self._written), self._held)
 
     def discard(self) -> None:
         """Give up what was received."""
         self._pending = []
+        self._kept.close()
         if self._held:
             self._held.close()
 
@@ -235,3 +277,4 @@ class Writer:
             raise Unavailable(Code.SPOOL_FULL, f"spool write: errno {error.errno}") from None
         self._written += len(data)
         self._pending, self._pending_size = [], 0
+        self._kept.close()

@@ -69,10 +69,11 @@ def test_the_caller_reads_the_code_except_for_tokens(kind: type[Refusal]) -> Non
         assert kind(code).public_code is public
 
 
-def test_an_upstream_error_keeps_the_status_and_has_one_code() -> None:
-    for status in (400, 404, 451, 500, 599):
+def test_an_upstream_error_keeps_the_status_and_its_code_says_refused_or_failed() -> None:
+    for status in (400, 404, 451, 499, 500, 599):
         refusal = UpstreamError(status)
-        assert (refusal.http_status, refusal.code) == (status, Code.UPSTREAM_ERROR)
+        code = Code.UPSTREAM_ERROR if status >= 500 else Code.UPSTREAM_REFUSED
+        assert (refusal.http_status, refusal.code) == (status, code)
     for status in (0, 200, 204, 302, 399, 600):
         with pytest.raises(ValueError, match="is not an error status"):
             UpstreamError(status)

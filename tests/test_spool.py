@@ -56,6 +56,31 @@ def test_a_big_body_is_a_file_without_a_name(tmp_path: Path) -> None:
     assert empty(store)
 
 
+def test_the_bytes_of_all_bodies_are_counted_as_long_as_they_are_held(tmp_path: Path) -> None:
+    store = spool(tmp_path)
+    assert store.bytes_held == 0
+    small, big = received(store, b"a" * 512), received(store, b"b" * 512, b"b" * 1488)
+    assert (store.bytes_kept, store.bytes_used, store.bytes_held) == (512, 2000, 2512)
+    rewritten = store.keep(InMemory(b"c" * 100))
+    assert store.bytes_held == 2612
+    coming = store.writer()
+    coming.write(b"d" * 10)
+    assert store.bytes_held == 2622
+    coming.discard()
+    for body in (small, small, rewritten, big):  # closing one again gives nothing back
+        body.close()
+    assert store.bytes_held == 0
+
+
+def test_a_body_that_is_forgotten_is_not_counted_for_ever(tmp_path: Path) -> None:
+    store = spool(tmp_path)
+    writer = store.writer()
+    writer.write(b"a" * 512)
+    del writer
+    received(store, b"a" * 512)
+    assert store.bytes_held == 0
+
+
 def test_a_killed_program_leaves_nothing(tmp_path: Path) -> None:
     """F08"""
     script = f"""
@@ -246,3 +271,14 @@ def test_sizes_take_a_unit() -> None:
     assert (read.limit, read.memory) == (2**31, 2**16)
     with pytest.raises(ValidationError):
         TypeAdapter(SpoolSettings).validate_python({"limit": 5})
+
+
+def test_a_read_only_root_is_no_fault_where_the_configuration_names_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    assert SpoolSettings(directory=tmp_path).directory == tmp_path
+    assert SpoolSettings().directory == Path(f"/tmp/privacy-gateway-{os.getuid()}")

@@ -10,6 +10,7 @@ replay.py    replay; replayed.py prints what it found
 infer.py     infer; inferred.py prints what it found
 mutate.py    mutate; mutated.py prints what it found
 options.py   what several of them take
+injector.py  injector
 demo.py      demo
 
 Exit codes: 0 all is well, 1 it is not (a gateway that can't start, a log that was changed, a demo
@@ -28,6 +29,7 @@ from gateway.cli.console import answered
 from gateway.cli.demo import demo
 from gateway.cli.explain import explain
 from gateway.cli.infer import infer
+from gateway.cli.injector import injector
 from gateway.cli.log import log
 from gateway.cli.mutate import mutate
 from gateway.cli.replay import replay
@@ -54,6 +56,7 @@ commands.command()(test)
 commands.command()(mutate)
 commands.command()(replay)
 commands.add_typer(log, name="log")
+commands.command()(injector)
 commands.command()(demo)
 
 

@@ -19,7 +19,7 @@ told again to the writer that takes the place of one that died.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -51,15 +51,16 @@ _UNTOLD = "the entry can't be told to the writer"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """For telemetry. `queue` counts the appends under way, `entries` is the last durable `seq`,
-    `unrecorded` the entries that never became durable, `fault` is empty while all is well.
+    """For telemetry. `queue` counts the appends under way, of which `queue_limit` may wait for one
+    sync; `entries` is the last durable `seq`, `unrecorded` the entries that never became durable,
+    `fault` is empty while all is well.
     """
 
     queue: int
+    queue_limit: int
     entries: int
     bytes: int
     syncs: int
-    last_sync_seconds: float
     unrecorded: int
     fault: str
 
@@ -81,7 +82,7 @@ class DecisionLog:
     `tick` is the time in seconds between looks at an idle file, and between attempts to recover.
     `patience` is how long another writer may still hold the file: one that was killed ends only
     when the disk has answered, which takes seconds where that is busy. `writer` is the module, with
-    arguments, that writes.
+    arguments, that writes. `synced` hears how many seconds each sync took.
     """
 
     def __init__(
@@ -93,11 +94,12 @@ class DecisionLog:
         tick: float = 1.0,
         patience: float = 10.0,
         writer: tuple[str, ...] = (WRITER,),
+        synced: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._setup = Setup(settings.file, key, dict(labels), tick, patience)
         self._deadline, self._places = settings.deadline, settings.queue
         self._in_time = Deadlines(settings.deadline)
-        self._tick, self._command = tick, writer
+        self._tick, self._command, self._synced = tick, writer, synced
         self._loop: asyncio.AbstractEventLoop  # kept: asking for it costs a system call
         self._writer: Child | None = None
         self._opened: asyncio.Future[str] | None = None
@@ -161,10 +163,10 @@ class DecisionLog:
         last = self._last
         return Facts(
             queue=len(self._sent) + len(self._outside),
+            queue_limit=self._places,
             entries=last.reached.seq if last.reached else 0,
             bytes=last.reached.size if last.reached else 0,
             syncs=self._syncs + last.syncs,
-            last_sync_seconds=last.last_sync,
             unrecorded=self._debts.unrecorded,
             fault=self._trouble(),
         )
@@ -293,6 +295,8 @@ class DecisionLog:
     def _go_on(self, report: Report) -> None:
         _LOG.debug("entries up to number %d of this writer are settled", report.settled)
         self._last = report
+        for seconds in report.synced:
+            self._synced(seconds)
         if report.syncs:
             self._failures = 0
         if self._keeping:

@@ -60,8 +60,8 @@ class Report:
     that no earlier report settled. `unfit` are those that could not be read or rendered.
 
     `refusals` and `confessed` count the refusals, and the entries that never became durable, of
-    which the log tells. `reached` is its durable end, None while it can't be opened. `warnings` are
-    for the gateway's own log.
+    which the log tells. `reached` is its durable end, None while it can't be opened. `synced` are
+    the seconds of each sync since the report before. `warnings` are for the gateway's own log.
     """
 
     settled: int = 0
@@ -70,7 +70,7 @@ class Report:
     confessed: int = 0
     reached: Anchor | None = None
     syncs: int = 0
-    last_sync: float = 0.0
+    synced: tuple[float, ...] = ()
     unfit: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
 

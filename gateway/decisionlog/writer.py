@@ -36,7 +36,8 @@ class Writer:
         self._taken = self._refusals = self._refused = self._syncs = 0
         self._unrecorded = self._confessed = 0
         self._fault = ""
-        self._last_sync = self._tended = 0.0
+        self._synced: list[float] = []
+        self._tended = 0.0
 
     def take(self, evidence: Evidence | None) -> int:
         """Put the next entry into the group; its bytes are counted. None is one that can't be
@@ -81,7 +82,7 @@ class Writer:
                 self._fail(error)
         self._group = {}
         report = self.report()
-        self._unfit = []
+        self._unfit, self._synced = [], []
         return report
 
     def report(self) -> Report:
@@ -92,7 +93,7 @@ class Writer:
             confessed=self._confessed,
             reached=self._file.reached,
             syncs=self._syncs,
-            last_sync=self._last_sync,
+            synced=tuple(self._synced),
             unfit=tuple(self._unfit),
         )
 
@@ -138,7 +139,7 @@ class Writer:
         if bodies:
             start = time.monotonic()
             self._file.commit(bodies)
-            self._last_sync = time.monotonic() - start
+            self._synced.append(time.monotonic() - start)
             self._syncs += 1
         self._confessed = self._unrecorded
 

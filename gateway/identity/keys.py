@@ -51,8 +51,9 @@ _HEADERS = {
 class KeyFacts:
     """What an operator sees of one issuer's keys.
 
-    `age` is in seconds since the last good read began; None if there was none. `ignored` counts
-    the keys left out, by flaw. `fault` says why the last read failed; None if it didn't.
+    `age` is in seconds since the last good read began, None if there was none; at `max_age` the
+    keys stop counting. `ignored` counts the keys left out, by flaw. `fault` says why the last read
+    failed; None if it didn't.
     """
 
     issuer: str
@@ -63,6 +64,7 @@ class KeyFacts:
     reads: int
     failures: int
     fault: KeyFault | None
+    max_age: float
 
 
 class IssuerKeys:
@@ -118,6 +120,7 @@ class IssuerKeys:
             reads=self._reads,
             failures=self._failures,
             fault=self._fault,
+            max_age=self._settings.jwks_max_age,
         )
 
     async def refresh(self) -> None:

@@ -125,7 +125,7 @@ class Dispatch:
         task = work.Task(response.payload, spec, limits)
         stored = response.body.stored
         if self._inline(stored, task):
-            return _rewrite_inline(stored, task, inspection, decision)
+            return self._rewrite_inline(stored, task, inspection, decision)
         growth = _MASK_GROWTH if decision.mask else 1
         space = stored.size * growth + inspection.bytes_decoded * growth + _SLACK
         held = self._spool.space(min(space, self._spool.limit))
@@ -147,6 +147,15 @@ class Dispatch:
             and task.spec.format is not Format.ZIP
             and not task.payload.codings
         )
+
+    def _rewrite_inline(
+        self, stored: Stored, task: work.Task, inspection: Inspection, decision: Decision
+    ) -> tuple[Spooled, Counts]:
+        sink = MemorySink()
+        counts = work.rewrite(stored, task, inspection, decision, sink)
+        rewritten = InMemory(sink.getvalue())
+        work.confirm(rewritten, task, decision, counts)
+        return self._spool.keep(rewritten), counts
 
     async def _ask(self, stored: Stored, job: _Job, more_fds: tuple[int, ...]) -> _Answer:
         _LOG.debug("a worker reads a body", rewriting=job.decision is not None, bytes=job.size)
@@ -183,16 +192,6 @@ def _refusal(code: Code, note: str) -> Refusal:
         if code in kind.codes:
             return kind(code, note)
     return InternalError(Code.INTERNAL_ERROR, note)
-
-
-def _rewrite_inline(
-    stored: Stored, task: work.Task, inspection: Inspection, decision: Decision
-) -> tuple[Spooled, Counts]:
-    sink = MemorySink()
-    counts = work.rewrite(stored, task, inspection, decision, sink)
-    rewritten = InMemory(sink.getvalue())
-    work.confirm(rewritten, task, decision, counts)
-    return Spooled(rewritten), counts
 
 
 # --- the worker's side ------------------------------------------------------------------------

@@ -107,6 +107,8 @@ class Activation:
             rejections=dict(self._rejections),
             activated_at=self._activated_at,
             age=self._source.age if engine else None,
+            max_age=self._settings.delivery.max_age,
+            pids=engine.pids if engine else (),
         )
 
     def pids(self) -> tuple[int, ...]:

@@ -112,6 +112,7 @@ class EmbeddedEngine:
             ready=pool.ready > 0,
             restarts=pool.restarts,
             waiting=pool.jobs,
+            pids=self.pids(),
         )
 
     def pids(self) -> tuple[int, ...]:

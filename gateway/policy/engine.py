@@ -38,7 +38,8 @@ class EngineFacts:
 
     `activations` and `rejections` count candidates since the start; `activated_at` is in Unix
     seconds. `age` are the seconds since the source last confirmed what is active; None where there
-    is no source of ours, or nothing active.
+    is no source of ours, or nothing active; at `max_age` it stops counting. `pids` are its
+    processes.
     """
 
     kind: EngineKind
@@ -50,6 +51,8 @@ class EngineFacts:
     rejections: Mapping[Stage, int] = field(default_factory=dict)
     activated_at: float | None = None
     age: float | None = None
+    max_age: float | None = None
+    pids: tuple[int, ...] = ()
 
 
 class Engine(Protocol):

@@ -65,13 +65,14 @@ class State(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ShadowFacts:
     """For telemetry. `fault` is one line without data, empty unless BROKEN; `revision` is the one
-    that is compared, empty unless READY; `waiting` are comparisons."""
+    that is compared, empty unless READY; `waiting` are comparisons, `pids` its processes."""
 
     state: State
     revision: str = ""
     fault: str = ""
     waiting: int = 0
     restarts: int = 0
+    pids: tuple[int, ...] = ()
 
 
 class Listener(Protocol):
@@ -107,7 +108,7 @@ class Shadow:
         self._queue: asyncio.Queue[tuple[Question, Decision, Context]] = asyncio.Queue(
             settings.queue
         )
-        self._held = 0
+        self._held = self._restarts = 0
         self._engine: Engine | None = None
         self._state, self._revision, self._fault = State.LOADING, "", ""
         self._tasks: list[asyncio.Task[None]] = []
@@ -138,9 +139,10 @@ class Shadow:
 
     def facts(self) -> ShadowFacts:
         """What telemetry shows."""
-        restarts = self._engine.facts().restarts if self._engine else 0
-        waiting = self._queue.qsize()
-        return ShadowFacts(self._state, self._revision, self._fault, waiting, restarts)
+        engine, waiting = self._engine.facts() if self._engine else None, self._queue.qsize()
+        restarts, pids = (engine.restarts, engine.pids) if engine else (0, ())
+        restarts += self._restarts
+        return ShadowFacts(self._state, self._revision, self._fault, waiting, restarts, pids)
 
     def _offer(self, question: Question, active: Decision) -> None:
         weight = _weight(question)
@@ -220,6 +222,7 @@ class Shadow:
         before, self._engine = self._engine, engine
         try:
             if before:
+                self._restarts += before.facts().restarts
                 await before.stop()
         except Exception as error:  # noqa: BLE001 - it is not used any more, whatever it does
             _LOG.warning("an engine of the shadow did not stop: %s", place(error))

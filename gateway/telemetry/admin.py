@@ -8,18 +8,30 @@ makes nothing unready, as that an endpoint is only observed.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.telemetry import levels
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.exposition import Format, choose
+from gateway.telemetry.metrics import Reading
+from gateway.telemetry.readings import checks as check_readings
+
+
+class Metrics(Protocol):
+    """What is scraped: everything that is measured here, and `more` of whoever serves it."""
+
+    def render(self, exposition: Format, more: Iterable[Reading]) -> bytes: ...
+
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 Details = Callable[[], Mapping[str, Any]]
 """JSON that stands in `/readyz` beside the checks."""
+
+_RECENT = 2.0
+"""Seconds for which a scrape believes what `/readyz` found."""
 
 
 class AdminServer:
@@ -43,6 +55,8 @@ class AdminServer:
         }
         self._levels = log_levels
         self._runner: web.ServerRunner | None = None
+        self._held: Mapping[str, bool] = {}
+        self._checked_at = float("-inf")
 
     @property
     def port(self) -> int:
@@ -68,20 +82,27 @@ class AdminServer:
             return _bare(404)
         if request.method not in ("GET", "HEAD"):
             return _bare(405, Allow="GET, HEAD")
-        return await serve()
+        return await serve(request)
 
-    async def _serve_metrics(self) -> web.Response:
-        return _bare(
-            200,
-            self._metrics.render(),
-            **{"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
-        )
+    async def _serve_metrics(self, request: web.BaseRequest) -> web.Response:
+        exposition = choose(",".join(request.headers.getall("Accept", ())))
+        checks = await self._checked(_RECENT)
+        body = self._metrics.render(exposition, check_readings(checks))
+        return _bare(200, body, **{"Content-Type": exposition.value})
 
-    async def _serve_health(self) -> web.Response:
+    async def _serve_health(self, _: web.BaseRequest) -> web.Response:
         return _json(200, {"status": "alive"})
 
-    async def _serve_readiness(self) -> web.Response:
-        checks = await self._checks()
+    async def _checked(self, recent: float = 0.0) -> Mapping[str, bool]:
+        """The checks, at most so many seconds old: some ask others over the network."""
+        clock = asyncio.get_running_loop().time
+        if clock() - self._checked_at > recent:
+            self._held = await self._checks()
+            self._checked_at = clock()
+        return self._held
+
+    async def _serve_readiness(self, _: web.BaseRequest) -> web.Response:
+        checks = await self._checked()
         ready = all(checks.values())
         status = "ready" if ready else "not ready"
         body = {"status": status, "checks": dict(checks), **self._details()}

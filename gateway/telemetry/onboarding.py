@@ -10,6 +10,7 @@ from datetime import datetime
 
 from gateway.endpoints import Endpoint
 from gateway.log import Log
+from gateway.telemetry.catalogue import OBSERVING, OBSERVING_UNTIL
 from gateway.telemetry.metrics import Reading
 
 _PERIOD, _SHORTEST = 3600.0, 1.0
@@ -41,19 +42,8 @@ class Onboarding:
         """The gauges; none where no endpoint was ever to be observed."""
         now = self._now()
         for name, until in self._untils.items():
-            labels = {"endpoint": name}
-            yield Reading(
-                "observing",
-                "1 while the policy of an endpoint is recorded and not enforced.",
-                now < until,
-                labels,
-            )
-            yield Reading(
-                "observing_until_timestamp_seconds",
-                "From when on the policy of an endpoint is enforced.",
-                until.timestamp(),
-                labels,
-            )
+            yield Reading(OBSERVING, now < until, (name,))
+            yield Reading(OBSERVING_UNTIL, until.timestamp(), (name,))
 
     def announce(self) -> float | None:
         """Write the log lines that are due. Returns seconds to the next ones, None if none come."""

@@ -7,14 +7,14 @@ become labels; the rest is `other`.
 from gateway.decisionlog.spellings import Spelt, spells
 
 OTHER, NONE = "other", "none"
-_LABELS = 64
+LABELS = 64
 """Different labels in the life of a gateway: each is a time series for every endpoint."""
 
 
 class ReasonLabels:
     """The labels given so far: the first `most` reasons keep their names."""
 
-    def __init__(self, most: int = _LABELS) -> None:
+    def __init__(self, most: int = LABELS) -> None:
         self._known: set[str] = set()
         self._most = most
 

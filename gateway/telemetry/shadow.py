@@ -1,18 +1,13 @@
 """What a shadow would change: counted by closed labels, logged without payload.
 
-    privacy_gateway_shadow_comparisons_total{endpoint, result}   agreed, differed, failed, dropped
-    privacy_gateway_shadow_differences_total{endpoint, active, shadow, reason}
-    privacy_gateway_shadow_failures_total{endpoint, code}
-
 A line of the log names the records that would go another way: how many, the places of the first few
 (counted from 0, as they stand in the body), their owners as the decision log's pseudonyms.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
-
-from prometheus_client import CollectorRegistry, Counter
 
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.pseudonyms import Pseudonyms
@@ -23,11 +18,22 @@ from gateway.model import Decision
 from gateway.policy.comparison import Change, Difference
 from gateway.policy.contract import Question
 from gateway.policy.shadow import Shadow, ShadowFacts, State
+from gateway.telemetry.catalogue import (
+    SHADOW_COMPARISONS,
+    SHADOW_DIFFERENCES,
+    SHADOW_FAILURES,
+    SHADOW_INFO,
+    SHADOW_READY,
+    SHADOW_RESTARTS,
+    SHADOW_WAITING,
+)
+from gateway.telemetry.exposition import Family
 from gateway.telemetry.metrics import Reading
 from gateway.telemetry.reasons import NONE, ReasonLabels
 
 _LOG = Log(__name__)
 
+_RESULTS = SHADOW_COMPARISONS.labels[-1].values
 _CHANGES, _OWNERS = 16, 4
 """Groups of records in one line of the log, and owners of each."""
 _QUIET = 60.0
@@ -53,41 +59,28 @@ class WithShadow:
 
 
 class ShadowReport:
-    """The shadow's listener."""
+    """The shadow's listener. What it will count for `endpoints` begins at 0."""
 
-    def __init__(self, registry: CollectorRegistry, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, pseudonyms: Pseudonyms, endpoints: Iterable[str] = ()) -> None:
         self._pseudonyms, self._reasons = pseudonyms, ReasonLabels()
-        self._comparisons = Counter(
-            "privacy_gateway_shadow_comparisons",
-            "Decisions that the shadow was to be compared with: agreed, differed, failed, dropped.",
-            ("endpoint", "result"),
-            registry=registry,
+        self._comparisons: Counter[tuple[str, str]] = Counter(
+            {(endpoint, result): 0 for endpoint in endpoints for result in _RESULTS}
         )
-        self._differences = Counter(
-            "privacy_gateway_shadow_differences",
-            "What the shadow would change, once for each reason that only one of the two gives.",
-            ("endpoint", "active", "shadow", "reason"),
-            registry=registry,
-        )
-        self._failures = Counter(
-            "privacy_gateway_shadow_failures",
-            "Answers of the shadow that the contract doesn't accept, or that didn't come.",
-            ("endpoint", "code"),
-            registry=registry,
-        )
+        self._differences: Counter[tuple[str, str, str, str]] = Counter()
+        self._failures: Counter[tuple[str, str]] = Counter()
         self._said: dict[tuple[str, Code], float] = {}
 
     def compared(
         self, question: Question, active: Decision, shadow: Decision, found: Difference | None
     ) -> None:
         result = "differed" if found else "agreed"
-        self._comparisons.labels(question.endpoint, result).inc()
+        self._comparisons[question.endpoint, result] += 1
         if found is None:
             return
         spelt = spellings(question)
         labels = {self._reasons.label(reason, spelt) for reason in found.why} or {NONE}
         for label in labels:
-            self._differences.labels(question.endpoint, found.active, found.shadow, label).inc()
+            self._differences[question.endpoint, found.active, found.shadow, label] += 1
         say = _LOG.warning if found.opens else _LOG.info
         say(
             "the shadow differs",
@@ -110,20 +103,26 @@ class ShadowReport:
 
     def failed(self, question: Question, code: Code) -> None:
         endpoint, now = question.endpoint, time.monotonic()
-        self._comparisons.labels(endpoint, "failed").inc()
-        self._failures.labels(endpoint, code.value).inc()
+        self._comparisons[endpoint, "failed"] += 1
+        self._failures[endpoint, code.value] += 1
         if now - self._said.get((endpoint, code), -_QUIET) >= _QUIET:
             self._said[endpoint, code] = now
             _LOG.warning("the shadow has no decision", endpoint=endpoint, code=code.value)
 
     def dropped(self, question: Question) -> None:
-        self._comparisons.labels(question.endpoint, "dropped").inc()
+        self._comparisons[question.endpoint, "dropped"] += 1
 
     def changed(self, facts: ShadowFacts) -> None:
         if facts.state is State.BROKEN:
             _LOG.error("the shadow can't be used; nothing is compared", reason=facts.fault)
         else:
             _LOG.info("the shadow is compared", revision=facts.revision)
+
+    def families(self) -> Iterator[Family]:
+        """The counters."""
+        yield Family(SHADOW_COMPARISONS, self._comparisons.items())
+        yield Family(SHADOW_DIFFERENCES, self._differences.items())
+        yield Family(SHADOW_FAILURES, self._failures.items())
 
     def _change(self, change: Change) -> dict[str, Any]:
         group = change.group
@@ -143,15 +142,11 @@ class ShadowReport:
 
 
 def shadow_readings(facts: ShadowFacts) -> Iterator[Reading]:
-    """The gauges."""
-    yield Reading(
-        "shadow_ready", "1 while there is a shadow to compare with.", facts.state is State.READY
-    )
-    yield Reading("shadow_waiting", "Decisions that wait to be compared.", facts.waiting)
-    yield Reading("shadow_restarts", "The shadow's processes lost.", facts.restarts)
-    yield Reading(
-        "shadow_info", "The shadow's policy, as a label.", 1, {"revision": facts.revision}
-    )
+    """What is read of it."""
+    yield Reading(SHADOW_READY, facts.state is State.READY)
+    yield Reading(SHADOW_WAITING, facts.waiting)
+    yield Reading(SHADOW_RESTARTS, facts.restarts)
+    yield Reading(SHADOW_INFO, 1, (facts.revision,))
 
 
 def shadow_details(facts: ShadowFacts) -> dict[str, str]:

@@ -24,6 +24,7 @@ from gateway.decisionlog.plain import method
 from gateway.endpoints import Endpoint
 from gateway.errors import Code, place
 from gateway.log import Log
+from gateway.telemetry.catalogue import TRACE_SPANS
 from gateway.telemetry.metrics import Reading
 from gateway.telemetry.spanmessages import Attributes, Exchange, Setup, Step, encode, read_exported
 from gateway.telemetry.tracing import TracingSettings
@@ -157,6 +158,10 @@ class SpanExport:
         self.facts.dropped += self._queued
         await self._pool.stop()
 
+    def pids(self) -> tuple[int, ...]:
+        """The exporting process."""
+        return self._pool.pids()
+
     def offer(self, evidence: Evidence, span: Span) -> None:
         """Queue an exchange's spans, or count them as dropped. Never waits, never raises."""
         try:
@@ -256,10 +261,4 @@ class WithSpans:
 def span_readings(facts: SpanFacts) -> Iterator[Reading]:
     """All results from the start, so that a first one is seen as a change."""
     for result in ("exported", "failed", "dropped"):
-        yield Reading(
-            "trace_spans_total",
-            "Spans taken by the collector, not taken by it (failed), or not even offered: the "
-            "queue was full (dropped).",
-            getattr(facts, result),
-            {"result": result},
-        )
+        yield Reading(TRACE_SPANS, getattr(facts, result), (result,))

@@ -5,6 +5,7 @@ import fcntl
 import mmap
 import os
 import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,11 +123,17 @@ def decision_log(
     faulty: "FaultyDisk | None" = None,
     tick: float = 0.01,
     patience: float = 10.0,
+    synced: Callable[[float], None] = lambda _: None,
     **changes: Any,
 ) -> DecisionLog:
-    writer = faulty.writer if faulty else (WRITER,)
     return DecisionLog(
-        settings(folder, **changes), KEY, LABELS, tick=tick, patience=patience, writer=writer
+        settings(folder, **changes),
+        KEY,
+        LABELS,
+        tick=tick,
+        patience=patience,
+        writer=faulty.writer if faulty else (WRITER,),
+        synced=synced,
     )
 
 

@@ -432,8 +432,17 @@ async def test_facts_say_how_the_log_is(tmp_path: Path) -> None:
         facts = log.facts()
         assert (facts.entries, facts.syncs, facts.unrecorded, facts.fault) == (2, 2, 0, "")
         assert facts.bytes == (tmp_path / "decisions.jsonl").stat().st_size
-        assert facts.last_sync_seconds > 0
         await until(lambda: log.facts().queue == 0)
+
+
+async def test_how_long_each_sync_took_is_heard_once(tmp_path: Path) -> None:
+    heard: list[float] = []
+    async with running(tmp_path, synced=heard.append) as log:
+        await log.append(released("e1"))
+        await log.append(released("e2"))
+        await until(lambda: len(heard) == 2)
+        assert log.facts().syncs == 2
+    assert all(0 < seconds < 60 for seconds in heard)
 
 
 async def test_an_entry_that_cannot_be_rendered_is_refused_and_harms_no_other(

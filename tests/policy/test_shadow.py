@@ -379,7 +379,7 @@ async def test_a_shadow_that_can_not_be_used_is_reported_once_and_again_when_it_
     scroll.coming.put_nowait(BundleError("next", "gone"))
     await ear.until(lambda: len(ear.states) == 3)
     assert engine.stopped
-    assert shadow.facts() == ShadowFacts(State.BROKEN, fault="next: gone")
+    assert shadow.facts() == ShadowFacts(State.BROKEN, fault="next: gone", restarts=2)  # no fewer
     await shadow.stop()
     assert scroll.stopped
 

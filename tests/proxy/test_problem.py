@@ -22,7 +22,8 @@ from gateway.proxy.problem import problem
         (Forbidden(Code.BLOCKED_BY_POLICY, "a note"), 403, "blocked_by_policy"),
         (NotFound(Code.ENDPOINT_UNKNOWN), 404, "endpoint_unknown"),
         (BadUpstream(Code.BODY_MALFORMED, "a note"), 502, "body_malformed"),
-        (UpstreamError(418), 418, "upstream_error"),
+        (UpstreamError(418), 418, "upstream_refused"),
+        (UpstreamError(500), 500, "upstream_error"),
     ],
 )
 def test_a_problem_is_a_status_a_code_and_an_id(refusal: Refusal, status: int, code: str) -> None:

@@ -189,7 +189,8 @@ async def test_an_unasked_switch_of_protocols_is_refused(tmp_path: Path) -> None
 async def test_an_error_keeps_its_status_and_loses_its_body(status: int, tmp_path: Path) -> None:
     """A36"""
     answer = response(BODY, b"X-Debug: " + CANARY, status=b"HTTP/1.1 %d Hm" % status)
-    await refused(tmp_path, [answer, Step.HOLD], Code.UPSTREAM_ERROR, status)
+    code = Code.UPSTREAM_ERROR if status >= 500 else Code.UPSTREAM_REFUSED
+    await refused(tmp_path, [answer, Step.HOLD], code, status)
 
 
 @pytest.mark.parametrize(

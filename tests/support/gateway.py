@@ -196,14 +196,18 @@ def configuration(
 
 @asynccontextmanager
 async def running(
-    config: Path, *, ready: bool = True, environ: Mapping[str, str] | None = None
+    config: Path,
+    *,
+    ready: bool = True,
+    module: str = "gateway",
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[RunningGateway]:
     """Start a gateway, wait until it is ready, end it with the block."""
     folder = config.parent
     async with AsyncExitStack() as stack:
         with (folder / "stderr").open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gateway", "run", "--config", str(config),
+                sys.executable, "-m", module, "run", "--config", str(config),
                 stdout=asyncio.subprocess.PIPE, stderr=stderr, cwd=REPOSITORY,
                 env={**os.environ, **(environ or {})},
             )  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.telemetry.admin import AdminServer
+from gateway.telemetry.exposition import Format
 from gateway.telemetry.metrics import Metrics
 
 
@@ -52,12 +53,47 @@ async def test_it_shows_what_must_be_seen_and_stays_ready() -> None:
         }
 
 
-async def test_metrics_are_served_in_the_text_format_and_other_paths_are_not_there() -> None:
+@pytest.mark.parametrize("exposition", Format)
+async def test_metrics_are_served_as_the_scraper_asks_and_other_paths_are_not_there(
+    exposition: Format,
+) -> None:
     async with serving({}) as url, ClientSession() as session:
-        answer = await session.get(f"{url}/metrics")
-        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        answer = await session.get(f"{url}/metrics", headers={"Accept": exposition.value})
+        assert answer.headers["Content-Type"] == exposition.value
         assert b"privacy_gateway_build_info" in await answer.read()
         assert (await session.get(f"{url}/debug")).status == 404
+
+
+async def test_metrics_are_text_for_whoever_does_not_say_what_they_like() -> None:
+    async with serving({}) as url, ClientSession(skip_auto_headers=["Accept"]) as session:
+        answer = await session.get(f"{url}/metrics")
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+async def test_a_scrape_tells_what_readyz_found_and_does_not_ask_again() -> None:
+    asked: list[bool] = []
+
+    async def checks() -> Mapping[str, bool]:
+        asked.append(True)
+        return {"policy": len(asked) > 1, "keys": True}
+
+    server = AdminServer("127.0.0.1", 0, Metrics(), checks)
+    await server.start()
+    try:
+        url = f"http://127.0.0.1:{server.port}"
+        async with ClientSession() as session:
+            for _ in range(2):
+                text = await (await session.get(f"{url}/metrics")).text()
+                assert "privacy_gateway_ready 0.0" in text
+                assert 'privacy_gateway_check_ok{check="policy"} 0.0' in text
+                assert 'privacy_gateway_check_ok{check="keys"} 1.0' in text
+            assert len(asked) == 1
+            assert (await session.get(f"{url}/readyz")).status == 200  # which always asks
+            text = await (await session.get(f"{url}/metrics")).text()
+            assert "privacy_gateway_ready 1.0" in text
+            assert len(asked) == 2
+    finally:
+        await server.stop()
 
 
 async def test_only_reading_is_served() -> None:

@@ -1,26 +1,41 @@
 """Metrics: closed labels, right sums."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench import scrape
+from gateway import __version__
 from gateway.decisionlog.entry import Evidence, Outcome
+from gateway.endpoints import Endpoint, Enforcement
 from gateway.errors import Code
+from gateway.inspection.settings import BodySpec
 from gateway.model import (
+    Actor,
     Attribution,
+    Caller,
     Counts,
     Decision,
     Effect,
     Format,
     Group,
+    Identifier,
     Inspection,
+    Phase,
     SubjectRef,
 )
+from gateway.policy.contract import Question
+from gateway.telemetry.catalogue import METRICS, SPOOL_BYTES, STEPS
+from gateway.telemetry.exposition import Format as Exposition
 from gateway.telemetry.metrics import Metrics, Reading
 
 CANARY = "canary-8b1f"
-LABELS = ("endpoint", "format", "effect", "code", "went", "stage", "step", "would")
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+LABELS = ("endpoint", "format", "effect", "code", "went", "stage", "step", "would", "result")
 
 
 def evidence(effect: Effect | None = Effect.ALLOW, code: Code | None = None) -> Evidence:
@@ -115,23 +130,129 @@ def test_an_exchange_refused_before_anything_was_known_is_counted_too() -> None:
     assert samples(metrics)["exchanges_total", ("none", "none", "none", "request_malformed")] == 1
 
 
-def test_nothing_of_a_caller_a_body_or_a_policy_becomes_a_label() -> None:
+def canaries(effect: Effect | None, code: Code | None, kind: Format | None) -> Evidence:
+    """An exchange that has a canary in every text that somebody outside could choose."""
+    owner = SubjectRef(CANARY, CANARY)
+    groups = (
+        Group((owner,), Attribution.DIRECT, CANARY, 3),
+        Group((), Attribution.NONE, CANARY, 1),
+    )
+    caller = Caller(
+        CANARY, CANARY, (Identifier(CANARY, CANARY),), Actor(CANARY, CANARY), (CANARY,), (CANARY,),
+        {CANARY: CANARY},
+    )  # fmt: skip
+    question = Question(
+        phase=Phase.REQUEST, exchange_id=CANARY, received_at=AT, endpoint="orders",
+        labels={CANARY: CANARY}, method=CANARY, path=(CANARY,), params={CANARY: CANARY},
+        query={CANARY: (CANARY,)}, caller=caller,
+    )  # fmt: skip
+    whole = replace(
+        evidence(effect, code), exchange_id=CANARY, method=CANARY, caller=caller, question=question,
+        trace_id="ab" * 16, durations=dict.fromkeys(STEPS, 0.002),
+    )  # fmt: skip
+    if kind is None:
+        return replace(whole, inspection=None)
+    inspection = Inspection(kind, groups, (CANARY,), 90, 90, 90)
+    decision = effect and Decision(
+        effect, frozenset({owner}), False, frozenset({CANARY}), (CANARY,), (CANARY,), CANARY
+    )
+    return replace(whole, inspection=inspection, decision=decision)
+
+
+def configured(name: str) -> Endpoint:
+    return Endpoint(
+        name, f"/{name}", BodySpec(Format.JSON), enforcement=Enforcement.OBSERVE, observe_until=AT
+    )
+
+
+def drive(metrics: Metrics, names: Sequence[str]) -> None:
+    """Count everything that can be, at every endpoint."""
+    for effect, code, kind in product((None, *Effect), (None, *Code), (None, *Format)):
+        for endpoint in names:
+            seen = replace(canaries(effect, code, kind), endpoint=endpoint)
+            metrics.exchange(seen)
+            if effect in (Effect.REDACT, Effect.BLOCK):
+                metrics.exchange(replace(seen, outcome=Outcome.OBSERVED))
+    for code in Code:  # before it was known which endpoint is meant
+        early = replace(canaries(None, code, None), endpoint=None)
+        metrics.exchange(replace(early, durations={"admission": 0.001}))
+    metrics.log_synced(0.001)
+
+
+def driven(*names: str) -> Metrics:
+    metrics = Metrics(endpoints=map(configured, names))
+    drive(metrics, names)
+    return metrics
+
+
+@pytest.mark.parametrize("exposition", Exposition)
+def test_nothing_of_a_caller_a_body_or_a_policy_becomes_a_label(exposition: Exposition) -> None:
+    scrape = driven("orders").render(exposition)
+    assert CANARY.encode() not in scrape
+    assert b"blocked_by_policy" in scrape
+
+
+def test_every_label_has_a_value_of_its_closed_set_or_a_configured_name() -> None:
+    names = ["orders", "archive"]
+    for family in text_string_to_metric_families(driven(*names).render().decode()):
+        metric = METRICS.get(family.name) or METRICS[f"{family.name}_total"]
+        for sample in family.samples:
+            values = {label.name: {*label.values} for label in metric.labels}
+            for label in metric.labels:
+                values[label.name] |= {"endpoints": {*names}, "versions": {__version__}}.get(
+                    label.source, set()
+                )
+            for name, value in sample.labels.items():
+                assert name == "le" or value in values[name], sample
+
+
+def series(text: str) -> int:
+    return sum(not line.startswith("#") for line in text.splitlines())
+
+
+def test_how_many_series_there_can_be_follows_from_the_configuration() -> None:
+    names = [f"endpoint-{number}" for number in range(3)]
+    metrics = driven(*names)
+    text = metrics.render().decode()
+    sources = {"endpoints": len(names), "versions": 1}
+    shown = [metric for name, metric in METRICS.items() if f"# TYPE {name} " in text]
+    assert 1_000 < series(text) <= sum(metric.most(sources) for metric in shown)
+    drive(metrics, names)
+    assert series(metrics.render().decode()) == series(text)
+
+
+def test_a_hundred_endpoints_in_use_are_twenty_thousand_lines_at_most() -> None:
+    metrics, _ = scrape.populated(100)
+    assert metrics.render().count(b"\n") < 20_000
+
+
+def test_what_will_be_counted_begins_at_0() -> None:
+    observed = Endpoint(
+        "new", "/new", BodySpec(Format.CSV), enforcement=Enforcement.OBSERVE, observe_until=AT
+    )
+    seen = samples(Metrics(endpoints=[Endpoint("orders", "/o", BodySpec(Format.JSON)), observed]))
+    assert seen["exchanges_total", ("orders", "json", "block", "blocked_by_policy")] == 0
+    assert seen["exchanges_total", ("orders", "json", "redact", "none")] == 0
+    assert seen["exchanges_total", ("new", "csv", "allow", "none")] == 0
+    assert seen["unattributed_records_total", ("orders", "json")] == 0
+    assert seen["observed_records_total", ("new", "block")] == 0
+    assert ("observed_records_total", ("orders", "block")) not in seen
+    assert seen["self_proofs_total", ("failed",)] == 0
+
+
+def test_self_proofs_and_syncs_are_counted() -> None:
     metrics = Metrics()
-    for effect in Effect:
-        metrics.exchange(evidence(effect, Code.BLOCKED_BY_POLICY))
-    assert CANARY not in metrics.render().decode()
+    for passed in (True, True, False):
+        metrics.self_proof(passed=passed)
+    metrics.log_synced(0.5)
+    seen = samples(metrics)
+    assert seen["self_proofs_total", ("passed",)] == 2
+    assert seen["self_proofs_total", ("failed",)] == 1
+    assert seen["log_sync_duration_seconds_sum", ()] == 0.5
 
 
 def test_readings_are_asked_at_each_scrape() -> None:
     values = iter([1.0, 2.0])
-    metrics = Metrics([lambda: [Reading("spool_bytes", "Bytes.", next(values))]])
+    metrics = Metrics([lambda: [Reading(SPOOL_BYTES, next(values))]])
     assert samples(metrics)["spool_bytes", ()] == 1
     assert samples(metrics)["spool_bytes", ()] == 2
-
-
-def test_every_metric_says_what_it_means() -> None:
-    metrics = Metrics([lambda: [Reading("spool_bytes", "Bytes held.", 0)]])
-    metrics.exchange(evidence())
-    for family in text_string_to_metric_families(metrics.render().decode()):
-        assert family.documentation, family.name
-        assert family.name.startswith("privacy_gateway_")

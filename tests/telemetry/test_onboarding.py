@@ -79,8 +79,10 @@ def test_the_gauges_fall_when_the_time_is_over() -> None:
     onboarding = Onboarding(ENDPOINTS, clock)
 
     def gauges(name: str) -> dict[str, float]:
-        readings = [each for each in onboarding.readings() if each.name == name]
-        return {each.labels["endpoint"]: each.value for each in readings}
+        readings = [
+            each for each in onboarding.readings() if each.metric.name == f"privacy_gateway_{name}"
+        ]
+        return {endpoint: each.value for each in readings for endpoint in each.labels}
 
     assert gauges("observing") == {"new": 1, "soon": 1, "past": 0}
     assert gauges("observing_until_timestamp_seconds")["soon"] == NOW.timestamp() + 600

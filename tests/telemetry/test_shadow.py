@@ -12,7 +12,6 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.decisionlog.entry import Evidence
@@ -27,7 +26,7 @@ from gateway.policy.contract import Question
 from gateway.policy.settings import ShadowSettings
 from gateway.policy.shadow import Shadow, ShadowFacts, State
 from gateway.spool import Spool, SpoolSettings
-from gateway.telemetry import logs
+from gateway.telemetry import catalogue, logs
 from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
 from tests.policy.support import ECHO, answer, question, write_bundle
@@ -62,8 +61,8 @@ class Told:
     """A report, and what it counted."""
 
     def __init__(self) -> None:
-        self.metrics = Metrics()
-        self.report = ShadowReport(self.metrics.registry, NAMES)
+        self.report = ShadowReport(NAMES)
+        self.metrics = Metrics(families=[self.report.families])
 
     def compare(self, asked: Question, active: Decision, shadow: Decision) -> None:
         self.report.compared(asked, active, shadow, compare(active, shadow, asked.inspection))
@@ -177,6 +176,14 @@ def test_no_identifier_is_in_a_label_or_a_line_whatever_the_policy_says(log: io.
     assert lines(log)[0]["gained"][1].startswith(PREFIX)
 
 
+def test_the_comparisons_of_every_endpoint_begin_at_0() -> None:
+    report = ShadowReport(NAMES, ["orders"])
+    begun = {family.metric.name: dict(family.series) for family in report.families()}
+    assert begun["privacy_gateway_shadow_comparisons_total"] == {
+        ("orders", result): 0 for result in ("agreed", "differed", "failed", "dropped")
+    }
+
+
 def test_a_failure_is_logged_once_in_a_while_and_counted_always(log: io.StringIO) -> None:
     told, asked = Told(), question(MINE)
     for code in (Code.POLICY_TIMEOUT, Code.POLICY_TIMEOUT, Code.DECISION_INVALID):
@@ -196,11 +203,12 @@ def test_a_shadow_that_can_not_be_used_is_an_error_in_the_log(log: io.StringIO) 
 
 def test_the_gauges_and_the_details_say_whether_there_is_a_shadow() -> None:
     ready = ShadowFacts(State.READY, "r2", waiting=3, restarts=1)
-    values = {each.name: each for each in shadow_readings(ready)}
-    assert (values["shadow_ready"].value, values["shadow_waiting"].value) == (True, 3)
-    assert values["shadow_info"] == Reading(
-        "shadow_info", values["shadow_info"].help, 1, {"revision": "r2"}
-    )
+    assert list(shadow_readings(ready)) == [
+        Reading(catalogue.SHADOW_READY, True),
+        Reading(catalogue.SHADOW_WAITING, 3),
+        Reading(catalogue.SHADOW_RESTARTS, 1),
+        Reading(catalogue.SHADOW_INFO, 1, ("r2",)),
+    ]
     assert shadow_details(ready) == {"state": "ready", "revision": "r2"}
     broken = ShadowFacts(State.BROKEN, fault="x: no")
     assert shadow_details(broken) == {"state": "broken", "fault": "x: no"}
@@ -250,7 +258,7 @@ async def ending(world: World, bundle: Bundle | None, engine: Scripted | None) -
     if bundle is not None:
         scroll = Scroll()
         scroll.coming.put_nowait(bundle if engine else OSError("no such bundle"))
-        report = ShadowReport(CollectorRegistry(), NAMES)
+        report = ShadowReport(NAMES)
         shadow = Shadow(
             ShadowSettings(deadline=0.01, queue=1), scroll, lambda _: engine or says(None), report
         )
@@ -332,7 +340,7 @@ async def test_an_exchange_does_not_wait_for_a_shadow(world_rooms: World, bundle
 
     scroll = Scroll()
     scroll.coming.put_nowait(bundle)
-    report = ShadowReport(CollectorRegistry(), NAMES)
+    report = ShadowReport(NAMES)
     shadow = Shadow(ShadowSettings(queue=1), scroll, lambda _: Scripted(act), report)
     shadow.start()
     while shadow.facts().state is State.LOADING:

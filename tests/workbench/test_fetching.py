@@ -69,7 +69,7 @@ async def test_what_is_no_200_is_refused_as_it_would_be_from_the_upstream(
 ) -> None:
     trial = Trial("orders", TRIAL_CLAIMS, await fetched(f"{upstream}/orders", "wrong"))
     verdict = await desk.judge(trial)
-    assert verdict.refusal is not None and verdict.refusal.code is Code.UPSTREAM_ERROR
+    assert verdict.refusal is not None and verdict.refusal.code is Code.UPSTREAM_REFUSED
     moved = replace(trial, sample=await fetched(f"{upstream}/moved", None))
     verdict = await desk.judge(moved)
     assert verdict.refusal is not None and verdict.refusal.code is Code.UPSTREAM_STATUS

@@ -1,0 +1,19 @@
+"""The injector: a mutating admission webhook that puts the gateway into pods that ask for it.
+
+    API server ─▶ server ─▶ review ─▶ admission ─▶ review ─▶ API server
+                                       │  wishes    annotations → what the pod asks for
+                                       │  fitness   what stands against a sidecar in this pod
+                                       └  patch     sidecar and wishes → JSON Patch
+
+    template      the sidecar as the chart rendered it, checked
+    verdicts      every way a review ends
+    pods          how a pod is read
+    generations   a CA and the certificate that it signed; which is served, when the next is due
+    upkeep        keeps generations in a Secret and the webhook's caBundle, with all replicas
+    kubernetes    the API client: two objects, read and updated
+    files         a mounted file or certificate that is read again when it changes
+    tls           the certificate of the next handshake
+    settings, metrics, run
+
+`server`, `kubernetes` and `run` touch the network; `files` reads files. The rest is pure.
+"""

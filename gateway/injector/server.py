@@ -1,0 +1,186 @@
+"""The webhook's port: HTTP over TLS, one request on each connection.
+
+Without connections that are kept no review ever meets one that is just being closed, and a new
+certificate counts at once. Whoever is slow is cut off: the API server waits five seconds at most.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.errors import place
+from gateway.injector.admission import Verdict, decide
+from gateway.injector.review import MAX_REVIEW
+from gateway.injector.template import Template
+from gateway.injector.tls import Handshakes
+from gateway.injector.verdicts import Result, Unanswerable
+from gateway.log import Log
+
+PATHS = {"/inject": False, "/inject-required": True}
+"""Path → whether a pod must say what it wants."""
+
+_CONNECTION = 10.0
+"""Seconds that a connection may last, its handshake apart."""
+_HANDSHAKE, _GOODBYE = 5.0, 1.0
+_MOST_CONNECTIONS = 512
+_MOST_HELD = 4 * MAX_REVIEW
+"""Bytes of all reviews that are being read."""
+_LOG = Log(__name__)
+
+Count = Callable[[Result], None]
+
+
+class ReviewServer:
+    """Answers reviews with what `template` is at that moment; with 503 where there is none."""
+
+    def __init__(
+        self, host: str, port: int, handshakes: Handshakes, template: Callable[[], Template | None],
+        count: Count, lasting: float = _CONNECTION,
+    ) -> None:  # fmt: skip
+        self._host, self._port, self._handshakes = host, port, handshakes
+        self._template, self._count, self._lasting = template, count, lasting
+        self._held = 0
+        self._listener = _Listener(self._serve, lasting)
+        self._server: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is bound (another one than asked for where 0 was)."""
+        assert self._server
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        """Raises OSError where the address can't be bound."""
+        self._server = await asyncio.get_running_loop().create_server(
+            self._listener, self._host, self._port, ssl=self._handshakes.context,
+            backlog=_MOST_CONNECTIONS, ssl_handshake_timeout=_HANDSHAKE,
+            ssl_shutdown_timeout=_GOODBYE,
+        )  # fmt: skip
+
+    async def stop(self) -> None:
+        """Take no more connections; reviews that are there are still answered."""
+        if self._server:
+            self._server.close()
+        self._listener.pre_shutdown()
+        await self._listener.shutdown(self._lasting)
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        began = time.perf_counter()
+        namespace = owner = "none"
+        try:
+            verdict = await self._verdict(request)
+            result, namespace, owner = verdict.result, verdict.namespace, verdict.owner
+            answer = _plain(200, verdict.answer, "application/json")
+        except Unanswerable as unanswerable:
+            result = unanswerable.result
+            answer = _plain(unanswerable.status, unanswerable.message.encode(), "text/plain")
+        except Exception as error:  # noqa: BLE001 - an HTTP error, never a pod let through
+            _LOG.error("review failed", error=place(error))
+            result = Result.INTERNAL_ERROR
+            answer = _plain(500, b"internal error", "text/plain")
+        self._count(result)
+        _LOG.info(
+            "review", result=result.value, namespace=namespace, owner=owner,
+            seconds=round(time.perf_counter() - began, 4),
+        )  # fmt: skip
+        return answer
+
+    async def _verdict(self, request: web.BaseRequest) -> Verdict:
+        if request.path not in PATHS:
+            raise Unanswerable(404, Result.PATH_UNKNOWN, "there is /inject and /inject-required")
+        if request.method != "POST":
+            raise Unanswerable(405, Result.METHOD_NOT_ALLOWED, "reviews are POSTed")
+        if request.content_type != "application/json" or "Content-Encoding" in request.headers:
+            raise Unanswerable(415, Result.MEDIA_TYPE, "reviews are application/json, uncoded")
+        body = bytearray()
+        try:
+            await self._read(request, body)
+            template = self._template()
+            if template is None:
+                raise Unanswerable(503, Result.NOT_READY, "there is no sidecar to inject yet")
+            return decide(bytes(body), template, required=PATHS[request.path])
+        finally:
+            self._held -= len(body)
+
+    async def _read(self, request: web.BaseRequest, body: bytearray) -> None:
+        try:
+            if (request.content_length or 0) > MAX_REVIEW:
+                raise _too_large()
+            async for chunk in request.content.iter_any():
+                body += chunk
+                self._held += len(chunk)
+                if len(body) > MAX_REVIEW:
+                    raise _too_large()
+                if self._held > _MOST_HELD:
+                    raise Unanswerable(503, Result.OVERLOADED, "too many reviews at once")
+        except (OSError, web.RequestPayloadError):
+            raise Unanswerable(400, Result.REVIEW_INCOMPLETE, "the body is incomplete") from None
+
+
+def _too_large() -> Unanswerable:
+    return Unanswerable(413, Result.REVIEW_TOO_LARGE, f"more than {MAX_REVIEW} bytes")
+
+
+def _plain(status: int, body: bytes, media_type: str) -> web.Response:
+    answer = _Silent(status=status, body=body, content_type=media_type)
+    answer.force_close()
+    return answer
+
+
+class _Silent(web.Response):
+    """An answer that doesn't say what software made it."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall("Server", None)
+
+
+class _Listener(web.Server):
+    def __init__(self, serve: Any, lasting: float) -> None:
+        super().__init__(serve, access_log=None, lingering_time=0)
+        self._lasting = lasting
+
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, self._lasting, asyncio.get_running_loop(), **self._kwargs)
+
+
+class _Connection(RequestHandler):
+    """aiohttp's, with an end, and without its page for what it can't parse, which quotes it."""
+
+    __slots__ = ("_end", "_lasting", "_listener")
+
+    def __init__(
+        self, listener: web.Server, lasting: float, loop: asyncio.AbstractEventLoop, **options: Any
+    ) -> None:
+        super().__init__(listener, loop=loop, **options)
+        self._listener, self._lasting = listener, lasting
+        self._end: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
+        if len(self._listener.connections) > _MOST_CONNECTIONS:
+            transport.abort()
+            return
+        self._end = asyncio.get_running_loop().call_later(self._lasting, transport.abort)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._end:
+            self._end.cancel()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        return _plain(status, b"", "text/plain")
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Nothing: what aiohttp would write quotes the request."""

@@ -1,0 +1,237 @@
+"""What the chart renders is what the gateway, and OPA, take: both are asked."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aiohttp import ClientError, ClientSession
+
+from tests.conftest import REPOSITORY
+from tests.helm.pods import Pod, lay_out, swap
+from tests.helm.rendering import CI, MINIMAL, SIDECAR, Helm
+from tests.support.gateway import ExportService, RunningGateway, serving
+from tests.support.issuer import TestIssuer
+
+WORKLOADS = [path for path in CI if not path.stem.startswith("injector")]
+
+
+@pytest.mark.parametrize("values", WORKLOADS, ids=lambda path: path.stem)
+def test_the_gateway_takes_its_configuration(helm: Helm, values: Path, tmp_path: Path) -> None:
+    rendered = helm.render(values)
+    container = rendered.container()
+    pod = lay_out(rendered, container, tmp_path)
+    for name in ("jwks.json", "bundle-key.pem", "ca.pem"):
+        assert values.stem != "none", name
+    checked = subprocess.run(
+        [sys.executable, "-m", "gateway", "check", "--config", str(pod.config())],
+        capture_output=True, text=True, env=pod.environment(container), cwd=REPOSITORY,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "no faults" in checked.stdout
+
+
+def test_a_fault_in_it_would_be_seen(helm: Helm, tmp_path: Path) -> None:
+    """What no schema knows: a file that isn't there."""
+    issuers = yaml.safe_load(MINIMAL.read_text())["config"]["identity"]["issuers"]
+    rendered = helm.render(MINIMAL, config__identity__issuers=[issuers[0] | {"jwks": "gone.json"}])
+    container = rendered.container()
+    pod = lay_out(rendered, container, tmp_path)
+    checked = subprocess.run(
+        [sys.executable, "-m", "gateway", "check", "--config", str(pod.config())],
+        capture_output=True, text=True, env=pod.environment(container), cwd=REPOSITORY,
+    )  # fmt: skip
+    assert checked.returncode == 2
+
+
+def test_the_spool_s_limit_follows_its_volume(helm: Helm) -> None:
+    for size, limit in (("512Mi", "448MiB"), ("16Gi", "14336MiB"), ("1Ti", "917504MiB")):
+        rendered = helm.render(
+            MINIMAL, spool={"storage": "volume", "size": size, "storageClassName": "encrypted"}
+        )
+        assert rendered.config["spool"]["limit"] == limit
+
+
+def test_a_configuration_that_is_there_gets_the_same_settings_by_the_environment(
+    helm: Helm,
+) -> None:
+    made = helm.render(MINIMAL)
+    mounted = helm.render(
+        pseudonymKey__secret="privacy-gateway", configFrom__configMap="mine",
+        networkPolicy__enabled=False,
+    )  # fmt: skip
+    config = made.config
+    for variable in mounted.container()["env"]:
+        value: Any = config
+        for key in variable["name"].removeprefix("PRIVACY_GATEWAY_").lower().split("__"):
+            value = value[key]
+        assert value == variable["value"]
+    assert len(mounted.container()["env"]) >= 8
+    assert not mounted.all("ConfigMap") or all(
+        each["metadata"]["name"] != "shop-privacy-gateway" for each in mounted.all("ConfigMap")
+    )
+
+
+def test_in_a_sidecar_the_upstream_is_the_app(helm: Helm) -> None:
+    assert helm.render(SIDECAR).config["upstream"] == "http://127.0.0.1:3000"
+
+
+# --- started --------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def started(pod: Pod, container: dict[str, Any], folder: Path) -> AsyncIterator[str]:
+    """The rendered container's command, with ports of its own; yields the admin URL."""
+    environment = pod.environment(container) | {
+        "PRIVACY_GATEWAY_LISTEN": "127.0.0.1:0",
+        "PRIVACY_GATEWAY_ADMIN": "127.0.0.1:0",
+    }
+    with (folder / "stderr").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", *map(pod.here, container["args"]),
+            stdout=asyncio.subprocess.PIPE, stderr=log, env=environment, cwd=REPOSITORY,
+        )  # fmt: skip
+    assert process.stdout
+    try:
+        line = await process.stdout.readline()
+        assert line, (folder / "stderr").read_text()
+        yield line.decode()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        process._transport.close()  # type: ignore[attr-defined]
+
+
+async def _ready(gateway: RunningGateway) -> dict[str, bool]:
+    for _ in range(600):
+        checks = await gateway.checks()
+        if all(checks.values()):
+            return checks
+        await asyncio.sleep(0.05)  # a bounded poll of another process
+    return checks
+
+
+async def test_a_rendered_gateway_guards_and_takes_up_a_new_policy(
+    helm: Helm, tmp_path: Path
+) -> None:
+    """From values to an export, and on to a ConfigMap that changes under the running gateway."""
+    issuer, service = TestIssuer(), ExportService()
+    values = yaml.safe_load((CI_FILE).read_text())
+    async with serving(service) as upstream:
+        values["config"]["upstream"] = upstream
+        values["configFiles"]["jwks.json"] = json.dumps(issuer.jwks())
+        path = tmp_path / "values.yaml"
+        path.write_text(yaml.safe_dump(values))
+        rendered = helm.render(path)
+        container = dict(rendered.container())
+        (tmp_path / "pod").mkdir()
+        pod = lay_out(rendered, container, tmp_path / "pod")
+        pod.config()
+        service.answer(
+            "/exports/orders", b'{"orders": [{"customer": {"id": "A1"}}]}', "application/json"
+        )
+        async with started(pod, container, tmp_path) as line, ClientSession() as session:
+            words = json.loads(line)
+            gateway = RunningGateway(
+                words["listen"],
+                words["admin"],
+                tmp_path,
+                None,
+                session,
+                issuer.token(),  # type: ignore[arg-type]
+            )
+            checks = await _ready(gateway)
+            assert all(checks.values()), (checks, (tmp_path / "stderr").read_text())
+            assert (await gateway.get("/exports/orders")).status == 200
+            assert (await gateway.get("/exports/orders", issuer.token(sub="A2"))).status == 403
+            folder = pod.mounts["/etc/privacy-gateway"]
+            files = {
+                each.relative_to(folder / "..data").as_posix(): each.read_bytes()
+                for each in (folder / "..data").rglob("*")
+                if each.is_file()
+            }
+            files["policies/.manifest"] = b'{"revision": "2", "roots": ["privacy"]}'
+            files["policies/privacy/decision/decision.rego"] += b"\n# changed\n"
+            swap(folder, files)
+            for _ in range(600):
+                if 'revision="2"' in (said := await gateway.metrics()):
+                    break
+                await asyncio.sleep(0.05)  # a bounded poll of another process
+            assert 'revision="2"' in said
+            assert (await gateway.get("/exports/orders")).status == 200
+    log = pod.mounts["/var/log/privacy-gateway"] / "decisions.jsonl"
+    assert log.stat().st_size
+
+
+CI_FILE = next(path for path in CI if path.stem == "gateway-inline-policy")
+
+
+@pytest.mark.opa
+async def test_a_rendered_opa_serves_its_bundle_and_nothing_else(
+    helm: Helm, tmp_path: Path, opa_binary: str, unused_tcp_port_factory: Any
+) -> None:
+    values = next(path for path in CI if path.stem == "gateway-opa-files")
+    rendered = helm.render(values)
+    container = rendered.container("opa")
+    pod = lay_out(rendered, container, tmp_path)
+    config = pod.mounts["/etc/opa"] / "..data" / "opa.yaml"
+    config.write_text(pod.here(config.read_text()))
+    data, health = unused_tcp_port_factory(), unused_tcp_port_factory()
+    arguments = [
+        pod.here(argument).replace("8181", str(data)).replace("0.0.0.0:8283", f"127.0.0.1:{health}")
+        for argument in container["args"]
+    ]
+    with (tmp_path / "opa.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            opa_binary, *arguments, stdout=log, stderr=log
+        )
+    try:
+        async with ClientSession() as session:
+            await _until_healthy(session, f"http://127.0.0.1:{health}/health?bundles", process)
+            url = f"http://127.0.0.1:{data}"
+            async with session.post(
+                f"{url}/v1/data/privacy/decision", json={"input": {}}
+            ) as answer:
+                assert (await answer.json())["result"]["reasons"] == ["nobody"]
+            async with session.get(f"{url}/v1/policies") as answer:
+                assert answer.status == 200
+            for method, path in (
+                ("GET", "/v1/data"), ("PUT", "/v1/policies/mine"), ("PUT", "/v1/data/privacy"),
+                ("PATCH", "/v1/data"), ("POST", "/v1/query"), ("GET", "/v1/config"),
+            ):  # fmt: skip
+                async with session.request(method, url + path, data=b"{}") as answer:
+                    assert answer.status in (401, 403), (method, path, answer.status)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        process._transport.close()  # type: ignore[attr-defined]
+    assert (tmp_path / "opa.log").read_text() == "", "OPA logs requests"
+
+
+async def _until_healthy(
+    session: ClientSession, url: str, process: asyncio.subprocess.Process
+) -> None:
+    for _ in range(600):
+        assert process.returncode is None, "OPA ended"
+        try:
+            async with session.get(url) as answer:
+                if answer.status == 200:
+                    return
+        except ClientError:
+            pass
+        await asyncio.sleep(0.05)  # a bounded poll of another process
+    raise AssertionError("OPA does not get healthy")
+
+
+def test_opa_s_own_policy_is_the_one_that_is_documented() -> None:
+    documented = REPOSITORY / "docs" / "examples" / "opa" / "system" / "authz" / "authz.rego"
+    delivered = REPOSITORY / "helm" / "privacy-gateway" / "files" / "opa" / "authz.rego"
+    assert delivered.read_text() == documented.read_text()

@@ -1,0 +1,76 @@
+"""What is counted adds up, within a process and over several."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.decisionlog.entry import Evidence
+from gateway.errors import Code
+from gateway.model import Attribution, Effect, Group
+from gateway.telemetry.counting import Counted, Volume
+from tests.telemetry.test_metrics import evidence
+
+STEPS = {"identity": 0.25, "upstream": 2.0, "inspection": 0.5, "log": 0.125}
+
+
+def counted(*evidences: Evidence) -> Counted:
+    result = Counted()
+    for each in evidences:
+        result.exchange(each)
+    return result
+
+
+def test_an_exchange_is_as_long_as_its_steps_and_the_upstreams_part_is_not_ours() -> None:
+    found = counted(replace(evidence(), durations=STEPS))
+    assert found.whole["orders", "allow"].sum == 2.875
+    assert found.added["orders"].sum == 0.875
+    assert {step: histogram.sum for step, histogram in found.steps.items()} == STEPS
+
+
+@pytest.mark.parametrize("steps", [{"admission": 0.1}, {"admission": 0.1, "upstream": 3.0}])
+def test_what_the_upstream_did_not_answer_says_nothing_about_what_we_add(
+    steps: dict[str, float],
+) -> None:
+    refused = Evidence("x", datetime(2026, 1, 1, tzinfo=UTC), endpoint="orders", durations=steps)
+    found = counted(refused)
+    assert found.added == {}
+    assert found.whole["orders", "none"].classic()[-1] == 1
+
+
+def test_a_record_without_an_owner_is_counted_whatever_becomes_of_it() -> None:
+    for effect in Effect:
+        whole = evidence(effect)
+        assert whole.inspection
+        groups = (*whole.inspection.groups, Group((), Attribution.NONE, "", 4))
+        seen = replace(whole, inspection=replace(whole.inspection, groups=groups))
+        assert counted(seen).volumes["orders", "json"].unattributed == 4
+        assert counted(whole).volumes["orders", "json"].unattributed == 0
+
+
+def test_a_trace_is_kept_with_the_durations_of_its_exchange() -> None:
+    found = counted(replace(evidence(), durations=STEPS, trace_id="ab" * 16))
+    kept = [found.whole["orders", "allow"], found.added["orders"], *found.steps.values()]
+    assert all([e.trace_id for e in each.exemplars.values()] == ["ab" * 16] for each in kept)
+
+
+def test_the_counts_of_several_processes_are_their_sum() -> None:
+    one, two = (
+        replace(evidence(), durations=STEPS),
+        replace(evidence(Effect.BLOCK, Code.BLOCKED_BY_POLICY), durations=STEPS),
+    )
+    summed, other = counted(one, two), counted(two, two)
+    other.proofs["passed",] += 1
+    other.syncs.observe(0.5)
+    summed.add(other)
+    summed.add(Counted())
+    whole = counted(one, two, two, two)
+    whole.proofs["passed",] += 1
+    whole.syncs.observe(0.5)
+    assert summed == whole
+
+
+def test_volumes_add_up_field_by_field() -> None:
+    volume = Volume(*range(1, 12))
+    volume.add(Volume(*range(1, 12)))
+    assert volume == Volume(*range(2, 24, 2))
