@@ -135,6 +135,7 @@ class Gateway:
                 "policy": lambda: self.engine.facts().pids,
                 "log": self._log_pids,
                 "shadow": self._shadow_pids,
+                "spans": lambda: self.spans.pids() if self.spans else (),
             }
         )
         self._admin = AdminServer(

@@ -30,16 +30,16 @@ class Log:
 
     def debug(self, event: str, **values: object) -> None:
         if self._logger.isEnabledFor(logging.DEBUG):
-            structlog.get_logger().debug(event, logger=self._logger.name, **values)
+            structlog.get_logger().debug(event, **values, logger=self._logger.name)
 
     def info(self, event: str, **values: object) -> None:
         if self._logger.isEnabledFor(logging.INFO):
-            structlog.get_logger().info(event, logger=self._logger.name, **values)
+            structlog.get_logger().info(event, **values, logger=self._logger.name)
 
     def warning(self, event: str, **values: object) -> None:
         if self._logger.isEnabledFor(logging.WARNING):
-            structlog.get_logger().warning(event, logger=self._logger.name, **values)
+            structlog.get_logger().warning(event, **values, logger=self._logger.name)
 
     def error(self, event: str, **values: object) -> None:
         if self._logger.isEnabledFor(logging.ERROR):
-            structlog.get_logger().error(event, logger=self._logger.name, **values)
+            structlog.get_logger().error(event, **values, logger=self._logger.name)

@@ -13,15 +13,12 @@ from gateway.policy.engine import Stage
 from gateway.policy.settings import EngineKind
 from gateway.telemetry.metric import Kind, Label, Metric
 from gateway.telemetry.reasons import LABELS, OTHER
+from gateway.trace import STEPS
 
 PREFIX = "privacy_gateway_"
 NONE = "none"
-STEPS = (
-    "admission", "identity", "request_policy", "upstream", "inspection", "policy", "enforcement",
-    "log",
-)  # fmt: skip
 CHECKS = ("accepting", "keys", "policy", "decision_log", "spool", "inspection", "self_proof")
-PARTS = ("inspection", "policy", "log", "shadow")
+PARTS = ("inspection", "policy", "log", "shadow", "spans")
 
 
 _ENDPOINT = Label("endpoint", (NONE,), "endpoints")
@@ -339,10 +336,9 @@ SHADOW_INFO = _gauge("shadow_info", "The shadow's policy, as a label.", "", _REV
 
 TRACE_SPANS = _counter(
     "trace_spans",
-    "Spans taken by the collector, not taken by it (failed), or not even offered: the queue was "
-    "full (dropped).",
-    "failed or dropped: the collector is away or too slow; exports go on. See "
-    "docs/tracing-and-logs.md.",
+    "Spans of exchanges that are traced, by what became of them.",
+    "failed: the collector did not take them, the log line spans are not exported says why. "
+    "dropped: the queue was full, sample less or raise OTEL_BSP_MAX_QUEUE_SIZE. No export notices.",
     Label("result", ("exported", "failed", "dropped")),
 )
 

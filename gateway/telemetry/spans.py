@@ -158,6 +158,10 @@ class SpanExport:
         self.facts.dropped += self._queued
         await self._pool.stop()
 
+    def pids(self) -> tuple[int, ...]:
+        """The exporting process."""
+        return self._pool.pids()
+
     def offer(self, evidence: Evidence, span: Span) -> None:
         """Queue an exchange's spans, or count them as dropped. Never waits, never raises."""
         try:
