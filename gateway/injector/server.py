@@ -28,6 +28,8 @@ _CONNECTION = 10.0
 """Seconds that a connection may last, its handshake apart."""
 _MOST_HELD = 4 * MAX_REVIEW
 """Bytes of all reviews that are being read."""
+_ORDINARY = 128 * 2**10
+"""Bytes up to which a review is read even then: a few large ones must not keep all others out."""
 _LOG = Log(__name__)
 
 Count = Callable[[Result], None]
@@ -109,7 +111,7 @@ class ReviewServer:
                 self._held += len(chunk)
                 if len(body) > MAX_REVIEW:
                     raise _too_large()
-                if self._held > _MOST_HELD:
+                if self._held > _MOST_HELD and len(body) > _ORDINARY:
                     raise Unanswerable(503, Result.OVERLOADED, "too many reviews at once")
         except (OSError, web.RequestPayloadError):
             raise Unanswerable(400, Result.REVIEW_INCOMPLETE, "the body is incomplete") from None
