@@ -137,7 +137,7 @@ class _Silent(web.Response):
 
 class _Listener(web.Server):
     def __init__(self, serve: Any) -> None:
-        super().__init__(serve, access_log=None, lingering_time=0)
+        super().__init__(serve, access_log=None, lingering_time=0, auto_decompress=False)
 
     def connection(self) -> "_Connection":
         return _Connection(self, asyncio.get_running_loop(), **self._kwargs)
