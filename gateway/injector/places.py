@@ -17,8 +17,9 @@ from gateway.log import Log
 
 _PLACES, _QUEUE = 256, 512
 _HANDSHAKE, _GOODBYE = 5.0, 1.0
-_HONEST = 1.0
-"""Seconds after which a connection may have to make room; a review takes milliseconds."""
+_HONEST = 2.0
+"""Seconds after which a connection may have to make room. A review takes milliseconds, and the API
+server waits five seconds for it."""
 _PAUSE = 1.0
 """Seconds until the next attempt, where the system gives no connection."""
 _LOG = Log(__name__)
