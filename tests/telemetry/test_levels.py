@@ -224,12 +224,6 @@ def test_no_room_is_without_a_line_below_a_warning() -> None:
         assert any("_LOG.debug(" in text or "_LOG.info" in text for text in texts), room
 
 
-def test_the_docs_name_the_rooms() -> None:
-    text = (GATEWAY.parent / "docs" / "tracing-and-logs.md").read_text()
-    sentence = text[text.index("The rooms are ") :].partition(";")[0]
-    assert sorted(re.findall(r"`(\w+)`", sentence)) == list(ROOMS)
-
-
 def test_events_are_words_of_the_code() -> None:
     """A text made of values could hold anything."""
     for _, name, text in _modules():
