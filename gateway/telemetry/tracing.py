@@ -16,7 +16,7 @@ from gateway.trace import CURRENT, SAMPLED, STEPS, Parent, RawHeaders, Trace, re
 _RATIO_BITS = 2**64
 _PROTOCOL = "http/protobuf"
 _POOLED = 256
-_MOST = 10**8
+_MOST, _LONG = 10**8, 20
 
 
 class SamplerKind(StrEnum):
@@ -106,8 +106,9 @@ class _Reader:
         text = self._environ.get(name, "").strip()
         if not text:
             return default
-        if text.isascii() and text.isdigit() and least <= int(text[:10]) <= _MOST:
-            return int(text[:10])
+        digits = text.isascii() and text.isdigit() and len(text) < _LONG
+        if digits and least <= int(text) <= _MOST:
+            return int(text)
         fault = f"not a number from {least} to {_MOST}; it counts as {default:g}"
         self.faults.append(f"{name}: {fault}")
         return default
