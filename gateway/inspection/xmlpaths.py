@@ -218,10 +218,12 @@ def alike(name: str, wanted: str) -> bool:
 
 def _same_local(name: str, other: str) -> bool:
     """Whether two expanded names have local parts that look the same."""
-    one, wanted = local(name), local(other)
-    return len(one) <= 4 * len(wanted) and _look_the_same(one, wanted)
+    return _compared(name, other) if len(name) <= _LONGEST else _compare(name, other)
 
 
-@lru_cache(maxsize=4096)
-def _look_the_same(one: str, wanted: str) -> bool:
-    return locators.alike(one, wanted)
+def _compare(name: str, other: str) -> bool:
+    return locators.alike(local(name), local(other))
+
+
+_compared = lru_cache(maxsize=4096)(_compare)
+"""Long names are never remembered."""

@@ -42,7 +42,7 @@ class Unit:
 
 
 class Walk:
-    """One walk through a document. `fields` are the names in the records seen so far.
+    """One walk through a document.
 
     `units` yields those of each block; `take` then hands out the text, from where it last ended.
     """
@@ -56,7 +56,8 @@ class Walk:
         self._run: tuple[int, bool] | None = None
         self._units: list[Unit] = []
         self._at = self._taken = 0
-        self.fields: set[str] = set()
+        self._attributes: set[str] = set()
+        self._children: set[str] = set()
 
     def units(self) -> Iterator[list[Unit]]:
         """Raises BadUpstream; see `xmlscan.Scan`."""
@@ -64,6 +65,13 @@ class Walk:
             units, self._units = self._units, []
             yield units
             self._scan.forget(self._at if self.needed is None else self.needed)
+
+    def fields(self) -> set[str]:
+        """The names of the fields of records, since it was last asked for."""
+        named = {f"@{local(name)}" for name in self._attributes} | set(map(local, self._children))
+        self._attributes.clear()
+        self._children.clear()
+        return named
 
     def take(self, end: int) -> bytes:
         """The text from where the last one taken ended."""
@@ -94,7 +102,8 @@ class Walk:
         self._end_run(begin)
         depth = len(self._levels) + 1
         wanted = self._plan.records[depth - 1]
-        _check_hints(attributes, depth, self._plan.uris)
+        if self._scan.hinting:
+            _check_hints(attributes, depth, self._plan.uris)
         if wanted is not None and wanted != name:
             if depth == 1 or alike(name, wanted):
                 raise self._scan.ambiguous("the locator of the records doesn't fit the document")
@@ -154,7 +163,7 @@ class Walk:
         ]
         masked = [(path, None) for path in self._plan.masks]
         opened.trails.append(self._follower.begin([*own, *masked], attributes, begin))
-        self.fields.update(f"@{local(each)}" for each in attributes[::2])
+        self._attributes.update(attributes[::2])
         for level in self._levels:
             level.below = True
         return opened
@@ -184,11 +193,11 @@ class Walk:
         trails = opened.trails[-1]
         depth = len(opened.trails)
         following = self._follower.descend(trails, name, attributes, begin) if trails else []
-        if attributes:
+        if self._scan.hinting:
             _check_hints(attributes, 0, self._plan.uris)
         if opened.record:
             if depth == 1:
-                self.fields.add(local(name))
+                self._children.add(name)
             if name == opened.name:
                 nested = [
                     (path, each.rival())

@@ -20,7 +20,8 @@ from gateway.inspection.settings import Limits
 from gateway.inspection.source import Source
 from gateway.inspection.xpath import SEPARATOR
 
-XSI = f"http://www.w3.org/2001/XMLSchema-instance{SEPARATOR}"
+_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+XSI = f"{_INSTANCE}{SEPARATOR}"
 
 _INCLUDING = frozenset({"http://www.w3.org/2001/XInclude", "http://www.w3.org/2004/08/xop/include"})
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
@@ -65,7 +66,7 @@ class Visitor(Protocol):
 
 
 class Scan:
-    """One reading of a document.
+    """One reading of a document. `hinting` from where attributes may say where schemas are.
 
     Everything raises BadUpstream: BODY_MALFORMED for what isn't well-formed, BODY_AMBIGUOUS for
     what readers treat differently, BODY_TOO_LARGE and BODY_TOO_COMPLEX past a limit.
@@ -76,6 +77,7 @@ class Scan:
         self._buffer, self._base = b"", 0
         self._prefixes: dict[str, str] = {}
         self._depth, self._doctype, self._rooted = 0, -1, False
+        self.hinting = False
         self._parser = expat.ParserCreate("utf-8", SEPARATOR)
 
     def run(self, visitor: Visitor) -> Iterator[None]:
@@ -220,6 +222,7 @@ class Scan:
         """Readers that go by the prefix must find what those find that go by the namespace."""
         if uri in _INCLUDING:
             raise self.ambiguous("an inclusion")
+        self.hinting = self.hinting or uri == _INSTANCE
         if prefix is not None and self._prefixes.setdefault(prefix, uri or "") != uri:
             raise self.ambiguous("a prefix that means two namespaces")
         if len(self._prefixes) > self._limits.fields:

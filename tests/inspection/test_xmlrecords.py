@@ -53,7 +53,8 @@ def test_what_is_taken_is_the_document() -> None:
 def test_fields_are_gathered_from_records_only() -> None:
     reading = walk(b'<a x="1"><b y="1"><c z="1"><d><e/></d></c></b><f/></a>')
     list(reading.units())
-    assert reading.fields == {"@z", "d"}
+    assert reading.fields() == {"@z", "d"}
+    assert reading.fields() == set()
 
 
 def test_an_element_above_the_records_without_an_end_tag_holds_nothing() -> None:

@@ -61,8 +61,7 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
         for unit in units:
             if unit.counts:
                 tally.add(unit.owners, unit.attribution, spec.category)
-        tally.add_fields(walk.fields)
-        walk.fields.clear()
+        tally.add_fields(walk.fields())
 
 
 def rewrite(
