@@ -1,10 +1,12 @@
 """XML bodies: every unit counted, exactly the permitted ones kept, and one reading for all."""
 
 import gc
+import io
 import re
 import socket
 import sys
 import tracemalloc
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 from xml.dom import minidom
@@ -16,11 +18,17 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.errors import Code
+from gateway.inspection import work
 from gateway.inspection.formats import xml
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.sinks import MemorySink
+from gateway.inspection.source import InMemory
+from gateway.inspection.work import Task
 from gateway.model import Attribution, Counts, SubjectRef
 from gateway.model import Format as Name
+from gateway.response import Payload
 from tests.support.reading import Cut, Format, permit
+from tests.support.zips import DEFLATED, M, archive
 
 XML = Format(xml)
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
@@ -72,8 +80,7 @@ def test_records_are_counted_by_their_owners() -> None:
 def test_the_whole_document_is_one_record_by_default() -> None:
     spec = BodySpec(Name.XML, subject=({"account": ("@owner",)},))
     assert XML.owners(b'<a owner="me"><b owner="x">text</b></a>', spec) == {("me",): 1}
-    refused = XML.rewrite
-    assert refused(b'<a owner="me"/>', spec, permit(ME))[1] == Counts(1, 1, 0)
+    assert XML.rewrite(b'<a owner="me"/>', spec, permit(ME)) == (b'<a owner="me"/>', Counts(1, 1))
 
 
 def test_a_foreign_document_can_not_be_taken_out_of_itself() -> None:
@@ -687,3 +694,167 @@ def test_a_manifest_vouches_by_its_elements() -> None:
         {"0": ["me"], "1": ["me"], "2": ["a.wav"]},
         {"1": ["me"], "2": ["b"]},
     ]
+
+
+# What is rewritten is read again, as if it came from a stranger
+
+
+def delivered(
+    body: bytes, spec: BodySpec, *permitted: SubjectRef, unattributed: bool = False
+) -> bytes:
+    """What a caller gets, after the gateway's own check of it."""
+    task = Task(Payload("application/zip" if spec.members else "text/xml"), spec, Limits())
+    decision = permit(*permitted, unattributed=unattributed).decision
+    stored, sink = InMemory(body), MemorySink()
+    counts = work.rewrite(stored, task, work.inspect(stored, task), decision, sink)
+    work.confirm(InMemory(sink.getvalue()), task, decision, counts)
+    return sink.getvalue()
+
+
+@st.composite
+def accounts(draw: st.DrawFn) -> str:
+    """An envelope element: owners by its attribute and by elements in it, records, strays."""
+    names = st.sampled_from(["me", "foreign"])
+    stray = st.sampled_from(["", "x", " ", "<!-- c -->", "<n/>", "<![CDATA[ ]]>", "<!-- c -->y"])
+    holder = draw(st.sampled_from(["", ' holder="me"', ' holder="foreign"', ' n="1"']))
+    owner = draw(st.sampled_from(["", "<owner id='me'/>", "<owner><id/></owner>",
+                                  "<owner id='foreign' n='2'>text</owner>"]))  # fmt: skip
+    records = [f"<order to='{draw(names)}'>1</order>" for _ in range(draw(st.integers(0, 3)))]
+    parts = [draw(stray), owner, draw(stray), *(each + draw(stray) for each in records)]
+    return f"<account{holder}>{''.join(parts)}</account>"
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(accounts(), max_size=4),
+    st.sampled_from(
+        [
+            ({"account": ("../@holder",)},),
+            ({"account": ("../owner/@id",)},),
+            ({"account": ("../owner/@id",)}, {"account": ("@to",)}),
+            ({"account": ("../@holder",), "other": ("../owner/@id",)},),
+            ({"account": ("@to",)},),
+        ]
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_whatever_is_withheld_the_rest_is_read_alike(
+    parts: list[str], subject: Any, permitted: bool, unattributed: bool
+) -> None:
+    spec = BodySpec(Name.XML, records="/export/account/order", subject=subject)
+    body = f"<export>{''.join(parts)}</export>".encode()
+    mine = (ME, SubjectRef("other", "me")) if permitted else ()
+    kept = delivered(body, spec, *mine, unattributed=unattributed)
+    root = ElementTree.fromstring(kept)
+    for kind, locators in ((k, v) for owner in subject for k, v in owner.items()):
+        assert kind and locators
+        for account in root.findall("account"):
+            if "../@holder" in locators:
+                assert account.get("holder") in ((None, "me") if permitted else (None,))
+            if "../owner/@id" in locators:
+                found = {each.get("id") for each in account.findall("owner")}
+                assert "foreign" not in found and (permitted or "me" not in found)
+            if "@to" in locators and not unattributed:
+                assert "foreign" not in {each.get("to") for each in account.findall("order")}
+    if not (permitted or unattributed):
+        assert not "".join(root.itertext()).strip()
+
+
+def test_an_archive_of_health_data_goes_by_its_path() -> None:
+    """Apple's export.xml names nobody, and has a document type."""
+    health = (
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE HealthData [\n'
+        b"<!-- HealthKit Export Version: 11 -->\n"
+        b"<!ELEMENT HealthData (ExportDate,Me,(Record|Workout)*)>\n"
+        b"<!ATTLIST HealthData\n  locale CDATA #REQUIRED\n>\n"
+        b"<!ELEMENT MetadataEntry EMPTY>\n]>\n"
+        b'<HealthData locale="de_DE">\n <ExportDate value="2026-07-01 10:00:00 +0200"/>\n'
+        b' <Me HKCharacteristicTypeIdentifierDateOfBirth="1980-01-01"/>\n'
+        b' <Record type="HKQuantityTypeIdentifierHeartRate" value="62">\n'
+        b'  <MetadataEntry key="HKMetadataKeyHeartRateMotionContext" value="0"/>\n </Record>\n'
+        b"</HealthData>\n"
+    )
+    member = MemberSpec("{account}/export.xml", Name.XML, "/HealthData/*", doctype=True,
+                        attribution=Attribution.PATH)  # fmt: skip
+    spec = BodySpec(Name.ZIP, members=(member,))
+    body = archive(M("me/export.xml", health, DEFLATED), M("foreign/export.xml", health, DEFLATED))
+    with zipfile.ZipFile(io.BytesIO(delivered(body, spec, ME))) as kept:
+        assert {name: kept.read(name) for name in kept.namelist()} == {"me/export.xml": health}
+
+
+def test_a_bank_statement_keeps_its_own_entries() -> None:
+    """camt.053: the counterparties in an entry are no owners of it."""
+    uri = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
+
+    def document(*ibans: str) -> bytes:
+        statements = "".join(
+            f"<Stmt><Id>{n}</Id><Acct><Id><IBAN>{iban}</IBAN></Id><Ccy>EUR</Ccy></Acct>"
+            f'<Ntry><Amt Ccy="EUR">1.00</Amt><NtryDtls><TxDtls><RltdPties><CdtrAcct><Id><IBAN>'
+            "DE-other</IBAN></Id></CdtrAcct></RltdPties></TxDtls></NtryDtls></Ntry></Stmt>"
+            for n, iban in enumerate(ibans)
+        )
+        header = "<GrpHdr><MsgId>7</MsgId><CreDtTm>2026-07-01T10:00:00</CreDtTm></GrpHdr>"
+        return (
+            f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Document xmlns="{uri}">'
+            f"<BkToCstmrStmt>{header}{statements}</BkToCstmrStmt></Document>"
+        ).encode()
+
+    spec = by("Acct/Id/IBAN", records="/Document/BkToCstmrStmt/Stmt", namespaces={"": uri})
+    me = SubjectRef("account", "DE-me")
+    assert XML.owners(document("DE-me", "DE-foreign"), spec) == {
+        (): 1,
+        ("DE-me",): 1,
+        ("DE-foreign",): 1,
+    }
+    body = document("DE-me", "DE-foreign")
+    assert delivered(body, spec, me, unattributed=True) == document("DE-me")
+    masked, _ = XML.rewrite(
+        body, spec, permit(me, mask=("$.Ntry.NtryDtls.TxDtls.RltdPties",), unattributed=True)
+    )
+    assert b"DE-other" not in masked and b"<RltdPties></RltdPties>" in masked
+
+
+def test_a_clinical_document_belongs_to_its_record_target() -> None:
+    """C-CDA: one document, one patient; its sections may be records of their own."""
+    body = (
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<ClinicalDocument xmlns="urn:hl7-org:v3" '
+        b'xmlns:sdtc="urn:hl7-org:sdtc" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+        b'xsi:schemaLocation="urn:hl7-org:v3 CDA.xsd">\n<recordTarget><patientRole>'
+        b'<id root="2.16.840.1.113883.19.5" extension="998991"/><patient><sdtc:raceCode code="1"/>'
+        b"</patient></patientRole></recordTarget>\n<component><structuredBody><component><section>"
+        b'<entry><observation><value xsi:type="CD"/></observation></entry><component><section/>'
+        b"</component></section></component></structuredBody></component></ClinicalDocument>\n"
+    )
+    owner = "2.16.840.1.113883.19.5^998991"
+    target = "recordTarget/patientRole/id/@root^@extension"
+    whole = by(target, records="$", namespaces={"": "urn:hl7-org:v3"})
+    assert XML.owners(body, whole) == {(owner,): 1}
+    sections = by(
+        f"../../../../{target}",
+        records="/ClinicalDocument/component/structuredBody/component/section",
+        namespaces={"": "urn:hl7-org:v3"},
+    )
+    assert counted(body, sections) == {(owner,): 2}
+    assert delivered(body, sections, SubjectRef("account", owner)) == body
+
+
+def test_tracks_and_ofx_statements() -> None:
+    gpx = (
+        b'<?xml version="1.0"?><gpx xmlns="http://www.topografix.com/GPX/1/1" version="1.1" '
+        b'creator="x"><metadata><author><name>foreign</name></author></metadata>'
+        b'<trk><name>me</name><trkseg><trkpt lat="1" lon="2"/></trkseg></trk></gpx>'
+    )
+    uri = "http://www.topografix.com/GPX/1/1"
+    spec = by("g:name", records="/g:gpx/g:trk", namespaces={"g": uri})
+    assert XML.owners(gpx, spec) == {("me",): 1, (): 1}
+    assert b"foreign" not in delivered(gpx, spec, ME) and b"trkpt" in delivered(gpx, spec, ME)
+    ofx = (
+        b'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n<?OFX OFXHEADER="200" '
+        b'VERSION="211" SECURITY="NONE" OLDFILEUID="NONE" NEWFILEUID="NONE"?>\n<OFX><BANKMSGSRSV1>'
+        b"<STMTTRNRS><STMTRS><BANKACCTFROM><ACCTID>me</ACCTID></BANKACCTFROM></STMTRS></STMTTRNRS>"
+        b"</BANKMSGSRSV1></OFX>"
+    )
+    spec = by("STMTRS/BANKACCTFROM/ACCTID", records="/OFX/BANKMSGSRSV1/STMTTRNRS")
+    assert delivered(ofx, spec, ME) == ofx
+    assert b"<BANKMSGSRSV1></BANKMSGSRSV1>" in delivered(ofx, spec, FOREIGN)
