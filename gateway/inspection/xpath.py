@@ -90,12 +90,11 @@ def compile(locator: str, records: tuple[Step, ...], namespaces: Mapping[str, st
     return Path(climbs, steps, attributes)
 
 
-def check(locator: str) -> None:
-    """Raises LocatorError where it could be neither kind of locator, whatever the records are."""
-    if locator.startswith("/"):
-        compile_records(locator, _Any())
-    else:
-        compile(locator, ("",) * (locator.count("/") + 2), _Any())
+def check(locator: str) -> object:
+    """A locator of either kind, compiled for any records and prefixes. Raises LocatorError."""
+    if locator.startswith("/") or locator == "$":
+        return compile_records(locator, _Any())
+    return compile(locator, ("",) * (locator.count("/") + 2), _Any())
 
 
 def compile_mask(mask: str, namespaces: Mapping[str, str]) -> Path:

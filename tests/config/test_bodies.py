@@ -27,6 +27,7 @@ def of_body(faults: Faults, body: str) -> list[str]:
         f"{{format: csv, {COLUMN}, delimiter: ';', encoding: windows-1252, quote: \"'\"}}",
         "{format: csv, subject: {account: $.a}}",
         "{format: xml, subject: {account: '@id'}}",
+        "{format: xml, records: $, subject: {account: '@id'}}",
         "{format: xml, records: '/a:b/a:c', subject: {account: ['../a:d/@id', 'x/@r^@e']},"
         " namespaces: {a: 'urn:a', '': 'urn:b'}, doctype: true}",
         f"{{format: zip, members: [{{match: m.json, format: json, {SUBJECT}, vouches_for: $.f}},"

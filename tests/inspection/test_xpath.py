@@ -103,8 +103,8 @@ def test_what_is_no_locator_is_said(locator: str, said: str) -> None:
 
 
 def test_whatever_the_records_and_prefixes_are_nonsense_is_found() -> None:
-    for good in ("/export/order", "/x:a/*", "../../../x:a/@y:b", "."):
-        check(good)
+    for good in ("$", "/export/order", "/x:a/*", "../../../x:a/@y:b", "."):
+        assert check(good)
     for bad in ("/a//b", "a b", "$.id", "../*/id"):
         with pytest.raises(LocatorError):
             check(bad)
