@@ -4,12 +4,12 @@ A skippable frame is refused: it holds whatever somebody put there, and no reade
 sees it. The window is at most 8 MiB, as RFC 9659 has it for this coding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from backports import zstd
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.codings.coding import PIECE, Encoder
+from gateway.inspection.codings.coding import PIECE, Decoded, Encoder
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _MOST_FRAMES = 1_000
@@ -20,9 +20,9 @@ def encoder() -> Encoder:
     return zstd.ZstdCompressor(level=3)
 
 
-def decode(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def decode(chunks: Iterator[bytes]) -> Decoded:
     """Decode the frames to their proven end (RFC 8878 section 3.1: several may follow)."""
-    frames, head = 0, b""
+    frames, head, blocks = 0, b"", _Blocks()
     decoder: zstd.ZstdDecompressor | None = None
     for chunk in chunks:
         pending = chunk
@@ -35,10 +35,12 @@ def decode(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 if not head.startswith(_MAGIC) or frames > _MOST_FRAMES:
                     raise BadUpstream(Code.CODING_MALFORMED, "not a zstd frame, or too many")
                 decoder, pending, head = zstd.ZstdDecompressor(options=_OPTIONS), head, b""
+            blocks.pass_by(pending)
             yield from _decompress(decoder, pending)
             pending = decoder.unused_data if decoder.eof else b""
     if decoder is None or not decoder.eof or head:
         raise BadUpstream(Code.CODING_MALFORMED, "zstd ends before its frame")
+    return frames == 1 and blocks.sealed
 
 
 def _decompress(decoder: zstd.ZstdDecompressor, data: bytes) -> Iterator[bytes]:
@@ -52,3 +54,75 @@ def _decompress(decoder: zstd.ZstdDecompressor, data: bytes) -> Iterator[bytes]:
         if decoder.eof or decoder.needs_input:
             return
         data = b""
+
+
+class _Blocks:
+    """Walks from block to block beside the decoder, which doesn't tell of bytes that decode to
+    nothing. `sealed` once the first frame is known to have none.
+    """
+
+    def __init__(self) -> None:
+        self.sealed = False
+        self._steps = _steps()
+        self._step = next(self._steps)
+        self._held = b""
+
+    def pass_by(self, data: bytes) -> None:
+        """Go on; `data` is the next of the frame, and perhaps what follows it."""
+        at = 0
+        while self._step and at < len(data):
+            taken = data[at : at + abs(self._step)] if self._step > 0 else b""
+            moved = len(taken) or min(-self._step, len(data) - at)
+            at += moved
+            self._held += taken
+            self._step -= moved if self._step > 0 else -moved
+            if not self._step:
+                try:
+                    self._step = self._steps.send(self._held)
+                except StopIteration as end:
+                    self.sealed = end.value
+                self._held = b""
+
+
+_RLE, _COMPRESSED = 1, 2
+
+
+def _steps() -> Generator[int, bytes, bool]:
+    """Asks for the next bytes of a frame, by their number, or steps over them, by its negative;
+    returns whether each byte stands for content, or says how it is coded (RFC 8878 section 3.1.1).
+    """
+    descriptor = (yield len(_MAGIC) + 1)[-1]
+    if descriptor & 0x1B:  # a dictionary, or bits without a meaning
+        return False
+    single = descriptor >> 5 & 1
+    size = (single, 2, 4, 8)[descriptor >> 6]
+    if rest := size + (not single):
+        yield -rest
+    last = 0
+    while not last:
+        header = int.from_bytes((yield 3), "little")
+        last, kind, size = header & 1, header >> 1 & 3, header >> 3
+        if kind == _RLE:
+            if not size:
+                return False
+            size = 1
+        elif kind == _COMPRESSED:
+            literals = yield 1
+            more = (0, 1, 0, 2) if literals[0] & 2 == 0 else (2, 2, 3, 4)
+            width = more[literals[0] >> 2 & 3]
+            if width:
+                literals += yield width
+            if literals[0] & 3 and not _regenerated(literals):
+                return False
+            size -= len(literals)
+        if size > 0:
+            yield -size
+    return True
+
+
+def _regenerated(literals: bytes) -> int:
+    """How many bytes the literals of a block stand for, by their header (section 3.1.1.3.1.1)."""
+    header, form = int.from_bytes(literals, "little"), literals[0] >> 2 & 3
+    if literals[0] & 2 == 0:  # as they are, or one of them repeated
+        return header >> (4 if form & 1 else 3)
+    return header >> 4 & ((1 << (10, 10, 14, 18)[form]) - 1)
