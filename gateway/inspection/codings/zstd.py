@@ -13,6 +13,7 @@ from gateway.inspection.codings.coding import PIECE, Decoded, Encoder
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _MOST_FRAMES = 1_000
+_RLE, _COMPRESSED = 1, 2
 _OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 
 
@@ -22,7 +23,7 @@ def encoder() -> Encoder:
 
 def decode(chunks: Iterator[bytes]) -> Decoded:
     """Decode the frames to their proven end (RFC 8878 section 3.1: several may follow)."""
-    frames, head, blocks = 0, b"", _Blocks()
+    frames, head, frame = 0, b"", _Frame()
     decoder: zstd.ZstdDecompressor | None = None
     for chunk in chunks:
         pending = chunk
@@ -34,13 +35,22 @@ def decode(chunks: Iterator[bytes]) -> Decoded:
                 frames += 1
                 if not head.startswith(_MAGIC) or frames > _MOST_FRAMES:
                     raise BadUpstream(Code.CODING_MALFORMED, "not a zstd frame, or too many")
-                decoder, pending, head = zstd.ZstdDecompressor(options=_OPTIONS), head, b""
-            blocks.pass_by(pending)
-            yield from _decompress(decoder, pending)
+                decoder, frame = zstd.ZstdDecompressor(options=_OPTIONS), _Frame()
+                # libzstd has another decoder, with other checks, for a frame that comes at once.
+                first, pending, head = head[:1], head[1:], b""
+                decoder.decompress(first)
+                frame.pass_by(first)
+            frame.pass_by(pending)
+            for piece in _decompress(decoder, pending):
+                frame.decoded += len(piece)
+                yield piece
+            if decoder.eof and frame.size not in (None, frame.decoded):
+                # libzstd looks only where the last block isn't empty.
+                raise BadUpstream(Code.CODING_MALFORMED, "a zstd frame of another size")
             pending = decoder.unused_data if decoder.eof else b""
     if decoder is None or not decoder.eof or head:
         raise BadUpstream(Code.CODING_MALFORMED, "zstd ends before its frame")
-    return frames == 1 and blocks.sealed
+    return frames == 1 and frame.sealed
 
 
 def _decompress(decoder: zstd.ZstdDecompressor, data: bytes) -> Iterator[bytes]:
@@ -56,14 +66,17 @@ def _decompress(decoder: zstd.ZstdDecompressor, data: bytes) -> Iterator[bytes]:
         data = b""
 
 
-class _Blocks:
+class _Frame:
     """Walks from block to block beside the decoder, which doesn't tell of bytes that decode to
-    nothing. `sealed` once the first frame is known to have none.
+    nothing. `sealed` once the frame is known to have none; `size` is what it says of its content,
+    in bytes, and `decoded` what came out of it.
     """
 
     def __init__(self) -> None:
         self.sealed = False
-        self._steps = _steps()
+        self.size: int | None = None
+        self.decoded = 0
+        self._steps = self._walk()
         self._step = next(self._steps)
         self._held = b""
 
@@ -83,41 +96,37 @@ class _Blocks:
                     self.sealed = end.value
                 self._held = b""
 
-
-_RLE, _COMPRESSED = 1, 2
-
-
-def _steps() -> Generator[int, bytes, bool]:
-    """Asks for the next bytes of a frame, by their number, or steps over them, by its negative;
-    returns whether each byte stands for content, or says how it is coded (RFC 8878 section 3.1.1).
-    """
-    descriptor = (yield len(_MAGIC) + 1)[-1]
-    if descriptor & 0x1B:  # a dictionary, or bits without a meaning
-        return False
-    single = descriptor >> 5 & 1
-    size = (single, 2, 4, 8)[descriptor >> 6]
-    if rest := size + (not single):
-        yield -rest
-    last = 0
-    while not last:
-        header = int.from_bytes((yield 3), "little")
-        last, kind, size = header & 1, header >> 1 & 3, header >> 3
-        if kind == _RLE:
-            if not size:
-                return False
-            size = 1
-        elif kind == _COMPRESSED:
-            literals = yield 1
-            more = (0, 1, 0, 2) if literals[0] & 2 == 0 else (2, 2, 3, 4)
-            width = more[literals[0] >> 2 & 3]
-            if width:
-                literals += yield width
-            if literals[0] & 3 and not _regenerated(literals):
-                return False
-            size -= len(literals)
-        if size > 0:
-            yield -size
-    return True
+    def _walk(self) -> Generator[int, bytes, bool]:
+        """Asks for the next bytes, by their number, or steps over them, by its negative; returns
+        whether each byte stands for content, or says how it is coded (RFC 8878 section 3.1.1).
+        """
+        descriptor = (yield len(_MAGIC) + 1)[-1]
+        single = descriptor >> 5 & 1
+        if skipped := (not single) + (0, 1, 2, 4)[descriptor & 3]:  # window, dictionary
+            yield -skipped
+        if width := (single, 2, 4, 8)[descriptor >> 6]:
+            self.size = int.from_bytes((yield width), "little") + 256 * (width == 2)
+        if descriptor & 0x1B:  # a dictionary, or bits without a meaning
+            return False
+        last = 0
+        while not last:
+            header = int.from_bytes((yield 3), "little")
+            last, kind, size = header & 1, header >> 1 & 3, header >> 3
+            if kind == _RLE:
+                if not size:
+                    return False
+                size = 1
+            elif kind == _COMPRESSED and size:
+                literals = yield 1
+                widths = (0, 1, 0, 2) if literals[0] & 2 == 0 else (2, 2, 3, 4)
+                if width := widths[literals[0] >> 2 & 3]:
+                    literals += yield width
+                if literals[0] & 3 and not _regenerated(literals):
+                    return False
+                size -= len(literals)
+            if size > 0:
+                yield -size
+        return True
 
 
 def _regenerated(literals: bytes) -> int:
