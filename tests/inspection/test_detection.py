@@ -15,12 +15,18 @@ from gateway.response import Payload
 HEADS = {
     Format.JSON: b'[{"id": "me"}]',
     Format.NDJSON: b'{"id": "me"}\n',
+    Format.JSON_SEQ: b'\x1e{"id": "me"}\n',
+    Format.SSE: b'data: {"id": "me"}\n\n',
+    Format.JAVASCRIPT: b'x = {"id": "me"}',
     Format.CSV: b"id,x\nme,1\n",
     Format.ZIP: b"PK\x03\x04\x14\x00",
 }
 TYPES = {
     Format.JSON: "application/json",
     Format.NDJSON: "application/x-ndjson",
+    Format.JSON_SEQ: "application/json-seq",
+    Format.SSE: "text/event-stream",
+    Format.JAVASCRIPT: "text/javascript",
     Format.CSV: "text/csv",
     Format.ZIP: "application/zip",
 }
