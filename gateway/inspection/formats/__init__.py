@@ -59,6 +59,7 @@ FORMATS: dict[Format, Reader] = {
         javascript.inspect,
         javascript.rewrite,
         vouching=javascript.vouching,
+        charset="utf-8",
     ),
     Format.CSV: Reader(
         csv.MEDIA_TYPES,
