@@ -188,7 +188,8 @@ class Scan:
         def comment(text: str) -> None:
             if self._doctype < 0:
                 begin = parser.CurrentByteIndex
-                end = self._buffer.index(b"-->", begin - self._base) + 3
+                # Behind the opener: the dashes of `<!-->` are its own.
+                end = self._buffer.index(b"-->", begin - self._base + len(b"<!--")) + 3
                 visitor.comment(begin, self._base + end)
 
         def doctype_end() -> None:

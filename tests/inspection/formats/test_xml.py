@@ -297,6 +297,15 @@ def test_comments_before_and_behind_the_root_are_strays_and_its_attributes_are_n
     assert kept == b'<?xml version="1.0"?>\n<export v="1">' + order("me") + b"</export> \n"
 
 
+def test_a_comment_that_begins_with_what_ends_one_is_taken_out_whole() -> None:
+    """The dashes of `<!-->` are the opener's: the comment goes on."""
+    hiding = b'<!--><order><customer id="foreign"/></order><- -->'
+    body = export(order("me"), before=hiding)
+    assert counted(body, ORDERS) == {("me",): 1, (): 1}
+    kept, counts = XML.rewrite(body, ORDERS, permit(ME))
+    assert kept == export(order("me")) and counts == Counts(seen=2, released=1, redacted=1)
+
+
 def test_everything_in_a_record_goes_with_it() -> None:
     foreign = b"<order><customer id='foreign'/><!-- c --><![CDATA[<order>]]>text</order>"
     body = export(order("me"), foreign, order("me", "<!-- c --><a b='>'>&lt;</a>"))
