@@ -207,8 +207,8 @@ TO_WHOM = Row(
             Kind.BARS,
             5,
             "Misdeliveries stopped in the last hour, as a share of the number that pages: twice"
-            " what the endpoint was used to last week. Good: short bars. Any stopped misdelivery is"
-            " a ticket all the same.",
+            " what the endpoint was used to last week. Good: short bars. Anything blocked is a"
+            " ticket all the same. Redactions have no bar in their first two days.",
             (
                 Query(
                     "topk(5, max by (endpoint) ("

@@ -262,14 +262,15 @@ async def test_an_incident_is_heard_and_its_twin_is_quiet(
                 server,
                 {
                     "exports": {f"PrivacyGateway{name}" for name in (
-                        "MisdeliveryAboveBaseline", "BlockRateJump", "UnattributedRecords",
-                        "ShadowDiffers",
+                        "MisdeliveryAboveBaseline", "MisdeliveryStopped", "BlockRateJump",
+                        "UnattributedRecords", "ShadowDiffers",
                     )},
                     "slow": {"PrivacyGatewayObservedMisdelivery"},
                 },
             )  # fmt: skip
             found = by_job(alerts, "exports")
-            assert found["PrivacyGatewayMisdeliveryAboveBaseline"] == {"orders", "letters"}
+            assert found["PrivacyGatewayMisdeliveryAboveBaseline"] == {"letters"}  # blocked
+            assert "orders" in found["PrivacyGatewayMisdeliveryStopped"]  # redacted
             assert found["PrivacyGatewayBlockRateJump"] == {"letters"}
             assert found["PrivacyGatewayUnattributedRecords"] == {"letters"}
             assert found["PrivacyGatewayShadowDiffers"] == {"orders"}

@@ -61,30 +61,36 @@ def test_the_cases_hold(path: Path) -> None:
 def test_what_an_endpoint_is_used_to_is_the_week_that_ended_a_day_ago(tmp_path: Path) -> None:
     """Nine days of one stopped in every hour, a bad hour in the midst of them, and a day of fifty.
 
-    The bad hour is outside the 99th percentile, and the last day outside the week."""
+    The bad hour is outside the 99th percentile, and the last day outside the week. Before a whole
+    day of it is a day old, nothing is learned."""
     groups = load(RECORDING)["groups"]
     baselines = [group for group in groups if group["name"] == "privacy-gateway-baselines"]
     (tmp_path / "baselines.yaml").write_text(json.dumps({"groups": baselines}))
-    of_it = '{job="exports", endpoint="orders"}'
+    of_it = '{%sjob="exports", endpoint="orders"}'
 
-    def series(name: str, values: str) -> dict[str, str]:
-        return {"series": f"endpoint:privacy_gateway_{name}:increase1h{of_it}", "values": values}
+    def series(name: str, values: str, more: str = "") -> dict[str, str]:
+        name = f"endpoint:privacy_gateway_{name}:increase1h{of_it % more}"
+        return {"series": name, "values": values}
 
-    def sample(name: str, value: float) -> dict[str, object]:
-        labels = f"endpoint:privacy_gateway_{name}{of_it}"
-        expected = [{"labels": labels, "value": value}]
-        return {"expr": labels, "eval_time": "9d23h", "exp_samples": expected}
+    def sample(name: str, *values: float, at: str = "9d23h", more: str = "") -> dict[str, object]:
+        labels = f"endpoint:privacy_gateway_{name}{of_it % more}"
+        expected = [{"labels": labels, "value": value} for value in values]
+        return {"expr": labels, "eval_time": at, "exp_samples": expected}
 
     case = {
         "interval": "5m",
         "input_series": [
-            series("exchanges_stopped", "1x1439 40x11 1x1151 50x290"),
+            series("exchanges_stopped", "1x1439 40x11 1x1151 50x290", 'effect="block",'),
+            series("exchanges_stopped", "20x2893", 'effect="redact",'),
             series("exchanges_blocked", "1x2603 9x290"),
             series("exchanges_decided", "10x2603 10x290"),
             series("records_unattributed", "0x2603 7x290"),
         ],
         "promql_expr_test": [
-            sample("exchanges_stopped:baseline1w", 1),
+            sample("exchanges_stopped:baseline1w", 1, more='effect="block",'),
+            sample("exchanges_stopped:baseline1w", at="1d23h", more='effect="redact",'),
+            sample("exchanges_stopped:baseline1w", 20, at="2d1h", more='effect="redact",'),
+            sample("exchanges_decided:baseline1w", 10),
             sample("exchanges_blocked:ratio1w", 0.1),
             sample("records_unattributed:max1w", 0),
         ],
@@ -140,7 +146,7 @@ def test_an_alert_says_how_urgent_it_is_what_it_means_and_where_to_read(alert: R
 
 @pytest.mark.parametrize("alert", RAISED, ids=lambda alert: alert.name)
 def test_an_alert_says_nothing_but_closed_labels_and_its_value(alert: Rule) -> None:
-    closed = {"endpoint", "check", "issuer", *OF_THE_TARGET}
+    closed = {"endpoint", "effect", "check", "issuer", *OF_THE_TARGET}
     for text in alert.annotations.values():
         for said in re.findall(r"\{\{(.*?)\}\}", text):
             found = re.fullmatch(r" \$(?:value|labels\.(\w+))(?: \| \w+)? ", said)
@@ -173,7 +179,7 @@ def test_every_name_in_a_rule_is_recorded_or_exposed_with_these_labels(rule: Rul
             assert not selector.matchers
         elif ":" in selector.metric:
             assert selector.metric in recorded
-            assert {matcher.label for matcher in selector.matchers} <= {"slo"}
+            assert {matcher.label for matcher in selector.matchers} <= {"slo", "effect"}
         else:
             exposed(selector)
 
