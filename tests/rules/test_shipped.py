@@ -21,6 +21,7 @@ from gateway.errors import (
     UpstreamError,
 )
 from gateway.injector.metrics import METRICS as OF_THE_INJECTOR
+from gateway.telemetry.catalogue import CHECKS
 from gateway.telemetry.catalogue import METRICS as OF_A_GATEWAY
 from gateway.telemetry.histogram import CLASSIC
 from gateway.telemetry.metric import Kind
@@ -99,6 +100,95 @@ def test_what_an_endpoint_is_used_to_is_the_week_that_ended_a_day_ago(tmp_path: 
     content = {"rule_files": ["baselines.yaml"], "evaluation_interval": "5m", "tests": [case]}
     path.write_text(json.dumps(content))
     promtool("test", "rules", path)
+
+
+def played(folder: Path, rule_files: list[Path], interval: str, **case: object) -> None:
+    path = folder / "case.yaml"
+    content = {
+        "rule_files": [str(each) for each in rule_files],
+        "evaluation_interval": interval,
+        "tests": [{"interval": interval, **case}],
+    }
+    path.write_text(json.dumps(content))
+    promtool("test", "rules", path)
+
+
+def of_two(name: str, values: str, labels: str = "") -> list[dict[str, str]]:
+    """A series of two gateways that were not there before."""
+    more = labels and f", {labels}"
+    return [
+        {"series": f'{name}{{job="exports", instance="{each}"{more}}}', "values": f"_x9 {values}"}
+        for each in "ab"
+    ]
+
+
+ORDERS = 'endpoint="orders", format="json"'
+
+
+def counted(values: str) -> list[dict[str, str]]:
+    """What an endpoint counts that redacts by design."""
+    total, records = "privacy_gateway_exchanges_total", "privacy_gateway_records_total"
+    return [
+        *of_two(total, values, f'{ORDERS}, effect="allow", code="none"'),
+        *of_two(total, values, f'{ORDERS}, effect="redact", code="none"'),
+        *of_two(records, values, f'{ORDERS}, went="redacted"'),
+    ]
+
+
+@pytest.mark.timeout(200)
+def test_the_first_hours_of_a_healthy_gateway_raise_one_ticket(tmp_path: Path) -> None:
+    """It is unready for two minutes, and an endpoint redacts by design."""
+    gateway, issuer = "privacy_gateway", 'issuer="https://id.example.org"'
+    added = f"{gateway}_added_duration_seconds"
+    series = [
+        *counted("0+1x200"),
+        *of_two("up", "1x200"),
+        *of_two(f"{gateway}_build_info", "1x200", 'version="1"'),
+        *of_two(f"{gateway}_ready", "0x1 1x200"),
+        *(each for check in CHECKS
+          for each in of_two(f"{gateway}_check_ok", "0x1 1x200", f'check="{check}"')),
+        *of_two("process_start_time_seconds", "600x200"),
+        *of_two(f"{gateway}_self_proofs_total", "0 1 2x200", 'result="failed"'),
+        *of_two(f"{gateway}_policy_age_seconds", "60x200"),
+        *of_two(f"{gateway}_policy_max_age_seconds", "86400x200"),
+        *of_two(f"{gateway}_keys_age_seconds", "200x200", issuer),
+        *of_two(f"{gateway}_keys_max_age_seconds", "3600x200", issuer),
+        *of_two(f"{gateway}_keys_live", "0x1 1x200", issuer),
+        *of_two(f"{added}_count", "0+2x200", 'endpoint="orders"'),
+        *of_two(f"{added}_bucket", "0+2x200", 'endpoint="orders", le="0.25"'),
+    ]  # fmt: skip
+    expected = "PrivacyGatewayMisdeliveryStopped"
+    asked = [
+        {"expr": f'ALERTS{{alertname!="{expected}"}}', "eval_time": moment, "exp_samples": []}
+        for moment in ("15m", "20m", "30m", "1h", "2h", "3h")
+    ]
+    played(tmp_path, [RECORDING, ALERTS], "1m", input_series=series, promql_expr_test=asked)
+
+
+def test_what_an_endpoint_redacts_by_design_is_quiet_when_it_is_known(tmp_path: Path) -> None:
+    """Three days in steps of five minutes. On the third one there are four times the callers."""
+    files = []
+    for path in (RECORDING, ALERTS):
+        groups = [
+            group for group in load(path)["groups"]
+            if group["name"].endswith(("-targets", "-endpoints", "-baselines", "-misdelivery"))
+        ]  # fmt: skip
+        files.append(tmp_path / f"{path.stem}.json")
+        files[-1].write_text(json.dumps({"groups": groups}))
+    name = "PrivacyGatewayMisdelivery"
+    asked = [
+        {
+            "expr": f'count(ALERTS{{alertname=~"{name}.*", severity="{severity}"}}) or vector(0)',
+            "eval_time": moment,
+            "exp_samples": [{"labels": "{}", "value": value}],
+        }
+        for moment, pages, tickets in (
+            ("5h", 0, 1), ("26h", 0, 1), ("47h", 0, 1), ("50h", 0, 0), ("56h", 0, 0), ("70h", 0, 0),
+        )
+        for severity, value in (("page", pages), ("ticket", tickets))
+    ]  # fmt: skip
+    series = counted("0+5x620 3120+20x250")
+    played(tmp_path, files, "5m", input_series=series, promql_expr_test=asked)
 
 
 # --- each alert ---------------------------------------------------------------------------------
