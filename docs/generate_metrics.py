@@ -35,8 +35,8 @@ unless its scrape configuration says `scrape_classic_histograms: true` (Promethe
 of the last sampled exchange in each bucket.
 
 **Counters** of a configured endpoint begin at 0 for what matters (released, redacted, blocked,
-observed, compared), so that the first event is a change that `increase` sees. All begin anew when
-the gateway does.
+observed, compared, held up), so that the first event is a change that `increase` sees. All begin
+anew when the gateway does.
 
 **Memory and CPU** of a pod are `process_*` plus `privacy_gateway_child_*`: bodies and policies are
 in processes of their own.

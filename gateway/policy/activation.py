@@ -46,6 +46,7 @@ class Activation:
     def __init__(self, settings: PolicySettings, source: Source, plan: Plan) -> None:
         self._settings, self._source, self._plan = settings, source, plan
         self._active: EmbeddedEngine | None = None
+        self._retiring: EmbeddedEngine | None = None
         self._bundle: Bundle | None = None
         self._following: asyncio.Task[None] | None = None
         self._coming: asyncio.Task[Bundle] | None = None
@@ -98,18 +99,19 @@ class Activation:
     def facts(self) -> EngineFacts:
         engine = self._active.facts() if self._active else None
         fault = self._fault(engine)
+        both = [each.facts() for each in (self._active, self._retiring) if each]
         return EngineFacts(
             kind=EngineKind.EMBEDDED,
             revision=engine.revision if engine else "",
             ready=not fault,
-            restarts=self._restarts + (engine.restarts if engine else 0),
-            waiting=engine.waiting if engine else 0,
+            restarts=self._restarts + sum(each.restarts for each in both),
+            waiting=sum(each.waiting for each in both),
             activations=self._activations,
             rejections=dict(self._rejections),
             activated_at=self._activated_at,
             age=self._source.age if engine else None,
             max_age=self._settings.delivery.max_age,
-            pids=engine.pids if engine else (),
+            pids=tuple(pid for each in both for pid in each.pids),
             fault=fault,
         )
 
@@ -201,7 +203,7 @@ class Activation:
         except BaseException:
             await engine.stop()
             raise
-        before, self._active = self._active, engine
+        before, self._active, self._retiring = self._active, engine, self._active
         self._activated(candidate)
         if before:
             await self._retire(before)
@@ -232,4 +234,5 @@ class Activation:
                 await asyncio.sleep(_DRAINED)
         finally:
             self._restarts += engine.facts().restarts
+            self._retiring = None
             await engine.stop()

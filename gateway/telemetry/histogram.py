@@ -95,9 +95,14 @@ class Histogram:
     def native(self) -> Native:
         """Empty buckets between two that aren't are written out: there are few, and a second list
         of gaps would cost more than they do."""
-        at_most: tuple[int, ...] = _NATIVE_ENDS(tuple(accumulate(self.cells)))
+        return self.both()[1]
+
+    def both(self) -> tuple[tuple[int, ...], Native]:
+        """`classic` and `native`."""
+        until = tuple(accumulate(self.cells))
+        at_most: tuple[int, ...] = _NATIVE_ENDS(until)
         start = bisect_right(at_most, at_most[0])
         end = bisect_left(at_most, at_most[-1]) + 1
         counts = list(map(operator.sub, at_most[start:end], at_most[start - 1 : end - 1]))
         deltas = tuple(map(operator.sub, counts, [0, *counts]))
-        return Native(at_most[0], _FIRST + start, deltas)
+        return _CLASSIC_ENDS(until), Native(at_most[0], _FIRST + start, deltas)

@@ -64,6 +64,7 @@ class Metrics:
             code = Code.BLOCKED_BY_POLICY if effect is Effect.BLOCK else NONE
             counted.exchanges[name, kind, effect, code] = 0
         counted.volumes[name, kind] = Volume()
+        counted.added[name] = Histogram()
         if endpoint.observe_until is not None:
             for would in (Effect.REDACT, Effect.BLOCK):
                 counted.observed[name, would] = counted.against[name, would] = 0

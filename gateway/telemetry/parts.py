@@ -45,17 +45,19 @@ class Parts:
     def readings(self) -> Iterator[Reading]:
         for part, pids in self._pids.items():
             living: dict[tuple[int, int], float] = {}
-            memory = 0
-            for pid in pids():
+            memory, listed = 0, tuple(pids())
+            for pid in listed:
                 if found := self._look(pid):
                     started, cpu, resident = found
                     living[pid, started] = cpu
                     memory += resident
-            before, self._spent[part] = self._spent[part], living
-            self._gone[part] += sum(cpu for child, cpu in before.items() if child not in living)
+            spent = self._spent[part] | living
+            gone = [child for child in spent if child[0] not in listed]
+            self._gone[part] += sum(map(spent.pop, gone))
+            self._spent[part] = spent
             yield Reading(CHILD_PROCESSES, len(living), (part,))
             yield Reading(CHILD_MEMORY, memory, (part,))
-            yield Reading(CHILD_CPU, self._gone[part] + sum(living.values()), (part,))
+            yield Reading(CHILD_CPU, self._gone[part] + sum(spent.values()), (part,))
 
     def _look(self, pid: int) -> tuple[int, float, int] | None:
         """When it started, its CPU seconds, its bytes; None where it is gone or hidden."""

@@ -11,7 +11,7 @@ https://protobuf.dev/programming-guides/encoding/
 import math
 import struct
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from gateway.telemetry.exposition import Family, Kept
 from gateway.telemetry.histogram import CLASSIC, SCHEMA, ZERO_THRESHOLD, Exemplar, Histogram
@@ -27,13 +27,9 @@ double."""
 
 def varint(value: int) -> bytes:
     """An unsigned integer, seven bits a byte."""
-    if value < 0x80:
-        return _BYTES[value]
-    if value < 0x4000:
-        return bytes((value & 0x7F | 0x80, value >> 7))
-    if value < 0x20_0000:
-        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
-    return bytes((value & 0x7F | 0x80,)) + varint(value >> 7)
+    if value < _PAIRS:
+        return _LAST[value]
+    return _GOES_ON[value % _PAIRS] + varint(value // _PAIRS)
 
 
 def zigzag(value: int) -> bytes:
@@ -41,7 +37,14 @@ def zigzag(value: int) -> bytes:
     return varint(value << 1 if value >= 0 else (-value << 1) - 1)
 
 
-_BYTES = tuple(bytes([value]) for value in range(0x80))
+_PAIRS = 1 << 14
+"""What two bytes hold. A scrape has tens of thousands of integers, and looking them up two bytes at
+a time is what makes it quick."""
+_GOES_ON = [bytes((value & 0x7F | 0x80, value >> 7 | 0x80)) for value in range(_PAIRS)]
+_LAST = [bytes((value,)) for value in range(0x80)]
+_LAST += [bytes((value & 0x7F | 0x80, value >> 7)) for value in range(0x80, _PAIRS)]
+_ZIGZAG = [*_LAST[::2], *reversed(_LAST[1::2])]
+"""By the signed integer itself: a list counts from its end for those below 0."""
 
 
 def _field(number: int, content: bytes) -> bytes:
@@ -69,39 +72,43 @@ _TRACE = b"\x0a\x2c" + _field(1, b"trace_id") + b"\x12\x20"
 """A LabelPair up to its 32 hex digits."""
 
 
-Key = tuple[str, tuple[str, ...]]
-
-
 class Protobuf:
     """Writes scrapes; keeps what stays the same from one to the next."""
 
     def __init__(self) -> None:
-        self._begun: dict[Key, bytes] = {}
+        self._begun: dict[str, dict[tuple[str, ...], bytes]] = {}
         self._exemplars: Kept[bytes] = Kept(_exemplar)
 
     def render(self, families: Iterable[Family]) -> bytes:
         return b"".join(map(self._family, families))
 
     def _family(self, family: Family) -> bytes:
-        metric, begun = family.metric, self._begun
+        metric = family.metric
+        begun = self._begun.setdefault(metric.name, {})
         parts: list[bytes] = []
         kept = metric.kind is not Kind.GAUGE  # which may have had other labels before
         for labels, value in family.series:
-            key = (metric.name, labels)
-            start = begun.get(key)
+            start = begun.get(labels)
             if start is None:
                 content = _labels(metric, labels) + _NUMBERS[metric.kind]
                 start = b"\x22" + varint(len(content) + 8) + content
                 if kept:
-                    begun[key] = start
-            parts.append(start + _double(value))
+                    begun[labels] = start
+            parts += start, _double(value)
         for labels, histogram in family.histograms:
-            key = (metric.name, labels)
-            start = begun.get(key)
+            start = begun.get(labels)
             if start is None:
-                start = begun[key] = _labels(metric, labels)
-            exemplars = self._exemplars.of(key, histogram)
-            parts.append(_field(4, start + _field(7, _histogram(histogram, exemplars))))
+                start = begun[labels] = _labels(metric, labels)
+            exemplars = self._exemplars.of((metric.name, labels), histogram)
+            content = _histogram(histogram, exemplars)
+            inside = b"\x3a" + varint(len(content))
+            parts += (
+                b"\x22",
+                varint(len(start) + len(inside) + len(content)),
+                start,
+                inside,
+                content,
+            )
         if not parts:
             return b""
         head = _field(1, metric.name.encode()) + _field(2, metric.help.encode())
@@ -115,13 +122,13 @@ def _labels(metric: Metric, labels: tuple[str, ...]) -> bytes:
 
 
 def _histogram(histogram: Histogram, exemplars: Iterable[tuple[int, bytes]]) -> bytes:
-    buckets, native = histogram.classic(), histogram.native()
+    buckets, native = histogram.both()
     numbers: list[bytes] = []
     before, number = -1, (b"", b"", b"")
     for count in buckets:
         if count != before:  # often it isn't: nothing is as quick as this, or as slow
             before, written = count, varint(count)
-            number = (_BYTES[_BUCKET + len(written)], written, b"")
+            number = (_LAST[_BUCKET + len(written)], written, b"")
         numbers += number
     for bucket, exemplar in exemplars:
         at = 3 * bucket
@@ -134,33 +141,34 @@ def _histogram(histogram: Histogram, exemplars: Iterable[tuple[int, bytes]]) -> 
         varint(native.zero),
     ]
     if native.deltas:
-        span = b"\x08" + zigzag(native.first) + b"\x10" + varint(len(native.deltas))
-        parts.append(_field(12, span))
-        parts += map(_delta, native.deltas)
+        parts += (
+            _field(12, b"\x08" + zigzag(native.first) + b"\x10" + varint(len(native.deltas))),
+            b"\x68",
+            b"\x68".join(_zigzags(native.deltas)),
+        )
     return b"".join(parts)
 
 
-def _delta(change: int) -> bytes:
-    """In a Histogram: positive_delta (13), zigzag. There are many."""
-    value = change << 1 if change >= 0 else (-change << 1) - 1
-    if value < 0x80:
-        return _SMALL_DELTAS[value]
-    if value < 0x4000:
-        return bytes((0x68, value & 0x7F | 0x80, value >> 7))
-    if value < 0x20_0000:
-        return bytes((0x68, value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
-    return b"\x68" + varint(value)
-
-
-_SMALL_DELTAS = tuple(b"\x68" + varint(value) for value in range(0x80))
+def _zigzags(deltas: tuple[int, ...]) -> Iterable[bytes]:
+    """In a Histogram: positive_delta (13)."""
+    try:
+        return [*map(_ZIGZAG.__getitem__, deltas)]
+    except IndexError:
+        return map(zigzag, deltas)
 
 
 def _exemplar(exemplar: Exemplar) -> bytes:
     """Without its time, in milliseconds as Prometheus has it, it would be left out."""
     seconds, milliseconds = divmod(int(exemplar.at * 1000), 1000)
-    at = b"\x08" + varint(seconds) + _nanoseconds(milliseconds)
+    at = _seconds(seconds) + _nanoseconds(milliseconds)
     trace = _TRACE + exemplar.trace_id.encode()
-    return _field(3, trace + b"\x11" + _double(exemplar.seconds) + _field(3, at))
+    content = trace + b"\x11" + _double(exemplar.seconds) + b"\x1a" + _LAST[len(at)] + at
+    return b"\x1a" + _LAST[len(content)] + content
+
+
+@lru_cache(16)
+def _seconds(seconds: int) -> bytes:
+    return b"\x08" + varint(seconds)
 
 
 @cache

@@ -23,23 +23,23 @@ class Text:
 
     def __init__(self, *, openmetrics: bool = False) -> None:
         self._openmetrics = openmetrics
-        self._begun: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._begun: dict[str, dict[tuple[str, ...], str]] = {}
         self._shapes: dict[tuple[str, tuple[str, ...]], str] = {}
         self._exemplars: Kept[str] = Kept(_exemplar)
 
     def render(self, families: Iterable[Family]) -> bytes:
         parts: list[str] = []
         for family in families:
-            metric, begun = family.metric, self._begun
+            metric = family.metric
+            begun = self._begun.setdefault(metric.name, {})
             parts.append(self._head(metric))
             kept = metric.kind is Kind.COUNTER  # a gauge may have had other labels before
             for labels, value in family.series:
-                key = (metric.name, labels)
-                line = begun.get(key)
+                line = begun.get(labels)
                 if line is None:
                     line = f"{metric.name}{_braced(_spelled(metric, labels))} "
                     if kept:
-                        begun[key] = line
+                        begun[labels] = line
                 parts.append(f"{line}{value}.0\n" if type(value) is int else _line(line, value))
             for labels, histogram in family.histograms:
                 parts.append(self._histogram(metric, labels, histogram))

@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import ClientSession
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as read_openmetrics,
 )
+from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from gateway.app import Gateway
+from gateway.config import load
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.catalogue import CHECKS, METRICS
 from gateway.telemetry.exposition import Format
@@ -201,3 +205,66 @@ async def test_the_exemplars_of_a_scrape_lead_to_its_traces(tmp_path: Path, feat
                 assert labels == {json.dumps({"trace_id": trace_id})}
     finally:
         await admin.stop()
+
+
+@pytest.mark.parametrize("everything", [True, False], ids=["with-traces-and-shadow", "bare"])
+async def test_a_scrape_is_answered_at_every_moment_of_a_start_and_of_a_stop(
+    tmp_path: Path, issuer: TestIssuer, monkeypatch: pytest.MonkeyPatch, everything: bool
+) -> None:
+    """Before and after each room starts, before and after each stops, in each format."""
+    seen: list[str] = []
+    policy = {"shadow": str(POLICIES)} if everything else {}
+    if everything:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    config = configuration(tmp_path, issuer, "http://127.0.0.1:9", endpoints(), policy=policy)
+    gateway = Gateway(load(config, {}))
+    in_order = gateway._in_order
+
+    async def look(moment: str) -> None:
+        async with ClientSession() as session:
+            for exposition in Format:
+                headers = {"Accept": exposition.value}
+                async with session.get(f"{gateway.admin_url}/metrics", headers=headers) as answer:
+                    assert (answer.status, answer.headers["Content-Type"]) == (200, exposition)
+                    read_by_its_library(exposition, await answer.read())
+        seen.append(moment)
+
+    class Watched:
+        def __init__(self, name: str, room: Any) -> None:
+            self._name, self._room = name, room
+
+        async def start(self) -> None:
+            await look(f"{self._name} starts")
+            await self._room.start()
+            await look(f"{self._name} has started")
+
+        async def stop(self) -> None:
+            await look(f"{self._name} stops")
+            await self._room.stop()
+            await look(f"{self._name} has stopped")
+
+    monkeypatch.setattr(
+        gateway, "_in_order", lambda: ((name, Watched(name, room)) for name, room in in_order())
+    )
+    async with AsyncExitStack() as stack:
+        await gateway.start(stack)
+        await look("serving")
+        gateway.drain()
+        await look("draining")
+    rooms = ["decision_log", "inspection", "policy", "keys", "upstream", "data_port"]
+    assert seen == [
+        *(f"{name} {what}" for name in rooms for what in ("starts", "has started")),
+        "serving", "draining",
+        *(f"{name} {what}" for name in reversed(rooms) for what in ("stops", "has stopped")),
+    ]  # fmt: skip
+
+
+def read_by_its_library(exposition: Format, scrape: bytes) -> None:
+    match exposition:
+        case Format.TEXT:
+            families = {family.name for family in read_text(scrape.decode())}
+        case Format.OPENMETRICS:
+            families = {family.name for family in read_openmetrics(scrape.decode())}
+        case Format.PROTOBUF:
+            families = {family.name for family in client_model.read(scrape)}
+    assert "privacy_gateway_ready" in families

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -206,6 +207,29 @@ async def test_questions_in_flight_are_answered_by_the_policy_that_they_were_ask
         await until(lambda: source.active[-1] == "two")
         assert {each.revision for each in await asyncio.gather(*asked)} == {"one"}
         await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before))
+
+
+async def test_what_is_counted_never_falls_while_one_policy_takes_the_place_of_another(
+    shelf: Shelf,
+) -> None:
+    source = Scripted(shelf.guard("one"))
+    async with running(source) as engine:
+        (pid,) = engine.pids()
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: engine.facts().restarts == 1 and engine.facts().ready)
+        seen: set[int] = set()
+
+        async def export() -> None:
+            while source.active[-1] == "one":
+                await decided(engine)
+
+        exports = [asyncio.create_task(export()) for _ in range(50)]
+        source.candidates.put_nowait(shelf.guard("two"))
+        while not all(task.done() for task in exports):
+            seen.add(engine.facts().restarts)
+            await asyncio.sleep(0)  # every turn of the loop is looked at
+        await asyncio.gather(*exports)
+        assert seen == {1}
 
 
 async def test_a_flood_of_candidates_leaks_neither_processes_nor_descriptors(shelf: Shelf) -> None:

@@ -129,6 +129,7 @@ def known(word: str) -> bool:
 
 CODES_AND_NAMES = {
     *Code, *CHECKS, *Outcome, "allow", "redact", "block", "observe", "enforcement: observe",
+    "effect", "partial: redact",
     "/readyz", "/healthz", "recording.yaml", "alerts.yaml", "sidecar.yaml", "unrecorded", "outcome",
     "privacy-gateway.dev/inject", "privacy-gateway.dev/injection", "fault",
     "seen = released + redacted + blocked",

@@ -21,6 +21,7 @@ from gateway.errors import (
     UpstreamError,
 )
 from gateway.injector.metrics import METRICS as OF_THE_INJECTOR
+from gateway.telemetry.catalogue import CHECKS
 from gateway.telemetry.catalogue import METRICS as OF_A_GATEWAY
 from gateway.telemetry.histogram import CLASSIC
 from gateway.telemetry.metric import Kind
@@ -61,30 +62,36 @@ def test_the_cases_hold(path: Path) -> None:
 def test_what_an_endpoint_is_used_to_is_the_week_that_ended_a_day_ago(tmp_path: Path) -> None:
     """Nine days of one stopped in every hour, a bad hour in the midst of them, and a day of fifty.
 
-    The bad hour is outside the 99th percentile, and the last day outside the week."""
+    The bad hour is outside the 99th percentile, and the last day outside the week. Before a whole
+    day of it is a day old, nothing is learned."""
     groups = load(RECORDING)["groups"]
     baselines = [group for group in groups if group["name"] == "privacy-gateway-baselines"]
     (tmp_path / "baselines.yaml").write_text(json.dumps({"groups": baselines}))
-    of_it = '{job="exports", endpoint="orders"}'
+    of_it = '{%sjob="exports", endpoint="orders"}'
 
-    def series(name: str, values: str) -> dict[str, str]:
-        return {"series": f"endpoint:privacy_gateway_{name}:increase1h{of_it}", "values": values}
+    def series(name: str, values: str, more: str = "") -> dict[str, str]:
+        name = f"endpoint:privacy_gateway_{name}:increase1h{of_it % more}"
+        return {"series": name, "values": values}
 
-    def sample(name: str, value: float) -> dict[str, object]:
-        labels = f"endpoint:privacy_gateway_{name}{of_it}"
-        expected = [{"labels": labels, "value": value}]
-        return {"expr": labels, "eval_time": "9d23h", "exp_samples": expected}
+    def sample(name: str, *values: float, at: str = "9d23h", more: str = "") -> dict[str, object]:
+        labels = f"endpoint:privacy_gateway_{name}{of_it % more}"
+        expected = [{"labels": labels, "value": value} for value in values]
+        return {"expr": labels, "eval_time": at, "exp_samples": expected}
 
     case = {
         "interval": "5m",
         "input_series": [
-            series("exchanges_stopped", "1x1439 40x11 1x1151 50x290"),
+            series("exchanges_stopped", "1x1439 40x11 1x1151 50x290", 'effect="block",'),
+            series("exchanges_stopped", "20x2893", 'effect="redact",'),
             series("exchanges_blocked", "1x2603 9x290"),
             series("exchanges_decided", "10x2603 10x290"),
             series("records_unattributed", "0x2603 7x290"),
         ],
         "promql_expr_test": [
-            sample("exchanges_stopped:baseline1w", 1),
+            sample("exchanges_stopped:baseline1w", 1, more='effect="block",'),
+            sample("exchanges_stopped:baseline1w", at="1d23h", more='effect="redact",'),
+            sample("exchanges_stopped:baseline1w", 20, at="2d1h", more='effect="redact",'),
+            sample("exchanges_decided:baseline1w", 10),
             sample("exchanges_blocked:ratio1w", 0.1),
             sample("records_unattributed:max1w", 0),
         ],
@@ -93,6 +100,95 @@ def test_what_an_endpoint_is_used_to_is_the_week_that_ended_a_day_ago(tmp_path: 
     content = {"rule_files": ["baselines.yaml"], "evaluation_interval": "5m", "tests": [case]}
     path.write_text(json.dumps(content))
     promtool("test", "rules", path)
+
+
+def played(folder: Path, rule_files: list[Path], interval: str, **case: object) -> None:
+    path = folder / "case.yaml"
+    content = {
+        "rule_files": [str(each) for each in rule_files],
+        "evaluation_interval": interval,
+        "tests": [{"interval": interval, **case}],
+    }
+    path.write_text(json.dumps(content))
+    promtool("test", "rules", path)
+
+
+def of_two(name: str, values: str, labels: str = "") -> list[dict[str, str]]:
+    """A series of two gateways that were not there before."""
+    more = labels and f", {labels}"
+    return [
+        {"series": f'{name}{{job="exports", instance="{each}"{more}}}', "values": f"_x9 {values}"}
+        for each in "ab"
+    ]
+
+
+ORDERS = 'endpoint="orders", format="json"'
+
+
+def counted(values: str) -> list[dict[str, str]]:
+    """What an endpoint counts that redacts by design."""
+    total, records = "privacy_gateway_exchanges_total", "privacy_gateway_records_total"
+    return [
+        *of_two(total, values, f'{ORDERS}, effect="allow", code="none"'),
+        *of_two(total, values, f'{ORDERS}, effect="redact", code="none"'),
+        *of_two(records, values, f'{ORDERS}, went="redacted"'),
+    ]
+
+
+@pytest.mark.timeout(200)
+def test_the_first_hours_of_a_healthy_gateway_raise_one_ticket(tmp_path: Path) -> None:
+    """It is unready for two minutes, and an endpoint redacts by design."""
+    gateway, issuer = "privacy_gateway", 'issuer="https://id.example.org"'
+    added = f"{gateway}_added_duration_seconds"
+    series = [
+        *counted("0+1x200"),
+        *of_two("up", "1x200"),
+        *of_two(f"{gateway}_build_info", "1x200", 'version="1"'),
+        *of_two(f"{gateway}_ready", "0x1 1x200"),
+        *(each for check in CHECKS
+          for each in of_two(f"{gateway}_check_ok", "0x1 1x200", f'check="{check}"')),
+        *of_two("process_start_time_seconds", "600x200"),
+        *of_two(f"{gateway}_self_proofs_total", "0 1 2x200", 'result="failed"'),
+        *of_two(f"{gateway}_policy_age_seconds", "60x200"),
+        *of_two(f"{gateway}_policy_max_age_seconds", "86400x200"),
+        *of_two(f"{gateway}_keys_age_seconds", "200x200", issuer),
+        *of_two(f"{gateway}_keys_max_age_seconds", "3600x200", issuer),
+        *of_two(f"{gateway}_keys_live", "0x1 1x200", issuer),
+        *of_two(f"{added}_count", "0+2x200", 'endpoint="orders"'),
+        *of_two(f"{added}_bucket", "0+2x200", 'endpoint="orders", le="0.25"'),
+    ]  # fmt: skip
+    expected = "PrivacyGatewayMisdeliveryStopped"
+    asked = [
+        {"expr": f'ALERTS{{alertname!="{expected}"}}', "eval_time": moment, "exp_samples": []}
+        for moment in ("15m", "20m", "30m", "1h", "2h", "3h")
+    ]
+    played(tmp_path, [RECORDING, ALERTS], "1m", input_series=series, promql_expr_test=asked)
+
+
+def test_what_an_endpoint_redacts_by_design_is_quiet_when_it_is_known(tmp_path: Path) -> None:
+    """Three days in steps of five minutes. On the third one there are four times the callers."""
+    files = []
+    for path in (RECORDING, ALERTS):
+        groups = [
+            group for group in load(path)["groups"]
+            if group["name"].endswith(("-targets", "-endpoints", "-baselines", "-misdelivery"))
+        ]  # fmt: skip
+        files.append(tmp_path / f"{path.stem}.json")
+        files[-1].write_text(json.dumps({"groups": groups}))
+    name = "PrivacyGatewayMisdelivery"
+    asked = [
+        {
+            "expr": f'count(ALERTS{{alertname=~"{name}.*", severity="{severity}"}}) or vector(0)',
+            "eval_time": moment,
+            "exp_samples": [{"labels": "{}", "value": value}],
+        }
+        for moment, pages, tickets in (
+            ("5h", 0, 1), ("26h", 0, 1), ("47h", 0, 1), ("50h", 0, 0), ("56h", 0, 0), ("70h", 0, 0),
+        )
+        for severity, value in (("page", pages), ("ticket", tickets))
+    ]  # fmt: skip
+    series = counted("0+5x620 3120+20x250")
+    played(tmp_path, files, "5m", input_series=series, promql_expr_test=asked)
 
 
 # --- each alert ---------------------------------------------------------------------------------
@@ -140,7 +236,7 @@ def test_an_alert_says_how_urgent_it_is_what_it_means_and_where_to_read(alert: R
 
 @pytest.mark.parametrize("alert", RAISED, ids=lambda alert: alert.name)
 def test_an_alert_says_nothing_but_closed_labels_and_its_value(alert: Rule) -> None:
-    closed = {"endpoint", "check", "issuer", *OF_THE_TARGET}
+    closed = {"endpoint", "effect", "check", "issuer", *OF_THE_TARGET}
     for text in alert.annotations.values():
         for said in re.findall(r"\{\{(.*?)\}\}", text):
             found = re.fullmatch(r" \$(?:value|labels\.(\w+))(?: \| \w+)? ", said)
@@ -173,7 +269,7 @@ def test_every_name_in_a_rule_is_recorded_or_exposed_with_these_labels(rule: Rul
             assert not selector.matchers
         elif ":" in selector.metric:
             assert selector.metric in recorded
-            assert {matcher.label for matcher in selector.matchers} <= {"slo"}
+            assert {matcher.label for matcher in selector.matchers} <= {"slo", "effect"}
         else:
             exposed(selector)
 

@@ -235,6 +235,7 @@ def test_what_will_be_counted_begins_at_0() -> None:
     assert seen["exchanges_total", ("orders", "json", "redact", "none")] == 0
     assert seen["exchanges_total", ("new", "csv", "allow", "none")] == 0
     assert seen["unattributed_records_total", ("orders", "json")] == 0
+    assert seen["added_duration_seconds_count", ("orders",)] == 0
     assert seen["observed_records_total", ("new", "block")] == 0
     assert ("observed_records_total", ("orders", "block")) not in seen
     assert seen["self_proofs_total", ("failed",)] == 0

@@ -52,6 +52,20 @@ def test_cpu_time_does_not_fall_when_a_child_dies_or_its_number_is_used_again(
     assert shown(parts, CHILD_PROCESSES) == {"policy": 1}
 
 
+def test_cpu_time_is_not_counted_twice_when_a_child_could_not_be_looked_at_for_once(
+    tmp_path: Path,
+) -> None:
+    """As when the gateway has no descriptor left."""
+    tick = os.sysconf("SC_CLK_TCK")
+    parts = Parts({"policy": lambda: (7,)}, tmp_path)
+    stat(tmp_path, 7, started=1, ticks=10 * tick, pages=3)
+    assert shown(parts, CHILD_CPU) == {"policy": 10}
+    (tmp_path / "7" / "stat").unlink()
+    assert shown(parts, CHILD_CPU) == {"policy": 10}
+    stat(tmp_path, 7, started=1, ticks=11 * tick, pages=3)
+    assert shown(parts, CHILD_CPU) == {"policy": 11}
+
+
 def test_the_main_process_is_shown_by_the_usual_names() -> None:
     seen = {each.metric.name: each.value for each in main_process()}
     assert seen.keys() == {metric.name for metric in PROCESS}

@@ -64,6 +64,35 @@ def test_a_histogram_is_read_back_in_both_kinds(seconds: list[float]) -> None:
     assert [*found.positive_delta] == [*native.deltas]
 
 
+@given(st.lists(st.integers(0, 2**40), min_size=len(Histogram().cells), max_size=200))
+def test_a_histogram_of_any_size_is_read_back(cells: list[int]) -> None:
+    histogram = Histogram(cells[: len(Histogram().cells)], sum=1e300)
+    (read,) = client_model.read(
+        Protobuf().render([Family(HISTOGRAM, histograms=[(("there",), histogram)])])
+    )
+    found = read.metric[0].histogram
+    assert found.sample_count == sum(histogram.cells)
+    assert [each.cumulative_count for each in found.bucket] == [*histogram.classic()]
+    assert [*found.positive_delta] == [*histogram.native().deltas]
+
+
+def test_a_histogram_that_nothing_was_counted_in_is_read_back() -> None:
+    family = Family(HISTOGRAM, histograms=[(("there",), Histogram())])
+    (read,) = client_model.read(Protobuf().render([family]))
+    found = read.metric[0].histogram
+    assert (found.sample_count, found.sample_sum, found.zero_count) == (0, 0.0, 0)
+    assert not found.positive_delta
+    assert not any(each.cumulative_count for each in found.bucket)
+    assert found.zero_threshold == ZERO_THRESHOLD  # without a span, this makes it a native one
+
+
+@pytest.mark.parametrize("value", [-0.0, 1e308, 5e-324, 2**53 + 1, -math.inf, True])
+def test_a_number_of_any_size_is_read_back(value: float) -> None:
+    (read,) = client_model.read(Protobuf().render([Family(GAUGE, [((), value)])]))
+    found = read.metric[0].gauge.value
+    assert (found, math.copysign(1, found)) == (float(value), math.copysign(1, value))
+
+
 def test_an_exemplar_has_its_trace_its_value_and_its_time() -> None:
     histogram = Histogram()
     histogram.observe(0.003)
@@ -80,7 +109,7 @@ def test_an_exemplar_has_its_trace_its_value_and_its_time() -> None:
     assert math.isclose(at, kept.at, abs_tol=2e-3)
 
 
-@pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 2**32, 2**63 - 1])
+@pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 16_383, 16_384, 2**32, 2**63 - 1])
 def test_integers_are_written_as_protobuf_writes_them(value: int) -> None:
     assert decoder._DecodeVarint(varint(value), 0) == (value, len(varint(value)))
     for signed in (value, -value):

@@ -81,4 +81,4 @@ def test_the_lines_of_a_gauge_that_changed_its_labels_are_not_kept() -> None:
     info = Metric("policy_info", Kind.GAUGE, (Label("revision", (), "active bundles"),), "Which.")
     for revision in map(str, range(1_000)):
         assert f'revision="{revision}"' in text.render([Family(info, [((revision,), 1)])]).decode()
-    assert not text._begun
+    assert not any(text._begun.values())
