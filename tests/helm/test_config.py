@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from aiohttp import ClientError, ClientSession
 
+from gateway.cli.drain import drain
 from tests.conftest import REPOSITORY
 from tests.helm.pods import Pod, lay_out, swap
 from tests.helm.rendering import CI, MINIMAL, SIDECAR, Helm
@@ -87,10 +89,11 @@ def test_in_a_sidecar_the_upstream_is_the_app(helm: Helm) -> None:
 
 @asynccontextmanager
 async def started(pod: Pod, container: dict[str, Any], folder: Path) -> AsyncIterator[str]:
-    """The rendered container's command, with ports of its own; yields the admin URL."""
+    """The rendered container's command, with ports of its own on the rendered addresses; yields
+    the line with its URLs."""
     environment = pod.environment(container) | {
-        "PRIVACY_GATEWAY_LISTEN": "127.0.0.1:0",
-        "PRIVACY_GATEWAY_ADMIN": "127.0.0.1:0",
+        "PRIVACY_GATEWAY_LISTEN": "0.0.0.0:0",
+        "PRIVACY_GATEWAY_ADMIN": "0.0.0.0:0",
     }
     with (folder / "stderr").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
@@ -140,8 +143,8 @@ async def test_a_rendered_gateway_guards_and_takes_up_a_new_policy(
         async with started(pod, container, tmp_path) as line, ClientSession() as session:
             words = json.loads(line)
             gateway = RunningGateway(
-                words["listen"],
-                words["admin"],
+                words["listen"].replace("0.0.0.0", "127.0.0.1"),
+                words["admin"].replace("0.0.0.0", "127.0.0.1"),
                 tmp_path,
                 None,  # type: ignore[arg-type]  # started here, not there
                 session,
@@ -168,6 +171,35 @@ async def test_a_rendered_gateway_guards_and_takes_up_a_new_policy(
             assert (await gateway.get("/exports/orders")).status == 200
     log = pod.mounts["/var/log/privacy-gateway"] / "decisions.jsonl"
     assert log.stat().st_size
+
+
+async def test_the_rendered_hook_drains_the_rendered_gateway(helm: Helm, tmp_path: Path) -> None:
+    values = yaml.safe_load(SIDECAR.read_text())
+    values["configFiles"] = {"jwks.json": json.dumps(TestIssuer().jwks())}
+    values["config"]["identity"]["issuers"][0] |= {"jwks": "jwks.json"}
+    path = tmp_path / "values.yaml"
+    path.write_text(yaml.safe_dump(values))
+    rendered = helm.render(path)
+    container = dict(rendered.container())
+    (tmp_path / "pod").mkdir()
+    pod = lay_out(rendered, container, tmp_path / "pod")
+    pod.config()
+    program, *command = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert program == "privacy-gateway", "the image's entry point"
+    assert rendered.config["admin"] == "0.0.0.0:8282"
+    assert signature(drain).parameters["admin"].default == "127.0.0.1:8282"
+    async with started(pod, container, tmp_path) as line, ClientSession() as session:
+        admin = json.loads(line)["admin"].replace("0.0.0.0", "127.0.0.1")
+        hook = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", *command,
+            "--admin", admin.removeprefix("http://"), cwd=REPOSITORY,
+        )  # fmt: skip
+        assert await hook.wait() == 0
+        async with session.get(f"{admin}/readyz") as answer:
+            assert answer.status == 503
+            assert (await answer.json())["reasons"]["accepting"] == "draining"
+        async with session.get(f"{admin}/healthz") as answer:
+            assert answer.status == 200, "nobody restarts a gateway that drains"
 
 
 @asynccontextmanager

@@ -70,6 +70,14 @@ def test_the_time_to_end_follows_from_the_drain(helm: Helm) -> None:
     assert sidecar(helm.render(OWN, drain__graceSeconds=120)).grace > 120
 
 
+def test_an_injected_gateway_hears_of_the_pod_s_end_when_the_app_does(helm: Helm) -> None:
+    done = injected(helm.render(OWN, drain__delaySeconds=7), pod())
+    gateway = done["spec"]["initContainers"][-1]
+    hook = {"exec": {"command": ["privacy-gateway", "drain"]}}
+    assert gateway["lifecycle"] == {"preStop": hook}
+    assert {"name": "PRIVACY_GATEWAY_CLIENT__DRAIN_DELAY", "value": "7s"} in gateway["env"]
+
+
 def test_a_spool_on_a_claim_needs_a_group(helm: Helm) -> None:
     rendered = helm.render(OWN, spool__storage="volume", spool__storageClassName="encrypted")
     assert sidecar(rendered).needs_fs_group
