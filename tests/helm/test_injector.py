@@ -66,6 +66,17 @@ def test_what_the_other_modes_run_beside_the_gateway_is_injected_too(
     assert [each["name"] for each in found.containers] == names
 
 
+def test_the_shipper_s_own_volumes_come_with_it(helm: Helm) -> None:
+    """Without them the sidecar would be unfit, and no pod would get one."""
+    log = {
+        "storage": "shipped",
+        "shipper": {"image": "v", "volumeMounts": [{"name": "state", "mountPath": "/state"}]},
+        "volumes": [{"name": "state", "emptyDir": {}}],
+    }
+    done = injected(helm.render(OWN, decisionLog=log), pod())
+    assert "state" in {each["name"] for each in done["spec"]["volumes"]}
+
+
 def test_the_time_to_end_follows_from_the_drain(helm: Helm) -> None:
     assert sidecar(helm.render(OWN, drain__graceSeconds=120)).grace > 120
 
