@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from aiohttp import ClientError, ClientSession
 
 from gateway.cli.drain import drain
 from tests.conftest import REPOSITORY
-from tests.helm.pods import Pod, lay_out, swap
+from tests.helm.pods import checked, lay_out, started, swap
 from tests.helm.rendering import CI, MINIMAL, SIDECAR, Helm
 from tests.support.gateway import ExportService, RunningGateway, serving
 from tests.support.issuer import TestIssuer
@@ -28,28 +27,16 @@ WORKLOADS = [path for path in CI if not path.stem.startswith("injector")]
 
 @pytest.mark.parametrize("values", WORKLOADS, ids=lambda path: path.stem)
 def test_the_gateway_takes_its_configuration(helm: Helm, values: Path, tmp_path: Path) -> None:
-    rendered = helm.render(values)
-    container = rendered.container()
-    pod = lay_out(rendered, container, tmp_path)
-    checked = subprocess.run(
-        [sys.executable, "-m", "gateway", "check", "--config", str(pod.config())],
-        capture_output=True, text=True, env=pod.environment(container), cwd=REPOSITORY,
-    )  # fmt: skip
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "no faults" in checked.stdout
+    done = checked(helm.render(values), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no faults" in done.stdout
 
 
 def test_a_fault_in_it_would_be_seen(helm: Helm, tmp_path: Path) -> None:
     """What no schema knows: a file that isn't there."""
     issuers = yaml.safe_load(MINIMAL.read_text())["config"]["identity"]["issuers"]
     rendered = helm.render(MINIMAL, config__identity__issuers=[issuers[0] | {"jwks": "gone.json"}])
-    container = rendered.container()
-    pod = lay_out(rendered, container, tmp_path)
-    checked = subprocess.run(
-        [sys.executable, "-m", "gateway", "check", "--config", str(pod.config())],
-        capture_output=True, text=True, env=pod.environment(container), cwd=REPOSITORY,
-    )  # fmt: skip
-    assert checked.returncode == 2
+    assert checked(rendered, tmp_path).returncode == 2
 
 
 def test_the_spool_s_limit_follows_its_volume(helm: Helm) -> None:
@@ -85,31 +72,6 @@ def test_in_a_sidecar_the_upstream_is_the_app(helm: Helm) -> None:
 
 
 # --- started --------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def started(pod: Pod, container: dict[str, Any], folder: Path) -> AsyncIterator[str]:
-    """The rendered container's command, with ports of its own on the rendered addresses; yields
-    the line with its URLs."""
-    environment = pod.environment(container) | {
-        "PRIVACY_GATEWAY_LISTEN": "0.0.0.0:0",
-        "PRIVACY_GATEWAY_ADMIN": "0.0.0.0:0",
-    }
-    with (folder / "stderr").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", *map(pod.here, container["args"]),
-            stdout=asyncio.subprocess.PIPE, stderr=log, env=environment, cwd=REPOSITORY,
-        )  # fmt: skip
-    assert process.stdout
-    try:
-        line = await process.stdout.readline()
-        assert line, (folder / "stderr").read_text()
-        yield line.decode()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-        process._transport.close()  # type: ignore[attr-defined]
 
 
 async def _ready(gateway: RunningGateway) -> dict[str, bool]:
