@@ -61,6 +61,14 @@ CASES: dict[str, tuple[Path | None, dict[str, Any], str]] = {
     "a spool limit beside the volume's": (
         MINIMAL, {"config__spool": {"limit": "8GiB"}}, "config.spool.limit is set by the chart",
     ),
+    "a variable that is the chart's": (
+        MINIMAL, {"env": [{"name": "PRIVACY_GATEWAY_POLICY__DELIVERY__STATE", "value": "/tmp"}]},
+        "env has PRIVACY_GATEWAY_POLICY__DELIVERY__STATE, which is config.policy.delivery.state",
+    ),
+    "a label that is the chart's": (
+        MINIMAL, {"podLabels": {"app.kubernetes.io/component": "edge"}},
+        "podLabels has app.kubernetes.io/component",
+    ),
     "two configurations": (
         MINIMAL, {"configFrom__configMap": "other"}, "config (or configFiles) and configFrom",
     ),
