@@ -101,6 +101,7 @@ def test_the_first_steps_fit_the_first_values(helm: Helm, tmp_path: Path) -> Non
     things = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(said)}
     service = things["Service", "guard-privacy-gateway"]
     assert "http://guard-privacy-gateway.shop.svc`" in PAGE
+    assert "guard-privacy-gateway-0 8282" in PAGE
     assert f"service/guard-privacy-gateway 8080:{service['spec']['ports'][0]['port']}" in PAGE
     pod = things["StatefulSet", "guard-privacy-gateway"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]

@@ -49,6 +49,10 @@ def test_a_dead_policy_engine_restarts_nobody(helm: Helm) -> None:
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
+    own = helm.render(FULL).container()
+    assert own["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert own["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert own["startupProbe"]["httpGet"]["path"] == "/healthz", "nobody waits for it to be ready"
     opa = helm.render(OPA_SIDECAR).container("opa")
     assert opa["livenessProbe"]["httpGet"]["path"] == "/health"
     assert opa["startupProbe"]["httpGet"]["path"] == "/health"

@@ -21,8 +21,10 @@ env: {{- toYaml . | nindent 2 }}
 {{- with $values.envFrom }}
 envFrom: {{- toYaml . | nindent 2 }}
 {{- end }}
+# The app waits for its sidecar to be ready. In a pod of its own nobody does, and an issuer that is
+# down must not restart it.
 startupProbe:
-  httpGet: {path: /readyz, port: admin}
+  httpGet: {path: {{ .sidecar | ternary "/readyz" "/healthz" }}, port: admin}
   periodSeconds: 2
   timeoutSeconds: 2
   failureThreshold: {{ div $values.startupSeconds 2 }}
