@@ -27,7 +27,8 @@ BLOCKS = {
     if (words := dict(word.split("=", 1) for word in line.split()))
 }
 VALUES = [name for name in BLOCKS if "/" not in name]
-GATEWAYS = [name for name in VALUES if name != "injector.yaml"]
+INJECTORS = [name for name in VALUES if name.startswith("injector")]
+GATEWAYS = [name for name in VALUES if name not in INJECTORS]
 
 
 def render(helm: Helm, folder: Path, name: str, version: str = VERSIONS[-1]) -> Rendered:
@@ -63,10 +64,11 @@ def test_the_gateway_takes_what_they_configure(helm: Helm, tmp_path: Path, name:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", INJECTORS)
 def test_the_injected_gateway_takes_the_configuration_of_its_namespace(
-    helm: Helm, tmp_path: Path
+    helm: Helm, tmp_path: Path, name: str
 ) -> None:
-    rendered = render(helm, tmp_path, "injector.yaml")
+    rendered = render(helm, tmp_path, name)
     (configmap,) = [each for each in rendered.all("ConfigMap") if "sidecar.yaml" in each["data"]]
     sidecar = template.load(configmap["data"]["sidecar.yaml"].encode())
     gateway = sidecar.containers[-1]
