@@ -1,6 +1,7 @@
 # make demo   the 2018 incident, happening and not happening (make demo SERVE=1 leaves it running)
 # make test   everything the tests need, and all of them
 # make check  what CI runs before the tests
+# make fuzz   bodies that nobody would write: make fuzz FORMAT=sse SECONDS=60, or all formats and codings
 # make bench  the gateway beside a raw pass-through and nginx, in one run
 # make sizing what an export costs in processor time and memory, and docs/sizing.md from it
 # make dashboard   the Grafana dashboard's JSON (make dashboard PICTURE=1: and docs/dashboard.png)
@@ -15,7 +16,7 @@ TOOLS ?= $(CURDIR)/.tools/bin
 OPA_VERSION := v1.21.3
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: demo test test-cluster check bench sizing dashboard image sbom venv tools tools-cluster lock format \
+.PHONY: demo test test-cluster check fuzz bench sizing dashboard image sbom venv tools tools-cluster lock format \
   clean
 
 demo: $(VENV)/ready
@@ -37,6 +38,9 @@ check: $(VENV)/ready tools
 	$(BIN)/python -m pytest tests/test_layout.py
 	tools/check-policies
 	$(BIN)/hadolint Dockerfile
+
+fuzz: $(VENV)/ready
+	$(BIN)/python -m tests.fuzz $(FORMAT) --seconds $(or $(SECONDS),60)
 
 bench: $(VENV)/ready
 	$(BIN)/python -m bench $(if $(QUICK),--quick)

@@ -44,6 +44,7 @@ class Format(StrEnum):
     SSE = "sse"
     JAVASCRIPT = "javascript"
     CSV = "csv"
+    XML = "xml"
     ZIP = "zip"
     OPAQUE = "opaque"
 
@@ -159,7 +160,8 @@ class Inspection:
 
     `bytes_received` counts the bytes of the response as they came over the wire (after the
     transfer coding), `bytes_inspected` those a parser has read to the end; they are equal, or the
-    body was refused. `fields` are the names of the records' fields.
+    body was refused. `fields` are the names of the records' fields. `sealed` unless there are bytes
+    beside the content in a content coding, which nobody has read.
     """
 
     format: Format
@@ -169,6 +171,7 @@ class Inspection:
     bytes_inspected: int
     bytes_decoded: int
     members: int = 0
+    sealed: bool = True
 
     @property
     def records(self) -> int:

@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.trace import CURRENT, Trace
 from gateway.workers import WorkerDied, WorkerLate, WorkerPool, WorkersBusy
 
 ENTRY = "tests.support.echo_worker:serve"
@@ -196,3 +198,34 @@ def test_every_child_is_gone_when_its_parent_is_killed(tmp_path: Path) -> None:
     ready, _, _ = select.select([handle], [], [], 30)
     os.close(handle)
     assert ready, "the child outlived its parent"
+
+
+async def test_what_is_said_of_a_process_names_no_exchange_whose_job_was_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A timer and a reader remember the context in which they were made, for as long as they are:
+    the process that is started for one exchange serves all of those after it."""
+
+    async def late(exchange_id: str, pool: WorkerPool) -> None:
+        CURRENT.set((exchange_id, Trace()))
+        with pytest.raises(WorkerLate):
+            await pool.call(b"forever", deadline=0.2)
+
+    said: list[object] = []
+
+    class Said:
+        def info(self, event: str, **values: object) -> None:
+            said.append(CURRENT.get())
+
+    monkeypatch.setattr("gateway.workers._LOG", Said())
+    CURRENT.set(None)  # another test may have begun an exchange in the context of all
+    async with running() as pool:
+        for exchange_id in ("x1", "x2"):
+            await asyncio.create_task(late(exchange_id, pool))
+        await pool.call(b"job", deadline=AMPLE)
+        (pid,) = pool.pids()
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(AMPLE):
+            while pool.facts().restarts < 3:
+                await asyncio.sleep(0.01)
+    assert said == [None] * 3

@@ -66,7 +66,7 @@ class LogLevels:
         if room not in ROOMS:
             return 404, {"error": f"the rooms are {', '.join(ROOMS)}"}
         try:
-            level, seconds = _asked(await request.content.read(_MAX_BODY + 1))
+            level, seconds = _asked(await _body(request))
         except ValueError as fault:
             return 400, {"error": str(fault)}
         self.set(room, level, seconds)
@@ -108,6 +108,14 @@ class LogLevels:
         # As configured is what "gateway" has: the room's own level would be in the way of that.
         own = logging.NOTSET if level == self._configured else LEVELS[level]
         logging.getLogger(f"gateway.{room}").setLevel(own)
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """All of it, in however many pieces it comes, or more than is allowed."""
+    body = b""
+    while len(body) <= _MAX_BODY and (piece := await request.content.readany()):
+        body += piece
+    return body
 
 
 def _asked(body: bytes) -> tuple[str, float | None]:

@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from aiohttp import ClientSession, TCPConnector
+from aiohttp import ClientSession, StreamReader, TCPConnector
 from structlog.testing import capture_logs
 
 from gateway.log import Log
@@ -40,7 +41,6 @@ async def serving(host: str = "127.0.0.1") -> AsyncIterator[tuple[str, LogLevels
         yield f"http://127.0.0.1:{server.port}/log-levels", levels
     finally:
         await server.stop()
-        levels.stop()
 
 
 async def _no_checks() -> dict[str, bool]:
@@ -133,6 +133,22 @@ async def test_what_can_not_be_set_changes_nothing_and_is_not_quoted(
         assert levels.shown() == before
 
 
+async def test_a_body_counts_whole_in_however_many_pieces_it_comes() -> None:
+    levels = LogLevels("info")
+    content = StreamReader(Mock(), 2**16)
+    request = Mock(path="/log-levels/identity", method="PUT", headers={}, content=content)
+    request.transport.get_extra_info.return_value = ("127.0.0.1", 1)
+    content.feed_data(b'{"level": "debug"')
+    asked = asyncio.create_task(levels.serve(request))
+    for _ in range(3):
+        await asyncio.sleep(0)  # it has read the first piece
+    content.feed_data(b"}")
+    content.feed_eof()
+    status, shown = await asked
+    assert status == 200 and shown["rooms"]["identity"] == {"level": "debug"}
+    levels.stop()
+
+
 async def test_only_get_and_put_are_served() -> None:
     async with serving() as (url, _), ClientSession() as session:
         for method in ("POST", "DELETE", "OPTIONS", "PATCH"):
@@ -154,6 +170,42 @@ async def test_a_peer_that_is_not_the_pod_itself_neither_sees_nor_changes_a_leve
             assert (await put(f"{other}/identity", {"level": "debug"}, near))[0] == 403
             assert levels.shown() == before
             assert (await put(f"{url}/identity", {"level": "debug"}, near))[0] == 200
+
+
+async def test_a_body_may_come_in_pieces() -> None:
+    async with serving() as (url, levels):
+        host, port = url.removeprefix("http://").split("/")[0].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"PUT /log-levels/identity HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+        writer.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        for piece in ('{"level":', ' "debug"}', " " * 10):
+            writer.write(f"{len(piece):x}\r\n{piece}\r\n".encode())
+            await writer.drain()
+            await asyncio.sleep(0.02)  # pace only: in one piece they would pass anyhow
+        writer.write(b"0\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert levels.shown()["rooms"]["identity"] == {"level": "debug"}
+
+
+async def test_a_page_in_the_browser_of_whoever_forwards_the_port_changes_nothing() -> None:
+    """A browser names the page that asks in `Origin`, and lets any page post anywhere."""
+    async with serving() as (url, levels), ClientSession() as session:
+        before = levels.shown()
+        for origin in ("https://elsewhere.test", "null", ""):
+            async with session.put(
+                f"{url}/identity", json={"level": "debug"}, headers={"Origin": origin}
+            ) as answer:
+                assert answer.status == 403
+        assert levels.shown() == before
+
+
+async def test_levels_end_with_the_server() -> None:
+    async with serving() as (url, _), ClientSession() as session:
+        await put(f"{url}/identity", {"level": "debug", "for": "10m"}, session)
+        assert heard("identity")
+    assert not heard("identity")
 
 
 async def test_a_change_is_said() -> None:
