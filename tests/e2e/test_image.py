@@ -201,7 +201,7 @@ async def test_the_image_guards_an_export_read_only_as_a_stranger_to_the_system(
             status = Path(f"/proc/{process.pid}/status").read_text()
             assert re.search(r"^Uid:\t65532\t65532\t65532\t65532$", status, re.MULTILINE)
             assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
-            assert await _health(image, enclosure) == (0, "")
+            assert await _called(image, enclosure, *image.healthcheck) == (0, "")
             async with ClientSession(headers={"Authorization": issuer.bearer(sub=ME)}) as session:
                 own = export.of(ME, ME)
                 service.answer(export.path, own, export.media_type)
@@ -211,9 +211,16 @@ async def test_the_image_guards_an_export_read_only_as_a_stranger_to_the_system(
                 async with session.get(listen + export.path) as answer:
                     assert answer.status == 403
                     assert FOREIGN not in await answer.text()
+            hook = ("privacy-gateway", "drain", "--admin", f"127.0.0.1:{admin}")
+            assert await _called(image, enclosure, *hook) == (0, ""), "a sidecar's preStop"
+            async with (
+                ClientSession() as session,
+                session.get(f"http://127.0.0.1:{admin}/readyz") as answer,
+            ):
+                assert answer.status == 503
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
-            assert (await _health(image, enclosure))[0] == 1
+            assert (await _called(image, enclosure, *image.healthcheck))[0] == 1
         assert _tree(image.root) == before
         entries = map(json.loads, (tmp_path / "log" / "decisions.jsonl").read_text().splitlines())
         outcomes = [entry["outcome"] for entry in entries if not entry.get("probe")]
@@ -311,9 +318,10 @@ async def _running(
         process._transport.close()  # type: ignore[attr-defined]  # or its pipe warns at exit
 
 
-async def _health(image: Image, enclosure: Enclosure) -> tuple[int, str]:
+async def _called(image: Image, enclosure: Enclosure, *command: str) -> tuple[int, str]:
+    """Another command beside it, as a kubelet would: its exit code and what it said."""
     process = await asyncio.create_subprocess_exec(
-        *enclosure.command(*image.healthcheck),
+        *enclosure.command(*command),
         env=dict(image.environment), stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

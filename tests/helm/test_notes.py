@@ -44,6 +44,8 @@ def test_they_say_what_to_try_first(helm: Helm, chart: Path) -> None:
         "helm test shop"
     )
     assert "http://127.0.0.1:8080/exports/orders" in said
+    assert "port-forward statefulset/shop-privacy-gateway 8282" in said
+    assert "http://127.0.0.1:8282/readyz" in said
     assert "http://shop-privacy-gateway.shop.svc:80 from now on" in said
     assert "WARNING" not in said
 

@@ -61,6 +61,14 @@ CASES: dict[str, tuple[Path | None, dict[str, Any], str]] = {
     "a spool limit beside the volume's": (
         MINIMAL, {"config__spool": {"limit": "8GiB"}}, "config.spool.limit is set by the chart",
     ),
+    "a variable that is the chart's": (
+        MINIMAL, {"env": [{"name": "PRIVACY_GATEWAY_POLICY__DELIVERY__STATE", "value": "/tmp"}]},
+        "env has PRIVACY_GATEWAY_POLICY__DELIVERY__STATE, which is config.policy.delivery.state",
+    ),
+    "a label that is the chart's": (
+        MINIMAL, {"podLabels": {"app.kubernetes.io/component": "edge"}},
+        "podLabels has app.kubernetes.io/component",
+    ),
     "two configurations": (
         MINIMAL, {"configFrom__configMap": "other"}, "config (or configFiles) and configFrom",
     ),
@@ -132,7 +140,11 @@ CASES: dict[str, tuple[Path | None, dict[str, Any], str]] = {
         "spool.size (2Gi) is in memory, and must be below resources.limits.memory (1536Mi)",
     ),
     "a pod killed before it has drained": (
-        MINIMAL, {"terminationGracePeriodSeconds": 30}, "or exchanges are cut off",
+        MINIMAL, {"terminationGracePeriodSeconds": 39}, "or exchanges are cut off",
+    ),
+    "a delay that is the chart's": (
+        MINIMAL, {"config__client": {"drain_delay": "9s"}},
+        "config.client.drain_delay is set by the chart",
     ),
     "fewer at most than at least": (
         MINIMAL, {"autoscaling": {"enabled": True, "minReplicas": 9, "maxReplicas": 3}},

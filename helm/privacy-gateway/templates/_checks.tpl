@@ -8,6 +8,14 @@
 
 {{- define "privacy-gateway.checkConfig" -}}
 {{- $v := .Values -}}
+{{- $owned := list "listen" "admin" "client.drain" "client.drain_delay" "spool.directory" "spool.limit" "decision_log.file" "decision_log.pseudonym_key_file" "policy.engine" "policy.opa" "policy.bundle" "policy.data" "policy.delivery.state" -}}
+{{- range $path := $owned -}}
+{{- range $v.env -}}
+{{- if eq .name (printf "PRIVACY_GATEWAY_%s" ($path | upper | replace "." "__")) -}}
+{{- fail (printf "env has %s, which is config.%s and set by the chart: leave it out (values.yaml says which value decides it)" .name $path) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if not $v.pseudonymKey.secret -}}
 {{- fail "pseudonymKey.secret is missing: name a Secret with 32 random bytes under the key `pseudonym-key` (head -c 32 /dev/urandom > pseudonym-key; kubectl create secret generic privacy-gateway --from-file=pseudonym-key)" -}}
 {{- end -}}
@@ -29,7 +37,6 @@
 {{- fail (printf "config.%s is missing: nothing is guarded without it (docs/configuration.md)" $key) -}}
 {{- end -}}
 {{- end -}}
-{{- $owned := list "listen" "admin" "client.drain" "client.drain_delay" "spool.directory" "spool.limit" "decision_log.file" "decision_log.pseudonym_key_file" "policy.engine" "policy.opa" "policy.bundle" "policy.data" "policy.delivery.state" -}}
 {{- range $path := $owned -}}
 {{- $at := $v.config -}}
 {{- range $key := splitList "." $path -}}
@@ -113,9 +120,14 @@
 
 {{- define "privacy-gateway.checkWorkload" -}}
 {{- $v := .Values -}}
+{{- range $label, $_ := $v.podLabels -}}
+{{- if has $label (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component") -}}
+{{- fail (printf "podLabels has %s, by which the chart's own selectors find its pods: leave it out" $label) -}}
+{{- end -}}
+{{- end -}}
 {{- $drain := add $v.drain.delaySeconds $v.drain.graceSeconds -}}
-{{- if and $v.terminationGracePeriodSeconds (le (int $v.terminationGracePeriodSeconds) (int $drain)) -}}
-{{- fail (printf "terminationGracePeriodSeconds (%v) must be more than drain.delaySeconds and drain.graceSeconds together (%v), or exchanges are cut off" $v.terminationGracePeriodSeconds $drain) -}}
+{{- if and $v.terminationGracePeriodSeconds (lt (int $v.terminationGracePeriodSeconds) (int (add $drain 10))) -}}
+{{- fail (printf "terminationGracePeriodSeconds (%v) must be 10 more than drain.delaySeconds and drain.graceSeconds together (%v), or exchanges are cut off and their entries lost" $v.terminationGracePeriodSeconds $drain) -}}
 {{- end -}}
 {{- if $v.autoscaling.enabled -}}
 {{- if gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas) -}}

@@ -21,24 +21,29 @@ env: {{- toYaml . | nindent 2 }}
 {{- with $values.envFrom }}
 envFrom: {{- toYaml . | nindent 2 }}
 {{- end }}
+# The app waits for its sidecar to be ready. In a pod of its own nobody does, and an issuer that is
+# down must not restart it.
 startupProbe:
-  httpGet: {path: /readyz, port: admin}
+  httpGet: {path: {{ .sidecar | ternary "/readyz" "/healthz" }}, port: admin}
   periodSeconds: 2
-  timeoutSeconds: 5
+  timeoutSeconds: 2
   failureThreshold: {{ div $values.startupSeconds 2 }}
 readinessProbe:
   httpGet: {path: /readyz, port: admin}
   periodSeconds: 5
-  timeoutSeconds: 5
+  timeoutSeconds: 2
   failureThreshold: 2
 livenessProbe:
   httpGet: {path: /healthz, port: admin}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
+{{- if .sidecar }}
+# SIGTERM comes when the app has ended (KEP-753); this is called when the pod's end begins.
 lifecycle:
   preStop:
-    sleep: {seconds: {{ $values.drain.delaySeconds }}}
+    exec: {command: [privacy-gateway, drain]}
+{{- end }}
 resources: {{- toYaml $values.resources | nindent 2 }}
 securityContext: {{- include "privacy-gateway.securityContext" . | nindent 2 }}
 volumeMounts:

@@ -27,6 +27,11 @@ privacy-gateway {{ .Chart.AppVersion }}, mode {{ .Values.mode }}.
 
      kubectl {{ $here }} rollout status {{ $target }}
 
+   Until then it says what it waits for:
+
+     kubectl {{ $here }} port-forward {{ $target }} 8282
+     curl http://127.0.0.1:8282/readyz
+
 2. Play a leak against it:
 
      helm test {{ .Release.Name }} {{ $here }}
