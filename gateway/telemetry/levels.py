@@ -30,6 +30,7 @@ ROOMS = (
     "life",
     "policy",
     "proxy",
+    "selfproof",
     "spool",
     "telemetry",
     "workers",
