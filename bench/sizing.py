@@ -2,7 +2,8 @@
 at once.
 
 Processor time and memory of all of the gateway's processes, from /proc, and what the spool holds.
-Writes `bench/sizing.json`, and `docs/sizing.md` from it; with `--page` only the page, anew.
+Writes `bench/sizing.json`, and from it `docs/sizing.md` and a part of `docs/deploy.md`; with
+`--page` only these, anew.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from bench.contestants import (
     workspace,
 )
 from bench.machine import machine
-from bench.sizing_page import PAGE, page
+from bench.sizing_page import DEPLOY, PAGE, deploy, page
 
 RESULTS = Path(__file__).with_name("sizing.json")
 FORMATS = ("json", "ndjson", "csv", "zip")
@@ -244,13 +245,15 @@ def run(most_held: int) -> dict[str, object]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.sizing", description=__doc__)
-    parser.add_argument("--page", action="store_true", help="write only docs/sizing.md, anew")
+    parser.add_argument("--page", action="store_true", help="write only the pages, anew")
     parser.add_argument("--quick", action="store_true", help="leave out the most bytes at once")
     asked = parser.parse_args()
     if not asked.page:
         results = run(MOST_HELD_QUICKLY if asked.quick else MOST_HELD)
         RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-    PAGE.write_text(page(json.loads(RESULTS.read_text())))
+    results = json.loads(RESULTS.read_text())
+    PAGE.write_text(page(results))
+    DEPLOY.write_text(deploy(DEPLOY.read_text(), results))
     return 0
 
 

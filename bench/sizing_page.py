@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "sizing.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE, DEPLOY = DOCS / "sizing.md", DOCS / "deploy.md"
+BEGIN, END = "<!-- sizing: written by python -m bench.sizing; do not edit -->", "<!-- /sizing -->"
 MEBI, BIG = 2**20, 900_000
 SMALL_RATE, BIG_RATE, BIG_TOGETHER, ROOM = 20, 0.5, 8, 1.5
 """The worked example: exports a second, small and big, big ones at once, and headroom."""
@@ -79,6 +81,38 @@ def page(results: Mapping[str, Any]) -> str:
         *_example(results),
     ]
     return "\n\n".join(_wrapped(part) for part in parts) + "\n"
+
+
+def deploy(text: str, results: Mapping[str, Any]) -> str:
+    """`docs/deploy.md` with its part on sizing written anew. Raises ValueError without a place."""
+    before, after = text.index(BEGIN), text.index(END)
+    return "\n\n".join((text[:before] + BEGIN, *_excerpt(results), text[after:]))
+
+
+def _excerpt(results: Mapping[str, Any]) -> tuple[str, ...]:
+    rows = _rows(results["cells"])
+    machine = results["machine"]
+    return (
+        _wrapped(
+            f"Measured on {machine['cores']} cores ({machine['system']}): one export at a time; in"
+            f" [sizing](sizing.md) there is more, and how to measure yours. Idle, a gateway's"
+            f" processes hold {_mebi(results['memory_idle'])}."
+        ),
+        _table(
+            ("format", "size", "processor time, ms", "memory of the processes", "spool"),
+            (
+                (
+                    kind,
+                    _size(size),
+                    _number(1000 * row[1]["processor_per_export"]),
+                    _mebi(row[1]["memory_peak"]),
+                    _mebi(row[1]["spool_peak"]),
+                )
+                for (kind, size), row in rows.items()
+                if size >= BIG
+            ),
+        ),
+    )
 
 
 def _wrapped(part: str) -> str:

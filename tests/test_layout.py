@@ -17,6 +17,7 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
 }
 STANDALONE = (
     "test_layout.py",
+    "test_docs.py",
     "test_policy_guide.py",
     "test_rego.py",
     "test_library.py",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.sizing import FORMATS, RESULTS, SIZES, fill, processor, spooled, watched
-from bench.sizing_page import PAGE, page
+from bench.sizing_page import BEGIN, DEPLOY, END, PAGE, deploy, page
 
 MEASURED = {
     "machine": {"cores": 2, "python": "3.11.7", "system": "Linux x86_64"},
@@ -34,6 +34,20 @@ def test_the_page_is_what_was_measured() -> None:
     assert PAGE.read_text() == page(json.loads(RESULTS.read_text())), (
         "python -m bench.sizing --page"
     )
+
+
+def test_the_page_on_deployment_has_what_was_measured() -> None:
+    written = DEPLOY.read_text()
+    assert written == deploy(written, json.loads(RESULTS.read_text())), (
+        "python -m bench.sizing --page"
+    )
+
+
+def test_its_part_is_by_size_and_the_rest_is_left_alone() -> None:
+    text = deploy(f"before\n\n{BEGIN}\n\nstale\n\n{END}\n\nafter\n", MEASURED)
+    assert "| json | 10 MB | 1001 | 170 MiB | 10 MiB |" in text
+    assert "100 KB" not in text and "stale" not in text
+    assert text.startswith(f"before\n\n{BEGIN}") and text.endswith(f"{END}\n\nafter\n")
 
 
 def test_every_number_on_the_page_comes_from_the_measurement() -> None:

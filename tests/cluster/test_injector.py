@@ -63,7 +63,7 @@ async def test_a_pod_that_asks_comes_back_with_the_gateway_as_the_chart_has_it(
     }  # fmt: skip
     assert gateway["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert gateway["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    assert gateway["lifecycle"]["preStop"]["sleep"]["seconds"] > 0
+    assert gateway["lifecycle"]["preStop"]["exec"]["command"] == ["privacy-gateway", "drain"]
     assert {each["name"]: each["containerPort"] for each in gateway["ports"]} == {
         "http": 8080, "admin": 8282
     }  # fmt: skip

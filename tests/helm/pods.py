@@ -4,11 +4,15 @@ Every volume is a folder; ConfigMaps and Secrets are written as Kubernetes' Atom
 each file is a symlink through `..data`, which leads to the version of the day.
 """
 
+import asyncio
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,3 +137,39 @@ def swap(place: Path, files: Mapping[str, bytes], mode: int = 0o644) -> None:
 def deployment(data: Mapping[str, Any]) -> bytes:
     """A deployment's data, as the chart writes it."""
     return json.dumps(data).encode()
+
+
+def checked(rendered: Rendered, folder: Path) -> subprocess.CompletedProcess[str]:
+    """`privacy-gateway check` of the rendered gateway's configuration, in its environment."""
+    container = rendered.container()
+    pod = lay_out(rendered, container, folder)
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", "check", "--config", str(pod.config())],
+        capture_output=True, text=True, env=pod.environment(container), cwd=REPOSITORY,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def started(pod: Pod, container: dict[str, Any], folder: Path) -> AsyncIterator[str]:
+    """The rendered container's command, with ports of its own on the rendered addresses; yields
+    the line with its URLs."""
+    environment = pod.environment(container) | {
+        "PRIVACY_GATEWAY_LISTEN": "0.0.0.0:0",
+        "PRIVACY_GATEWAY_ADMIN": "0.0.0.0:0",
+        "PRIVACY_GATEWAY_CLIENT__DRAIN_DELAY": "0s",  # nobody balances here
+    }
+    with (folder / "stderr").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", *map(pod.here, container["args"]),
+            stdout=asyncio.subprocess.PIPE, stderr=log, env=environment, cwd=REPOSITORY,
+        )  # fmt: skip
+    assert process.stdout
+    try:
+        line = await process.stdout.readline()
+        assert line, (folder / "stderr").read_text()
+        yield line.decode()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        process._transport.close()  # type: ignore[attr-defined]

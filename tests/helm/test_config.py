@@ -3,10 +3,10 @@
 import asyncio
 import json
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import pytest
 import yaml
 from aiohttp import ClientSession
 
+from gateway.cli.drain import drain
 from tests.conftest import REPOSITORY
-from tests.helm.pods import Pod, lay_out, swap
+from tests.helm.pods import checked, lay_out, started, swap
 from tests.helm.rendering import CI, MINIMAL, SIDECAR, Helm
 from tests.support.gateway import ExportService, RunningGateway, serving
 from tests.support.issuer import TestIssuer
@@ -27,28 +28,16 @@ WORKLOADS = [path for path in CI if not path.stem.startswith("injector")]
 
 @pytest.mark.parametrize("values", WORKLOADS, ids=lambda path: path.stem)
 def test_the_gateway_takes_its_configuration(helm: Helm, values: Path, tmp_path: Path) -> None:
-    rendered = helm.render(values)
-    container = rendered.container()
-    pod = lay_out(rendered, container, tmp_path)
-    checked = subprocess.run(
-        [sys.executable, "-m", "gateway", "check", "--config", str(pod.config())],
-        capture_output=True, text=True, env=pod.environment(container), cwd=REPOSITORY,
-    )  # fmt: skip
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "no faults" in checked.stdout
+    done = checked(helm.render(values), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no faults" in done.stdout
 
 
 def test_a_fault_in_it_would_be_seen(helm: Helm, tmp_path: Path) -> None:
     """What no schema knows: a file that isn't there."""
     issuers = yaml.safe_load(MINIMAL.read_text())["config"]["identity"]["issuers"]
     rendered = helm.render(MINIMAL, config__identity__issuers=[issuers[0] | {"jwks": "gone.json"}])
-    container = rendered.container()
-    pod = lay_out(rendered, container, tmp_path)
-    checked = subprocess.run(
-        [sys.executable, "-m", "gateway", "check", "--config", str(pod.config())],
-        capture_output=True, text=True, env=pod.environment(container), cwd=REPOSITORY,
-    )  # fmt: skip
-    assert checked.returncode == 2
+    assert checked(rendered, tmp_path).returncode == 2
 
 
 def test_the_spool_s_limit_follows_its_volume(helm: Helm) -> None:
@@ -86,30 +75,6 @@ def test_in_a_sidecar_the_upstream_is_the_app(helm: Helm) -> None:
 # --- started --------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def started(pod: Pod, container: dict[str, Any], folder: Path) -> AsyncIterator[str]:
-    """The rendered container's command, with ports of its own; yields the admin URL."""
-    environment = pod.environment(container) | {
-        "PRIVACY_GATEWAY_LISTEN": "127.0.0.1:0",
-        "PRIVACY_GATEWAY_ADMIN": "127.0.0.1:0",
-    }
-    with (folder / "stderr").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", *map(pod.here, container["args"]),
-            stdout=asyncio.subprocess.PIPE, stderr=log, env=environment, cwd=REPOSITORY,
-        )  # fmt: skip
-    assert process.stdout
-    try:
-        line = await process.stdout.readline()
-        assert line, (folder / "stderr").read_text()
-        yield line.decode()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-        process._transport.close()  # type: ignore[attr-defined]
-
-
 async def _ready(gateway: RunningGateway) -> dict[str, bool]:
     for _ in range(600):
         checks = await gateway.checks()
@@ -141,8 +106,8 @@ async def test_a_rendered_gateway_guards_and_takes_up_a_new_policy(
         async with started(pod, container, tmp_path) as line, ClientSession() as session:
             words = json.loads(line)
             gateway = RunningGateway(
-                words["listen"],
-                words["admin"],
+                words["listen"].replace("0.0.0.0", "127.0.0.1"),
+                words["admin"].replace("0.0.0.0", "127.0.0.1"),
                 tmp_path,
                 None,  # type: ignore[arg-type]  # started here, not there
                 session,
@@ -169,6 +134,35 @@ async def test_a_rendered_gateway_guards_and_takes_up_a_new_policy(
             assert (await gateway.get("/exports/orders")).status == 200
     log = pod.mounts["/var/log/privacy-gateway"] / "decisions.jsonl"
     assert log.stat().st_size
+
+
+async def test_the_rendered_hook_drains_the_rendered_gateway(helm: Helm, tmp_path: Path) -> None:
+    values = yaml.safe_load(SIDECAR.read_text())
+    values["configFiles"] = {"jwks.json": json.dumps(TestIssuer().jwks())}
+    values["config"]["identity"]["issuers"][0] |= {"jwks": "jwks.json"}
+    path = tmp_path / "values.yaml"
+    path.write_text(yaml.safe_dump(values))
+    rendered = helm.render(path)
+    container = dict(rendered.container())
+    (tmp_path / "pod").mkdir()
+    pod = lay_out(rendered, container, tmp_path / "pod")
+    pod.config()
+    program, *command = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert program == "privacy-gateway", "the image's entry point"
+    assert rendered.config["admin"] == "0.0.0.0:8282"
+    assert signature(drain).parameters["admin"].default == "127.0.0.1:8282"
+    async with started(pod, container, tmp_path) as line, ClientSession() as session:
+        admin = json.loads(line)["admin"].replace("0.0.0.0", "127.0.0.1")
+        hook = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", *command,
+            "--admin", admin.removeprefix("http://"), cwd=REPOSITORY,
+        )  # fmt: skip
+        assert await hook.wait() == 0
+        async with session.get(f"{admin}/readyz") as answer:
+            assert answer.status == 503
+            assert (await answer.json())["reasons"]["accepting"] == "draining"
+        async with session.get(f"{admin}/healthz") as answer:
+            assert answer.status == 200, "nobody restarts a gateway that drains"
 
 
 @asynccontextmanager

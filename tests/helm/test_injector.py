@@ -66,8 +66,27 @@ def test_what_the_other_modes_run_beside_the_gateway_is_injected_too(
     assert [each["name"] for each in found.containers] == names
 
 
+def test_the_shipper_s_own_volumes_come_with_it(helm: Helm) -> None:
+    """Without them the sidecar would be unfit, and no pod would get one."""
+    log = {
+        "storage": "shipped",
+        "shipper": {"image": "v", "volumeMounts": [{"name": "state", "mountPath": "/state"}]},
+        "volumes": [{"name": "state", "emptyDir": {}}],
+    }
+    done = injected(helm.render(OWN, decisionLog=log), pod())
+    assert "state" in {each["name"] for each in done["spec"]["volumes"]}
+
+
 def test_the_time_to_end_follows_from_the_drain(helm: Helm) -> None:
     assert sidecar(helm.render(OWN, drain__graceSeconds=120)).grace > 120
+
+
+def test_an_injected_gateway_hears_of_the_pod_s_end_when_the_app_does(helm: Helm) -> None:
+    done = injected(helm.render(OWN, drain__delaySeconds=7), pod())
+    gateway = done["spec"]["initContainers"][-1]
+    hook = {"exec": {"command": ["privacy-gateway", "drain"]}}
+    assert gateway["lifecycle"] == {"preStop": hook}
+    assert {"name": "PRIVACY_GATEWAY_CLIENT__DRAIN_DELAY", "value": "7s"} in gateway["env"]
 
 
 def test_a_spool_on_a_claim_needs_a_group(helm: Helm) -> None:

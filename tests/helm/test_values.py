@@ -132,7 +132,11 @@ CASES: dict[str, tuple[Path | None, dict[str, Any], str]] = {
         "spool.size (2Gi) is in memory, and must be below resources.limits.memory (1536Mi)",
     ),
     "a pod killed before it has drained": (
-        MINIMAL, {"terminationGracePeriodSeconds": 30}, "or exchanges are cut off",
+        MINIMAL, {"terminationGracePeriodSeconds": 39}, "or exchanges are cut off",
+    ),
+    "a delay that is the chart's": (
+        MINIMAL, {"config__client": {"drain_delay": "9s"}},
+        "config.client.drain_delay is set by the chart",
     ),
     "fewer at most than at least": (
         MINIMAL, {"autoscaling": {"enabled": True, "minReplicas": 9, "maxReplicas": 3}},

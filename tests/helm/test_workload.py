@@ -12,6 +12,7 @@ from tests.helm.rendering import CHART, CI, MINIMAL, SIDECAR, Helm, Rendered
 
 OPA_SIDECAR = CHART / "ci" / "sidecar-opa.yaml"
 FULL = CHART / "ci" / "gateway-full.yaml"
+DRAIN = ("drain_delay", "drain")
 WORKLOADS = [path for path in CI if not path.stem.startswith("injector")]
 
 
@@ -56,15 +57,35 @@ def test_a_dead_policy_engine_restarts_nobody(helm: Helm) -> None:
 @pytest.mark.parametrize("values", WORKLOADS, ids=lambda path: path.stem)
 def test_a_pod_is_not_killed_while_it_drains(helm: Helm, values: Path) -> None:
     rendered = helm.render(values)
-    container = rendered.container()
-    delay = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    if "gateway.yaml" in (rendered.all("ConfigMap") or [{"data": {}}])[0]["data"]:
-        drain = int(rendered.config["client"]["drain"].removesuffix("s"))
+    given = {each["name"]: each.get("value") for each in rendered.container().get("env", [])}
+    if "PRIVACY_GATEWAY_CLIENT__DRAIN" in given:
+        client = {key: given[f"PRIVACY_GATEWAY_CLIENT__{key.upper()}"] for key in DRAIN}
     else:
-        drain = int(
-            next(each["value"] for each in container["env"] if each["name"].endswith("DRAIN"))[:-1]
-        )
+        client = rendered.config["client"]
+    delay, drain = (int(client[key].removesuffix("s")) for key in DRAIN)
+    assert delay >= 5 and drain >= 25
     assert rendered.pod["terminationGracePeriodSeconds"] >= delay + drain + 10
+
+
+def test_the_shortest_time_to_end_that_is_taken_is_enough_for_the_log(helm: Helm) -> None:
+    pod = helm.render(MINIMAL, terminationGracePeriodSeconds=40).pod
+    assert pod["terminationGracePeriodSeconds"] == 40
+
+
+def test_beside_an_app_the_gateway_hears_of_the_end_when_the_app_does(helm: Helm) -> None:
+    """A native sidecar gets SIGTERM when the app has ended, and its hook is called at once."""
+    rendered = helm.render(OPA_SIDECAR, drain__delaySeconds=7)
+    hook = {"exec": {"command": ["privacy-gateway", "drain"]}}
+    assert rendered.container()["lifecycle"] == {"preStop": hook}
+    assert rendered.config["client"]["drain_delay"] == "7s"
+    assert rendered.container("thumbnails")["lifecycle"]["preStop"]["sleep"]["seconds"] == 7
+
+
+def test_in_a_pod_of_its_own_the_gateway_hears_of_the_end_by_its_signal(helm: Helm) -> None:
+    """A hook that sleeps would keep the signal from it."""
+    rendered = helm.render(FULL)
+    assert "lifecycle" not in rendered.container()
+    assert rendered.config["client"]["drain_delay"] == "10s"
 
 
 def test_the_app_serves_on_while_its_pod_is_forgotten(helm: Helm) -> None:

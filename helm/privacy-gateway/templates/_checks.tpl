@@ -114,8 +114,8 @@
 {{- define "privacy-gateway.checkWorkload" -}}
 {{- $v := .Values -}}
 {{- $drain := add $v.drain.delaySeconds $v.drain.graceSeconds -}}
-{{- if and $v.terminationGracePeriodSeconds (le (int $v.terminationGracePeriodSeconds) (int $drain)) -}}
-{{- fail (printf "terminationGracePeriodSeconds (%v) must be more than drain.delaySeconds and drain.graceSeconds together (%v), or exchanges are cut off" $v.terminationGracePeriodSeconds $drain) -}}
+{{- if and $v.terminationGracePeriodSeconds (lt (int $v.terminationGracePeriodSeconds) (int (add $drain 10))) -}}
+{{- fail (printf "terminationGracePeriodSeconds (%v) must be 10 more than drain.delaySeconds and drain.graceSeconds together (%v), or exchanges are cut off and their entries lost" $v.terminationGracePeriodSeconds $drain) -}}
 {{- end -}}
 {{- if $v.autoscaling.enabled -}}
 {{- if gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas) -}}

@@ -6,6 +6,7 @@ gateway.yaml; with a configuration that somebody else made, the same goes by the
 listen: 0.0.0.0:8080
 admin: 0.0.0.0:8282
 client:
+  drain_delay: {{ .Values.drain.delaySeconds }}s
   drain: {{ .Values.drain.graceSeconds }}s
 spool:
   directory: /var/spool/privacy-gateway/bodies

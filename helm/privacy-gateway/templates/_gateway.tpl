@@ -24,21 +24,24 @@ envFrom: {{- toYaml . | nindent 2 }}
 startupProbe:
   httpGet: {path: /readyz, port: admin}
   periodSeconds: 2
-  timeoutSeconds: 5
+  timeoutSeconds: 2
   failureThreshold: {{ div $values.startupSeconds 2 }}
 readinessProbe:
   httpGet: {path: /readyz, port: admin}
   periodSeconds: 5
-  timeoutSeconds: 5
+  timeoutSeconds: 2
   failureThreshold: 2
 livenessProbe:
   httpGet: {path: /healthz, port: admin}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
+{{- if .sidecar }}
+# SIGTERM comes when the app has ended (KEP-753); this is called when the pod's end begins.
 lifecycle:
   preStop:
-    sleep: {seconds: {{ $values.drain.delaySeconds }}}
+    exec: {command: [privacy-gateway, drain]}
+{{- end }}
 resources: {{- toYaml $values.resources | nindent 2 }}
 securityContext: {{- include "privacy-gateway.securityContext" . | nindent 2 }}
 volumeMounts:

@@ -19,7 +19,7 @@ app.kubernetes.io/component: injector
 {{/* What is put into pods: from the templates that the other modes use. */}}
 {{- define "privacy-gateway.injectorSidecar" -}}
 {{- $sidecar := dict "container" (include "privacy-gateway.container" (dict "root" . "sidecar" true) | fromYaml) -}}
-{{- $_ := set $sidecar "volumes" (include "privacy-gateway.volumes" . | fromYamlArray) -}}
+{{- $_ := set $sidecar "volumes" (concat (include "privacy-gateway.volumes" . | fromYamlArray) .Values.decisionLog.volumes) -}}
 {{- if eq .Values.policy.engine "opa" -}}
 {{- $_ := set $sidecar "opa" (include "privacy-gateway.opa" . | fromYaml) -}}
 {{- end -}}
