@@ -79,6 +79,8 @@ class AdminServer:
         await web.TCPSite(self._runner, self._host, self._port).start()
 
     async def stop(self) -> None:
+        if self._levels:
+            self._levels.stop()
         if self._runner:
             await self._runner.cleanup()
 

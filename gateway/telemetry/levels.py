@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from gateway.log import Log
 from gateway.quantities import parse_duration
@@ -67,7 +67,7 @@ class LogLevels:
         if room not in ROOMS:
             return 404, {"error": f"the rooms are {', '.join(ROOMS)}"}
         try:
-            level, seconds = _asked(await request.content.read(_MAX_BODY + 1))
+            level, seconds = _asked(await _read(request.content))
         except ValueError as fault:
             return 400, {"error": str(fault)}
         self.set(room, level, seconds)
@@ -109,6 +109,14 @@ class LogLevels:
         # As configured is what "gateway" has: the room's own level would be in the way of that.
         own = logging.NOTSET if level == self._configured else LEVELS[level]
         logging.getLogger(f"gateway.{room}").setLevel(own)
+
+
+async def _read(content: StreamReader) -> bytes:
+    """A body, or so much of it that it is seen to be too long. It may come in pieces."""
+    body = b""
+    while len(body) <= _MAX_BODY and (piece := await content.read(_MAX_BODY + 1 - len(body))):
+        body += piece
+    return body
 
 
 def _asked(body: bytes) -> tuple[str, float | None]:

@@ -65,8 +65,7 @@ def _of_exchange(_logger: Any, _name: str, event: Any) -> Any:
     current = CURRENT.get()
     if current:
         exchange_id, trace = current
-        event.setdefault("exchange_id", exchange_id)
-        if trace.kept:
+        if event.setdefault("exchange_id", exchange_id) == exchange_id and trace.kept:
             event |= {"trace_id": trace.trace_id, "span_id": trace.span_id}
     return event
 

@@ -37,6 +37,7 @@ _SLACK = 5.0
 """Seconds beyond the export's own timeout after which its process is replaced."""
 _FAREWELL = 2.0
 """Seconds that a stop may wait for the last spans."""
+_CUT_OFF = (Code.SHUTTING_DOWN, Code.CALLER_LEFT)
 _LOG = Log(__name__)
 
 
@@ -111,8 +112,9 @@ def _attributes(evidence: Evidence, asked: str, route: str, refused: bool) -> At
 
 
 def _failed(evidence: Evidence, span: Span) -> str:
-    """The step that refused: the last one begun, apart from the log that all end in."""
-    if evidence.outcome is not Outcome.REFUSED or evidence.code is Code.SHUTTING_DOWN:
+    """The step that refused: the last one begun, apart from the log that all end in. None did where
+    the exchange was cut off."""
+    if evidence.outcome is not Outcome.REFUSED or evidence.code in _CUT_OFF:
         return ""
     if evidence.code is Code.LOG_UNAVAILABLE:
         return "log"

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from gateway.trace import CURRENT, SAMPLED, Parent, RawHeaders, Trace, read, spelled, step_id
+from gateway.trace import CURRENT, SAMPLED, STEPS, Parent, RawHeaders, Trace, read, spelled, step_id
 
 _RATIO_BITS = 2**64
 _PROTOCOL = "http/protobuf"
 _POOLED = 256
+_MOST, _LONG = 10**8, 20
 
 
 class SamplerKind(StrEnum):
@@ -73,7 +74,7 @@ def asked_for(environ: Mapping[str, str]) -> tuple[TracingSettings | None, list[
     if (_either(environ, "PROTOCOL") or _PROTOCOL) != _PROTOCOL:
         return None, [f"OTEL_EXPORTER_OTLP_PROTOCOL: only {_PROTOCOL} is spoken (port 4318)"]
     reader = _Reader(environ)
-    queue = reader.number("OTEL_BSP_MAX_QUEUE_SIZE", 2048)
+    queue = reader.number("OTEL_BSP_MAX_QUEUE_SIZE", 2048, least=1 + len(STEPS))
     settings = TracingSettings(
         sampler=reader.sampler(),
         queue=int(queue),
@@ -101,13 +102,15 @@ class _Reader:
         self._environ = environ
         self.faults: list[str] = []
 
-    def number(self, name: str, default: float) -> float:
+    def number(self, name: str, default: float, least: int = 1) -> float:
         text = self._environ.get(name, "").strip()
         if not text:
             return default
-        if text.isascii() and text.isdigit() and 0 < int(text[:10]) <= 10**8:
-            return int(text[:10])
-        self.faults.append(f"{name}: not a number above 0; it counts as {default:g}")
+        digits = text.isascii() and text.isdigit() and len(text) < _LONG
+        if digits and least <= int(text) <= _MOST:
+            return int(text)
+        fault = f"not a number from {least} to {_MOST}; it counts as {default:g}"
+        self.faults.append(f"{name}: {fault}")
         return default
 
     def sampler(self) -> Sampler:

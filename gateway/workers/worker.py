@@ -8,6 +8,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
 from gateway.child import HEADER, Child
@@ -62,6 +63,7 @@ class Worker:
     _timer: asyncio.TimerHandle | None = None
     _started: asyncio.Future[None] | None = None
     _loop: asyncio.AbstractEventLoop = field(init=False)  # asking for it costs a system call
+    _context: Context = field(init=False)
     _failures: int = 0
     _stopped: bool = False
 
@@ -74,7 +76,7 @@ class Worker:
         return self._child.pid if self._child else None
 
     async def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._context = asyncio.get_running_loop(), copy_context()
         self._started = self._loop.create_future()
         self._spawn()
         await self._started
@@ -147,7 +149,9 @@ class Worker:
         if self._timer is None or self._timer.when() > self._due:
             if self._timer:
                 self._timer.cancel()
-            self._timer = loop.call_at(self._due, self._ring)
+            # Not in the context of the exchange that asks: the timer, and the process that it
+            # starts, are there for all of them.
+            self._timer = loop.call_at(self._due, self._ring, context=self._context)
 
     def _ring(self) -> None:
         self._timer = None
@@ -155,7 +159,7 @@ class Worker:
         if loop.time() >= self._due:
             self._lost(WorkerLate("the deadline passed"))
         elif self._due < math.inf:
-            self._timer = loop.call_at(self._due, self._ring)
+            self._timer = loop.call_at(self._due, self._ring, context=self._context)
 
     def _lost(self, error: WorkerError) -> None:
         """The child is dead, or is killed here; only the job at the head pays for it."""

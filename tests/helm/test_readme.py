@@ -8,7 +8,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.helm.rendering import CHART, CI, VERSIONS, Helm
+from tests.conftest import REPOSITORY
+from tests.helm.rendering import CHART, CI, MINIMAL, VERSIONS, Helm
 
 README = (CHART / "README.md").read_text()
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -41,6 +42,20 @@ def test_its_first_values_install(helm: Helm, tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(block)
     assert helm.render(file).workload["kind"] == "StatefulSet"
+
+
+def test_the_values_that_the_page_about_traces_shows_are_the_charts(
+    helm: Helm, tmp_path: Path
+) -> None:
+    page = (REPOSITORY / "docs" / "tracing-and-logs.md").read_text()
+    (block,) = [each for each in re.findall(r"```yaml\n(.*?)```", page, re.S) if "fieldRef" in each]
+    file = tmp_path / "values.yaml"
+    file.write_text(block)
+    rendered = helm.render(MINIMAL, file)
+    (gateway,) = rendered.workload["spec"]["template"]["spec"]["containers"]
+    names = [each["name"] for each in gateway["env"]]
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in names
+    assert names.index("POD_NAME") < names.index("OTEL_RESOURCE_ATTRIBUTES")  # else not replaced
 
 
 def test_its_network_policy_is_one() -> None:

@@ -137,6 +137,7 @@ async def test_only_a_post_from_the_pod_itself_begins_a_drain() -> None:
             assert (await session.post(elsewhere)).status == 403
             assert (await session.get(elsewhere)).status == 403
             assert (await session.get(here)).status == 405
+            assert (await session.post(here, headers={"Origin": "null"})).status == 403  # a page
             assert not drained
             answer = await session.post(here)
             assert (answer.status, await answer.json()) == (200, {"status": "draining"})

@@ -40,7 +40,6 @@ async def serving(host: str = "127.0.0.1") -> AsyncIterator[tuple[str, LogLevels
         yield f"http://127.0.0.1:{server.port}/log-levels", levels
     finally:
         await server.stop()
-        levels.stop()
 
 
 async def _no_checks() -> dict[str, bool]:
@@ -154,6 +153,42 @@ async def test_a_peer_that_is_not_the_pod_itself_neither_sees_nor_changes_a_leve
             assert (await put(f"{other}/identity", {"level": "debug"}, near))[0] == 403
             assert levels.shown() == before
             assert (await put(f"{url}/identity", {"level": "debug"}, near))[0] == 200
+
+
+async def test_a_body_may_come_in_pieces() -> None:
+    async with serving() as (url, levels):
+        host, port = url.removeprefix("http://").split("/")[0].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"PUT /log-levels/identity HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+        writer.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        for piece in ('{"level":', ' "debug"}', " " * 10):
+            writer.write(f"{len(piece):x}\r\n{piece}\r\n".encode())
+            await writer.drain()
+            await asyncio.sleep(0.02)  # pace only: in one piece they would pass anyhow
+        writer.write(b"0\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert levels.shown()["rooms"]["identity"] == {"level": "debug"}
+
+
+async def test_a_page_in_the_browser_of_whoever_forwards_the_port_changes_nothing() -> None:
+    """A browser names the page that asks in `Origin`, and lets any page post anywhere."""
+    async with serving() as (url, levels), ClientSession() as session:
+        before = levels.shown()
+        for origin in ("https://elsewhere.test", "null", ""):
+            async with session.put(
+                f"{url}/identity", json={"level": "debug"}, headers={"Origin": origin}
+            ) as answer:
+                assert answer.status == 403
+        assert levels.shown() == before
+
+
+async def test_levels_end_with_the_server() -> None:
+    async with serving() as (url, _), ClientSession() as session:
+        await put(f"{url}/identity", {"level": "debug", "for": "10m"}, session)
+        assert heard("identity")
+    assert not heard("identity")
 
 
 async def test_a_change_is_said() -> None:

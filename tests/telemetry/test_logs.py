@@ -128,6 +128,13 @@ def test_a_line_that_names_an_exchange_itself_is_believed(stream: io.StringIO) -
     assert lines(stream)[0]["exchange_id"] == "x2"
 
 
+def test_a_line_of_another_exchange_has_no_trace_of_this_one(stream: io.StringIO) -> None:
+    CURRENT.set(("x1", Trace("a" * 32, "b" * 16, kept=True)))
+    Log("gateway.telemetry.shadow").info("the shadow differs", exchange_id="x2")
+    (line,) = lines(stream)
+    assert line["exchange_id"] == "x2" and not {"trace_id", "span_id"} & line.keys()
+
+
 def test_the_level_is_that_of_every_room_and_of_no_library(stream: io.StringIO) -> None:
     logs.configure("error", stream)
     Log("gateway.policy.decisions").warning("decided")

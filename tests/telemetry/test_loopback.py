@@ -8,9 +8,10 @@ from gateway.telemetry.loopback import is_local
 
 
 class Request:
-    """A request as far as its connection goes."""
+    """A request as far as its connection goes, and who asks."""
 
-    def __init__(self, **ends: Any) -> None:
+    def __init__(self, headers: tuple[str, ...] = (), **ends: Any) -> None:
+        self.headers = headers
         self.transport = self if ends else None
         self.get_extra_info = ends.get
 
@@ -34,3 +35,9 @@ def test_both_ends_must_be_loopback(peer: Any, own: Any, local: bool) -> None:
 
 def test_a_connection_that_is_gone_is_not_local() -> None:
     assert not is_local(Request())  # type: ignore[arg-type]
+
+
+def test_a_page_in_a_browser_is_not_the_pod_itself() -> None:
+    own = {"peername": ("127.0.0.1", 5), "sockname": ("127.0.0.1", 8282)}
+    assert is_local(Request(("Accept", "Host"), **own))  # type: ignore[arg-type]
+    assert not is_local(Request(("Host", "Origin"), **own))  # type: ignore[arg-type]

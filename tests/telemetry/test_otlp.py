@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from opentelemetry.sdk.resources import Resource
@@ -86,6 +88,15 @@ def test_the_resource_is_ours_where_the_environment_says_nothing_else(
     assert (asked["service.instance.id"], asked["team"]) == ("pod-7", "exports")
 
 
+def test_what_the_library_says_of_the_variables_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("RESOURCE_ATTRIBUTES", "EXPORTER_OTLP_HEADERS", "EXPORTER_OTLP_COMPRESSION"):
+        monkeypatch.setenv(f"OTEL_{name}", "canary\x01;")
+    serve(encode(SETUP))
+    assert "canary" not in "".join(capfd.readouterr())
+
+
 async def exported(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Exported:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=secret")
@@ -110,3 +121,98 @@ async def test_what_a_collector_answers_instead_is_told_as_a_number(
     async with collecting(status=413) as collector:
         assert await exported(collector, monkeypatch) == Exported(False, 413)
         assert not caplog.records
+
+
+@asynccontextmanager
+async def answering(
+    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[Collector]:
+    """A collector that answers each request as a test says, byte by byte."""
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await answer(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield Collector(url=f"http://127.0.0.1:{port}")
+
+
+async def received(reader: asyncio.StreamReader) -> bytes:
+    """The head of a request; its body is read, too."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    (length,) = re.findall(rb"(?i)content-length: (\d+)", head)
+    await reader.readexactly(int(length))
+    return head
+
+
+@pytest.mark.parametrize("status", [301, 307, 204])
+async def test_a_collector_that_sends_spans_elsewhere_has_not_taken_them(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """OpenTelemetry's exporter follows no redirect, and counts one as a success."""
+    heads = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await received(reader))
+        writer.write(b"HTTP/1.1 %d X\r\nLocation: /elsewhere\r\n" % status)
+        writer.write(b"Content-Length: 0\r\n\r\n" if status != 204 else b"\r\n")
+
+    async with answering(answer) as collector:
+        taken = status == 204
+        assert await exported(collector, monkeypatch) == Exported(taken, 0 if taken else status)
+    assert len(heads) == 1
+
+
+async def test_of_an_answer_that_never_ends_little_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it would be held in memory, and undone where it is compressed: of a container that
+    has 512 MiB in all."""
+    sent, block = 0, b"%x\r\n" % 2**16 + bytes(2**16) + b"\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await received(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while sent < 64 * 2**20:
+            writer.write(block)
+            await writer.drain()
+            sent += len(block)
+
+    async with answering(answer) as collector:
+        assert await exported(collector, monkeypatch) == Exported(True)
+    assert sent < 32 * 2**20  # what the sockets hold
+
+
+async def test_a_collector_sets_no_cookies_and_a_connection_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heads, connections = [], 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while True:
+            heads.append(await received(reader))
+            writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 2\r\n\r\n")
+            writer.write(b"ok")
+
+    async with answering(answer) as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        export = serve(encode(SETUP))
+        for _ in range(2):
+            told = await asyncio.to_thread(export, encode([EXCHANGE]), [])
+            assert read_exported(told) == Exported(True)
+    assert len(heads) == 2 and b"cookie" not in heads[1].lower() and connections == 1
+
+
+async def test_an_answer_that_breaks_off_after_its_status_is_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await received(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut")
+
+    async with answering(answer) as collector:
+        assert await exported(collector, monkeypatch) == Exported(True)

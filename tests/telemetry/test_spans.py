@@ -129,6 +129,7 @@ def refused(code: Code, status: int, *steps: str) -> Exchange:
         (Code.BODY_MALFORMED, 502, ("admission", "upstream", "inspection"), "inspection", True),
         (Code.LOG_UNAVAILABLE, 503, ("admission", "enforcement"), "log", True),
         (Code.SHUTTING_DOWN, 503, ("admission", "upstream"), "", True),
+        (Code.CALLER_LEFT, 499, ("admission", "upstream"), "", False),
     ],
 )
 def test_a_refusal_names_its_code_and_the_step_and_is_an_error_where_it_is_our_side_that_failed(

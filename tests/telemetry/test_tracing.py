@@ -57,7 +57,7 @@ def test_the_batches_and_the_timeout_are_those_of_the_variables() -> None:
             **ENDPOINT,
             "OTEL_BSP_MAX_QUEUE_SIZE": "100",
             "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "200",
-            "OTEL_BSP_SCHEDULE_DELAY": "250",
+            "OTEL_BSP_SCHEDULE_DELAY": "000000000250",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "9000",
             "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "1500",
         }
@@ -89,6 +89,7 @@ def test_what_can_not_be_had_is_a_fault_and_nothing_is_traced(
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "-1"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "٣"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "9" * 5000),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "8"),  # one exchange has up to nine spans: it would never fit
         ("OTEL_TRACES_SAMPLER", "canary"),
         ("OTEL_TRACES_SAMPLER", "parentbased_canary"),
     ],

@@ -3,12 +3,15 @@
 import asyncio
 import errno
 import os
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from gateway.trace import CURRENT, Trace
+from gateway.workers.pool import WorkerPool
 from gateway.workers.worker import WorkerDied, WorkerLate
 from tests.workers.support import AMPLE, running
 
@@ -88,3 +91,33 @@ async def test_a_job_for_a_process_that_just_died_fails_and_the_next_one_is_answ
         with tempfile.TemporaryFile() as file, pytest.raises(WorkerDied):
             await pool.call(b"read", deadline=AMPLE, fds=(file.fileno(),))
         assert await pool.call(b"ok", deadline=AMPLE) == b"ok"
+
+
+async def test_what_is_said_of_a_process_names_no_exchange_whose_job_was_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A timer and a reader remember the context in which they were made, for as long as they are:
+    the process that is started for one exchange serves all of those after it."""
+
+    async def late(exchange_id: str, pool: WorkerPool) -> None:
+        CURRENT.set((exchange_id, Trace()))
+        with pytest.raises(WorkerLate):
+            await pool.call(b"forever", deadline=0.2)
+
+    said: list[object] = []
+
+    class Said:
+        def info(self, event: str, **values: object) -> None:
+            said.append(CURRENT.get())
+
+    monkeypatch.setattr("gateway.workers.worker._LOG", Said())
+    async with running() as pool:
+        for exchange_id in ("x1", "x2"):
+            await asyncio.create_task(late(exchange_id, pool))
+        await pool.call(b"job", deadline=AMPLE)
+        (pid,) = pool.pids()
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(AMPLE):
+            while pool.facts().restarts < 3:
+                await asyncio.sleep(0.01)
+    assert said == [None] * 3
