@@ -3,6 +3,7 @@
 # make test-cluster  the chart and the injector in a real API server (which is built once)
 # make check         what CI runs before the tests
 # make format        the code and the policies as check wants them
+# make fuzz          bodies that nobody would write (FORMAT=sse SECONDS=60: one format or coding)
 # make lock          the locks, from pyproject.toml
 # make bench         the gateway beside a raw pass-through and nginx, in one run
 # make sizing        what an export costs in processor time and memory, and docs/sizing.md from it
@@ -17,7 +18,7 @@ TOOLS ?= $(CURDIR)/.tools/bin
 OPA_VERSION := v1.21.3
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: demo test test-cluster check bench sizing dashboard image sbom venv tools tools-cluster lock format \
+.PHONY: demo test test-cluster check fuzz bench sizing dashboard image sbom venv tools tools-cluster lock format \
   clean
 
 demo: $(VENV)/ready
@@ -39,6 +40,9 @@ check: $(VENV)/ready tools
 	$(BIN)/python -m pytest tests/test_layout.py
 	tools/check-policies
 	$(BIN)/hadolint Dockerfile
+
+fuzz: $(VENV)/ready
+	$(BIN)/python -m tests.fuzz $(FORMAT) --seconds $(or $(SECONDS),60)
 
 bench: $(VENV)/ready
 	$(BIN)/python -m bench $(if $(QUICK),--quick)

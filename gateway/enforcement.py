@@ -14,10 +14,10 @@ whose data they don't have already. A refusal never has it: it would say what th
 body that nobody received.
 """
 
+from dataclasses import replace
 from typing import Protocol, assert_never
 
 from gateway.errors import Code, Forbidden, InternalError, Refusal
-from gateway.inspection.codings import are_sealed
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Counts, Decision, Effect, Inspection
 from gateway.response import Response
@@ -88,8 +88,8 @@ async def enforce(
     *,
     observing: bool = False,
 ) -> Release:
-    """Release untouched, release redacted, or raise Forbidden. What is under a coding that may
-    hold unread bytes is released as written anew, with nothing left out.
+    """Release untouched, release redacted, or raise Forbidden. What has unread bytes in its content
+    coding is released as written anew, with nothing left out.
 
     The decision was already held against the contract; what is checked here again is that an
     `allow` leaves nothing behind, because this is the last place where it can be.
@@ -97,7 +97,24 @@ async def enforce(
     headers = response.headers
     if observing:
         if decision.effect is not Effect.ALLOW:
-            return _observed(decision, inspection, response)
+            would = f"{OBSERVING}; would={decision.effect.value}"
+            everything = replace(
+                decision,
+                effect=Effect.ALLOW,
+                permitted=frozenset(inspection.subjects),
+                release_unattributed=True,
+                withhold=frozenset(),
+                mask=(),
+            )
+            body, counts = await _whole(everything, inspection, response, spec, limits, rewriter)
+            return Release(
+                _PERMIT,
+                effect=decision.effect,
+                headers=(*headers, (ENFORCEMENT, would)),
+                body=body,
+                counts=counts,
+                observed=True,
+            )
         headers = (*headers, (ENFORCEMENT, OBSERVING))
     match decision.effect:
         case Effect.BLOCK:
@@ -105,10 +122,7 @@ async def enforce(
         case Effect.ALLOW:
             if decision.mask or not all(decision.releases(group) for group in inspection.groups):
                 raise InternalError(Code.INTERNAL_ERROR, "allow, but something must stay behind")
-            if are_sealed(response.payload.codings):
-                body, counts = response.body, _whole(inspection)
-            else:
-                body, counts = await rewriter.rewrite(response, spec, limits, inspection, decision)
+            body, counts = await _whole(decision, inspection, response, spec, limits, rewriter)
         case Effect.REDACT:
             body, counts = await rewriter.rewrite(response, spec, limits, inspection, decision)
         case _:
@@ -116,18 +130,15 @@ async def enforce(
     return Release(_PERMIT, effect=decision.effect, headers=headers, body=body, counts=counts)
 
 
-def _observed(decision: Decision, inspection: Inspection, response: Response) -> Release:
-    """The whole body, against the decision: the endpoint is being onboarded, and says so."""
-    would = f"{OBSERVING}; would={decision.effect.value}"
-    return Release(
-        _PERMIT,
-        effect=decision.effect,
-        headers=(*response.headers, (ENFORCEMENT, would)),
-        body=response.body,
-        counts=_whole(inspection),
-        observed=True,
-    )
-
-
-def _whole(inspection: Inspection) -> Counts:
-    return Counts(seen=inspection.records, released=inspection.records)
+async def _whole(
+    decision: Decision,
+    inspection: Inspection,
+    response: Response,
+    spec: BodySpec,
+    limits: Limits,
+    rewriter: Rewriter,
+) -> tuple[Spooled, Counts]:
+    """All of the body, by a decision that releases all of it."""
+    if inspection.sealed:
+        return response.body, Counts(seen=inspection.records, released=inspection.records)
+    return await rewriter.rewrite(response, spec, limits, inspection, decision)

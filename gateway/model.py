@@ -159,7 +159,8 @@ class Inspection:
 
     `bytes_received` counts the bytes of the response as they came over the wire (after the
     transfer coding), `bytes_inspected` those a parser has read to the end; they are equal, or the
-    body was refused. `fields` are the names of the records' fields.
+    body was refused. `fields` are the names of the records' fields. `sealed` unless there are bytes
+    beside the content in a content coding, which nobody has read.
     """
 
     format: Format
@@ -169,6 +170,7 @@ class Inspection:
     bytes_inspected: int
     bytes_decoded: int
     members: int = 0
+    sealed: bool = True
 
     @property
     def records(self) -> int:

@@ -119,13 +119,12 @@ def explain(
                 if token_env or token_file:
                     raise Unusable("--token-env and --token-file go with --url")
                 stored = stack.enter_context(opened(body))
-                expected = next(
-                    (each.body.format for each in settings.endpoints if each.name == endpoint), None
-                )
+                named = (each for each in settings.endpoints if each.name == endpoint)
+                spec = next(named, settings.endpoints[0]).body
                 given = sample(
                     stored,
-                    expected or settings.endpoints[0].body.format,
-                    content_type=content_type,
+                    spec.format,
+                    content_type=spec.media_type if content_type is None else content_type,
                     coding=coding,
                 )
             else:

@@ -115,7 +115,7 @@ def _records(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[F
     faults = [*_rejected(reader.locator, named)]
     yield from faults
     records, totals = spec.get("records", "$"), spec.get("totals", ())
-    if form is Format.JSON and not faults and isinstance(records, str):
+    if "totals" in reader.settings and not faults and isinstance(records, str):
         texts = tuple(text for _, text in _texts(totals, ()))
         yield from _rejected(lambda _: jsonplan.plan(records, texts), [((*path, "totals"), "")])
     if "delimiter" in reader.settings:

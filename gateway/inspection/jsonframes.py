@@ -5,8 +5,7 @@ for all of them, and is here.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.errors import BadUpstream
 from gateway.inspection import jsontext
@@ -19,8 +18,7 @@ from gateway.inspection.verdict import Verdict
 from gateway.model import Counts
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """`whole` are the bytes of a frame, `text` the JSON in it; None where it holds no record, and
     stays whatever becomes of the others. `number` counts the frames from 1."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.errors import BadUpstream, Code, Unavailable
-from gateway.inspection.codings import CODINGS
+from gateway.inspection.codings import CODINGS, Decoded
 from gateway.inspection.inflation import Inflation
 from gateway.inspection.settings import Limits
 from gateway.spool import InMemory, OnDisk, Stored
@@ -30,10 +30,12 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Meter:
-    """Counts the received bytes that a reader has accounted for, and what they decoded to."""
+    """Counts the received bytes that a reader has accounted for, and what they decoded to;
+    `unsealed` are the codings of which it is not known (or known not) that they are sealed."""
 
     inspected: int = 0
     decoded: int = 0
+    unsealed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Body:
 
     def chunks(self) -> Iterator[bytes]:
         self.meter.inspected = self.meter.decoded = 0
+        self.meter.unsealed = len(self.codings)
         chunks = self._received()
         for coding in reversed(self.codings):
             if coding not in CODINGS:
@@ -63,11 +66,16 @@ class Body:
             self.meter.inspected += len(chunk)
             yield chunk
 
-    def _bounded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _bounded(self, pieces: Decoded) -> Iterator[bytes]:
         """Each coding by itself is held against the bytes received: none may inflate a bomb that
         the next one makes small again."""
         inflation = Inflation(self.limits)
-        for piece in pieces:
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                self.meter.unsealed -= end.value
+                return
             inflation.count(len(piece), self.meter.inspected)
             yield piece
 

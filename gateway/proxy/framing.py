@@ -77,11 +77,13 @@ def client_headers(
     The media type is spelled from what was understood, without the upstream's other parameters,
     and the file name from the configuration: both could carry somebody's identifier.
     """
-    charset = f"; charset={payload.charset}" if payload.charset else ""
     reader = FORMATS.get(endpoint.body.format)
+    media_type, charset = payload.media_type or "application/octet-stream", payload.charset
+    if payload.media_type and reader:
+        charset = charset or reader.charset
     suffix = reader.suffix if reader else "bin"
     spelled = {
-        "Content-Type": (payload.media_type or "application/octet-stream") + charset,
+        "Content-Type": f"{media_type}; charset={charset}" if charset else media_type,
         "Content-Disposition": f'attachment; filename="{endpoint.name}.{suffix}"',
         **({"Content-Encoding": ", ".join(payload.codings)} if payload.codings else {}),
         **FIXED,

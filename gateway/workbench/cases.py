@@ -158,7 +158,8 @@ class Expect:
 @dataclass(frozen=True, slots=True)
 class Case:
     """One caller, one body. `caller` are the claims of a token; `body` is a file, looked for from
-    this file's folder; `json` and `text` are bodies written here.
+    this file's folder; `json` and `text` are bodies written here, a list as the records of a format
+    that has one a line, text or event.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -54,12 +54,11 @@ async def judge(desk: Desk, cases: Cases) -> list[Judged]:
 async def _judged(desk: Desk, cases: Cases, index: int, case: Case) -> Judged:
     content = cases.content
     endpoint = desk.endpoint(case.endpoint or content.endpoint or "")
+    declared = endpoint.body.media_type if case.content_type is None else case.content_type
     claims = case.caller if case.caller is not None else content.caller
     try:
         with _body(cases, case, endpoint.body.format) as body:
-            given = sample(
-                body, endpoint.body.format, content_type=case.content_type, coding=case.coding
-            )
+            given = sample(body, endpoint.body.format, content_type=declared, coding=case.coding)
             trial = Trial(
                 endpoint=endpoint.name,
                 claims=claims or {},
@@ -80,19 +79,26 @@ async def _judged(desk: Desk, cases: Cases, index: int, case: Case) -> Judged:
     return Judged(case.name, str(cases.file), line, ended(verdict), differences)
 
 
+_FRAMES = {Format.NDJSON: "{}\n", Format.JSON_SEQ: "\x1e{}\n", Format.SSE: "data: {}\n\n"}
+
+
 @contextmanager
 def _body(cases: Cases, case: Case, expected: Format) -> Iterator[Stored]:
     if case.body is not None:
         with opened(cases.file.parent / case.body) as stored:
             yield stored
         return
-    if case.text is not None:
-        text = case.text
-    elif expected is Format.NDJSON and isinstance(case.json, list):
-        text = "".join(f"{json.dumps(each)}\n" for each in case.json)
-    else:
-        text = json.dumps(case.json)
+    text = case.text if case.text is not None else _written(case.json, expected)
     yield InMemory(text.encode(errors="surrogatepass"))
+
+
+def _written(value: Any, expected: Format) -> str:
+    """A list as records in the endpoint's format, where that has one record a frame."""
+    frame = _FRAMES.get(expected)
+    if frame and isinstance(value, list):
+        return "".join(frame.format(json.dumps(each)) for each in value)
+    text = json.dumps(value)
+    return f"data = {text};\n" if expected is Format.JAVASCRIPT else text
 
 
 def ended(verdict: Verdict) -> str:

@@ -71,6 +71,25 @@ def test_json_has_everything(config: Path) -> None:
     assert shown["effect_rule"]["file"] == "privacy/decision/decision.rego"
 
 
+def test_a_type_of_its_own_is_declared_unless_another_is_given(config: Path) -> None:
+    config.write_text(
+        config.read_text().replace("{format: ndjson,", "{format: ndjson, media_type: a/b,")
+    )
+    assert explained(config, "mine.ndjson")[0] == 0
+    code, out, _ = explained(config, "mine.ndjson", "--content-type", "application/x-ndjson")
+    assert (code, "format_mismatch" in out) == (1, True)
+
+
+@pytest.mark.parametrize("form", ["json-seq", "sse", "javascript"])
+@pytest.mark.parametrize("coding", ["", "br", "deflate, zstd", "compress"])
+def test_a_broken_body_of_any_format_and_coding_is_explained(
+    config: Path, form: str, coding: str
+) -> None:
+    config.write_text(config.read_text().replace("{format: ndjson,", f"{{format: {form},"))
+    code, out, err = explained(config, "broken.ndjson", "--coding", coding)
+    assert (code, err, "refused with 502" in out) == (1, "", True)
+
+
 def test_the_request_can_be_described(config: Path) -> None:
     code, out, _ = explained(
         config, "mine.ndjson", "--json", "--method", "POST", "--param", "request_id=42",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,11 +17,16 @@ from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
 from gateway.model import Counts, Decision, Effect, Format, Inspection, SubjectRef
 from gateway.response import Payload
+from tests.support.codings import CODED as CODED_BY
 
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
 SPEC = BodySpec(Format.JSON, records="$[*]", subject=({"account": ("$.owner",)},))
 PLAIN = work.Task(Payload("application/json"), SPEC, Limits())
 CODED = work.Task(Payload("application/json", None, ("gzip",)), SPEC, Limits())
+TWICE: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": lambda data: gzip.compress(b"") + data,
+    "zstd": lambda data: zstd.compress(b"") + data,
+}
 REDACT = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), (), (), "r1")
 
 
@@ -46,6 +52,21 @@ def test_received_and_decoded_bytes_of_a_coded_body_are_told_apart() -> None:
     found = work.inspect(InMemory(gzip.compress(plain.data)), CODED)
     assert found.bytes_received == found.bytes_inspected != found.bytes_decoded
     assert found.bytes_decoded == plain.size
+
+
+@pytest.mark.parametrize("codings", [("gzip",), ("gzip", "zstd"), ("zstd", "zstd", "gzip")])
+def test_a_body_with_unread_bytes_in_any_of_its_codings_is_not_sealed(
+    codings: tuple[str, ...],
+) -> None:
+    task = replace(PLAIN, payload=Payload("application/json", None, codings))
+    for unsealed in (None, *range(len(codings))):
+        data = body("me").data
+        for index, coding in enumerate(codings):
+            data = CODED_BY[coding][0](data)
+            if index == unsealed:
+                data = TWICE[coding](data)
+        assert work.inspect(InMemory(data), task).sealed is (unsealed is None), unsealed
+    assert work.inspect(body("me"), PLAIN).sealed
 
 
 def test_a_body_that_is_not_what_its_type_says_is_refused_and_its_twin_is_read() -> None:

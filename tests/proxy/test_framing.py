@@ -240,6 +240,16 @@ def test_the_caller_gets_what_the_gateway_spelled() -> None:
     }
 
 
+@pytest.mark.parametrize("declared", [None, "utf-8", "utf8"])
+def test_a_script_always_declares_its_charset(declared: str | None) -> None:
+    """A page in GBK reads the bytes e3 81 82 5c 22 as two letters and the end of the text."""
+    endpoint = replace(ORDERS, body=BodySpec(format=Format.JAVASCRIPT))
+    headers = dict(client_headers(Payload("text/javascript", declared), endpoint, "e1"))
+    assert headers["Content-Type"] == f"text/javascript; charset={declared or 'utf-8'}"
+    headers = dict(client_headers(Payload("application/json"), ORDERS, "e1"))
+    assert headers["Content-Type"] == "application/json"
+
+
 @pytest.mark.parametrize("format", Format)
 def test_every_format_has_a_file_name(format: Format) -> None:
     endpoint = replace(ORDERS, body=BodySpec(format=format))

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Config
+from gateway.config import load as load_configuration
 from gateway.model import SubjectRef
 from gateway.workbench.cases import load
 from gateway.workbench.desk import Desk
 from gateway.workbench.judging import Judged, judge, spell
 from gateway.workbench.unusable import Unusable
+from tests.config.conftest import MINIMAL
 from tests.support.zips import M, archive
 
 ENDPOINTS = ["orders", "voice", "rows", "archive"]
@@ -182,6 +184,39 @@ async def test_bodies_are_looked_for_beside_the_cases(
     (case,) = await judge(desk, load(folder / "cases.yaml", ENDPOINTS))
     assert case.holds
     shutil.rmtree(folder)
+
+
+FORMS = """\
+  - {name: sequence, path: /sequence, body: {format: json-seq, subject: {account: "$.id"}}}
+  - {name: events, path: /events, body: {format: sse, subject: {account: "$.id"}}}
+  - name: script
+    path: /script
+    body: {format: javascript, records: "$[*]", subject: {account: "$.id"}}
+  - name: own
+    path: /own
+    body: {format: json, media_type: application/vnd.acme+json, records: "$[*]",
+           subject: {account: "$.id"}}
+policy: {data: deployment.yaml}
+"""
+
+
+async def test_a_list_is_written_in_the_format_and_declared_as_its_endpoint_expects(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "deployment.yaml").write_text(
+        "grounds: {self_access: true}\n"
+        "partial: {sequence: redact, events: redact, script: redact, own: redact}\n"
+    )
+    (folder / "gateway.yaml").write_text(MINIMAL + FORMS)
+    async with Desk(load_configuration(folder / "gateway.yaml", {})) as desk:
+        for name in ("sequence", "events", "script", "own"):
+            file = tmp_path / "cases.yaml"
+            file.write_text(
+                f"cases:\n  - name: it\n    endpoint: {name}\n    caller: {{sub: A1}}\n"
+                f"    {MIXED}\n    expect: {{kept: [0, 2], dropped: [1]}}\n"
+            )
+            (case,) = await judge(desk, load(file, [name]))
+            assert case.holds, (name, case.differences)
 
 
 def test_a_number_is_another_subject_than_its_digits() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import brotli
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.codings.coding import Encoder
+from gateway.inspection.codings.coding import Decoded, Encoder
 
 _QUALITY = 5
 """Compresses like gzip's best, a hundred times faster than the default of 11."""
@@ -36,7 +36,7 @@ def encoder() -> Encoder:
     return _Encoder()
 
 
-def decode(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def decode(chunks: Iterator[bytes]) -> Decoded:
     """Decode the one stream to its proven end: nothing may follow it."""
     decoder = brotli.Decompressor()
     for chunk in chunks:
@@ -45,6 +45,7 @@ def decode(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from _decompress(decoder, chunk)
     if not decoder.is_finished():
         raise BadUpstream(Code.CODING_MALFORMED, "br ends before its last block")
+    return False
 
 
 def _decompress(decoder: brotli.Decompressor, data: bytes) -> Iterator[bytes]:

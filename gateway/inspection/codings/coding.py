@@ -1,10 +1,13 @@
-"""What a content coding is, to its reader: two functions and a promise."""
+"""What a content coding is, to its reader: two functions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple, Protocol
 
 PIECE = 256 * 1024
 """The most that a decoder hands out at once, in bytes, whatever one byte of input means."""
+
+
+Decoded = Generator[bytes, None, bool]
 
 
 class Encoder(Protocol):
@@ -22,10 +25,10 @@ class Coding(NamedTuple):
     the proven end of the coding and of the chunks, or raises BadUpstream: CODING_MALFORMED for what
     is cut, damaged or followed by something else, BODY_AMBIGUOUS for what has two readings.
 
-    `is_sealed` where that accounts for every byte; a body under another coding may hold bytes that
-    decode to nothing, and is released only when it was written anew.
+    It returns whether the coding is sealed: whether none of its bytes is there beside the content,
+    as a file name is, or a block that decodes to nothing. Nobody has read such bytes, so that a
+    body with them is released only as it was written anew.
     """
 
-    decode: Callable[[Iterator[bytes]], Iterator[bytes]]
+    decode: Callable[[Iterator[bytes]], Decoded]
     encoder: Callable[[], Encoder]
-    is_sealed: bool = True

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.codings.coding import PIECE, Encoder
+from gateway.inspection.codings.coding import PIECE, Decoded, Encoder
 
 _TOLD = 5
 """The first bytes, which tell the readings apart."""
@@ -19,7 +19,7 @@ def encoder() -> Encoder:
     return zlib.compressobj(level=6)
 
 
-def decode(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def decode(chunks: Iterator[bytes]) -> Decoded:
     """Decode the one stream to its proven end: nothing may follow it."""
     head, decoder = b"", None
     for chunk in chunks:
@@ -35,6 +35,7 @@ def decode(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from _inflate(decoder, head)
     if not decoder.eof:
         raise BadUpstream(Code.CODING_MALFORMED, "deflate ends before its last block or checksum")
+    return True
 
 
 def _inflate(decoder: "zlib._Decompress", pending: bytes) -> Iterator[bytes]:

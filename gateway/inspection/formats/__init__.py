@@ -58,6 +58,7 @@ FORMATS: dict[Format, Reader] = {
         javascript.inspect,
         javascript.rewrite,
         vouching=javascript.vouching,
+        charset="utf-8",
     ),
     Format.CSV: Reader(
         csv.MEDIA_TYPES,

@@ -3,6 +3,9 @@
 What is assigned is read as JSON (see there); what stands around it stays. JavaScript reads one name
 of an object in another way than JSON: `__proto__` sets what the object inherits from, so that a
 reader finds members in it that are not there. It is refused, however it is spelled.
+
+A page reads a script without a charset in its own, in which a backslash can be half a character
+(GBK, Shift_JIS), so that a text ends where JSON goes on: a release always declares one.
 """
 
 import re
@@ -32,9 +35,11 @@ _LONGEST = 1024
 _AFTER = re.compile(rb"[ \t\r\n]*;?[ \t\r\n]*")
 _ENDING = b" \t\r\n;"
 _MOST_ENDING = 64
-_INHERITED = re.compile(rb"__proto__|\\u00(?:5[fF]|[67])")
-"""The name itself, and the escapes in which its letters could be spelled."""
-_OVERLAP = 16
+_INHERITED = re.compile(
+    b'"%b"' % b"".join(rb"(?:%c|(?i:\\u00%x))" % (letter, letter) for letter in b"__proto__")
+)
+_OVERLAP = 64
+"""The name, and how long it is where each letter is an escape, at most."""
 
 
 def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:

@@ -56,6 +56,7 @@ def rewrite(
     check(spec)
     selection = Selection(spec, verdict)
     seen = released = 0
+    mark = b""
     for batch in _scan(source, limits):
         keeps, blanks = selection.keeps(batch.values), selection.blanks(batch.values)
         kept = [
@@ -63,9 +64,10 @@ def rewrite(
             for line, keep, blank in zip(batch.lines, keeps, blanks, strict=True)
             if keep
         ]
-        sink.write(batch.mark)
+        mark += batch.mark
         if kept:
-            sink.write(b"\n".join(kept) + batch.end)
+            sink.write(mark + b"\n".join(kept) + batch.end)
+            mark = b""
         seen += len(keeps)
         released += len(kept)
     return Counts(seen=seen, released=released, redacted=seen - released)

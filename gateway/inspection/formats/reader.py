@@ -58,6 +58,7 @@ class Reader(NamedTuple):
     where the charset that a payload declares or the first bytes of its body, after the content
     coding, are not the format's. `vouching` is there for what may be a manifest. What is read by
     `random_access` is asked for without a content coding, and never read in the event loop.
+    `charset` is declared where the upstream declares none and clients would guess.
     """
 
     media_types: tuple[str, ...]
@@ -69,3 +70,4 @@ class Reader(NamedTuple):
     locator: Callable[[str], object] = locators.compile
     vouching: Vouching | None = None
     random_access: bool = False
+    charset: str | None = None

@@ -37,6 +37,9 @@ _VALUES = {
     b"retry": re.compile(rb"[0-9]{1,9}"),
 }
 
+_MOST_LINES = 64 * 1024
+"""In one event: a line costs forty times what the one byte in it does."""
+
 
 def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
     """See `reader`. An empty body is a stream without events."""
@@ -88,6 +91,8 @@ def _scan(source: Source, limits: Limits) -> Iterator[list[Frame]]:
 
 def _frame(block: bytes, end: bytes, number: int) -> Frame:
     """One event, from its lines without the blank one."""
+    if block.count(b"\n") > _MOST_LINES:
+        raise BadUpstream(Code.BODY_TOO_COMPLEX, f"event {number}: too many lines")
     found: dict[bytes, list[bytes]] = {}
     for line in block.split(end):
         if b"\r" in line or b"\n" in line:
@@ -111,22 +116,33 @@ def _frame(block: bytes, end: bytes, number: int) -> Frame:
 def _blocks(source: Source, limits: Limits) -> Iterator[tuple[bytes, list[bytes]]]:
     """The line end that holds for the whole body, and what stands before each blank line."""
     reading, window = Blocks(source), min(WINDOW, limits.record)
-    end, held = b"", b""
-    # Twice as much each time that an event isn't whole, so that none is searched a thousand times.
-    while block := reading.read(max(window, len(held))):
-        held += block
+    end = seam = b""  # `seam`: the last bytes read, in which a blank line may have begun
+    begun: list[bytes] = []
+    size = 0
+    while block := reading.read(window):
+        begun.append(block)
+        size += len(block)
+        seam += block
         if not end:
-            at = held.find(b"\n")
-            end = b"\r\n" if at > 0 and held[at - 1 : at] == b"\r" else b"\n" if at >= 0 else b""
-        *whole, rest = held.split(end + end) if end else [held]
-        if whole:
+            at = seam.find(b"\n")
+            end = b"\r\n" if at > 0 and seam[at - 1 : at] == b"\r" else b"\n" if at >= 0 else b""
+        if end and end + end in seam:
+            *whole, rest = b"".join(begun).split(end + end)
+            if max(map(len, whole)) > limits.record:
+                raise _too_large()
             yield end, whole
-        held = rest
-        if max(map(len, (*whole, held))) > limits.record:
-            raise BadUpstream(Code.BODY_TOO_LARGE, "an event longer than limits.record")
-    if held:
+            begun, size = [rest], len(rest)
+            seam = rest
+        if size > limits.record:
+            raise _too_large()
+        seam = seam[-3:]
+    if size:
         raise BadUpstream(Code.BODY_INCOMPLETE, "the last event has no blank line behind it")
 
 
 def _ambiguous(number: int, what: str) -> BadUpstream:
     return BadUpstream(Code.BODY_AMBIGUOUS, f"event {number}: {what}")
+
+
+def _too_large() -> BadUpstream:
+    return BadUpstream(Code.BODY_TOO_LARGE, "an event longer than limits.record")

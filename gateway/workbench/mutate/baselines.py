@@ -35,7 +35,7 @@ class Wanted:
 
     def trial(self, spec: BodySpec, data: bytes) -> Trial:
         """The exchange that a body is played in."""
-        given = sample(data, spec.format)
+        given = sample(data, spec.format, content_type=spec.media_type)
         return Trial(self.endpoint, self.claims, given, params=self.params, at=self.at)
 
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.codings import CODINGS, are_sealed
+from gateway.inspection.codings import CODINGS
 from gateway.inspection.codings.coding import PIECE
+from tests.support.codings import is_sealed
 
 CONTENT = b'{"owner": "me", "text": "' + bytes(range(32, 127)) * 3 + b'"}'
 
@@ -118,6 +119,11 @@ def test_a_flipped_bit_never_hangs_or_crashes(kind: str, place: int, size: int) 
         assert fault.code in (Code.CODING_MALFORMED, Code.BODY_AMBIGUOUS)
 
 
-def test_only_br_is_unsealed() -> None:
-    assert are_sealed(()) and are_sealed(("gzip", "zstd", "deflate"))
-    assert not are_sealed(("gzip", "br"))
+@each
+@pytest.mark.parametrize("content", [b"", CONTENT, bytes(300_000), CONTENT * 5_000])
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_an_honest_body_is_sealed_unless_it_is_under_br(
+    kind: str, content: bytes, size: int
+) -> None:
+    coding, encode = ENCODE[kind]
+    assert is_sealed(coding, encode(content), size) is (coding != "br")

@@ -113,3 +113,20 @@ def test_how_the_body_is_cut_changes_nothing(owners: list[str], chunk: int, afte
     cut = Format(javascript, Limits(), chunk)
     assert cut.inspect(body, TWEETS).groups == SCRIPT.inspect(body, TWEETS).groups
     assert cut.rewrite(body, TWEETS, permit(ME)) == SCRIPT.rewrite(body, TWEETS, permit(ME))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b'{"text": "obj.__proto__ = x"}', b'{"a": "\\"__proto__: 1"}', b'{"__proto_": "\\u0061"}'],
+)
+def test_a_text_about_prototypes_is_only_a_text(text: bytes) -> None:
+    assert SCRIPT.owners(b"x = [" + text + b"]", TWEETS) == {(): 1}
+
+
+@pytest.mark.parametrize("space", [0, 60, 5000])
+def test_the_longest_spelling_of_the_name_is_found_however_it_is_cut(space: int) -> None:
+    name = b"".join(b"\\u00%02x" % letter for letter in b"__proto__")
+    for spelled in (name, name.replace(b"\\u005f", b"\\u005F")):
+        body = proto(spelled).replace(b'":', b'"' + b" " * space + b":", 1)
+        for chunk in (1, 2, 7, 55, 63, 64, 65):
+            assert Format(javascript, chunk=chunk).refusal(body, TWEETS) is Code.BODY_AMBIGUOUS

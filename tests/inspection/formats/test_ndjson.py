@@ -316,3 +316,11 @@ def test_project_members_have_integer_identifiers_that_agree(corpus: Path) -> No
     assert NDJSON.rewrite(body, spec, permit(SubjectRef("account", "15")))[0] == b""
     disagree = BodySpec(Name.NDJSON, subject=({"account": ("$.id", "$.user_id")},))
     assert NDJSON.refusal(body, disagree) is Code.BODY_AMBIGUOUS
+
+
+def test_no_byte_order_mark_stays_where_no_line_stays() -> None:
+    """A mark alone is a blank line to some readers, and was refused when it was read again."""
+    mark = b"\xef\xbb\xbf"
+    windowful = mark + b'{"id": "foreign"}\n' * (WINDOW // 8)
+    assert NDJSON.rewrite(windowful, BY_ID, permit(ME))[0] == b""
+    assert NDJSON.rewrite(windowful + lines("me"), BY_ID, permit(ME))[0] == mark + lines("me")

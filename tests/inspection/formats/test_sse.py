@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Code
 from gateway.inspection.formats import sse
+from gateway.inspection.jsonreader import WINDOW
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Counts, SubjectRef
 from gateway.model import Format as Name
@@ -153,3 +154,22 @@ def test_kept_events_are_byte_identical_however_the_body_is_cut(
     assert kept == b"".join(each for each, who in zip(whole, owners, strict=True) if who == "me")
     assert dispatched(kept) == [{"id": "me"}] * owners.count("me")
     assert (counts.seen, counts.released) == (len(owners), owners.count("me"))
+
+
+@pytest.mark.parametrize("line", [b": \n", b"data: \n", b"\n", b"data:1\n"])
+def test_an_event_of_a_million_lines_is_refused_before_it_is_taken_apart(line: bytes) -> None:
+    """Each line is a value of its own in memory: sixteen megabytes of them took 350 MiB."""
+    many = event("me", b": \n" * 60_000)
+    assert EVENTS.owners(many, BY_ID) == {("me",): 1}
+    code = EVENTS.refusal(b"data: {\n" + line * (1 << 20) + event("me"), BY_ID)
+    assert code in (Code.BODY_TOO_COMPLEX, Code.BODY_AMBIGUOUS)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("shift", range(-6, 7))
+def test_a_blank_line_is_found_across_the_edge_of_a_window(end: bytes, shift: int) -> None:
+    lead = event("me").replace(b"\n", end)
+    fill = WINDOW + shift - len(b'data: ""' + end + end)
+    body = b'data: "' + b"x" * fill + b'"' + end + end + lead + b'data: "y"' + end + end
+    assert EVENTS.owners(body, BY_ID) == {(): 2, ("me",): 1}
+    assert EVENTS.rewrite(body, BY_ID, permit(ME))[0] == lead

@@ -1,0 +1,131 @@
+"""What must hold for any bytes at all: one target for every format, one for every coding.
+
+Nothing crashes or hangs; how a body is cut into chunks changes nothing; a body is read or refused,
+and what is read is written again: whole where all may stay, without a record where none may.
+"""
+
+import random
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+from unittest import mock
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import source, work
+from gateway.inspection.codings import CODINGS
+from gateway.inspection.formats import FORMATS
+from gateway.inspection.settings import Limits
+from gateway.inspection.sinks import MemorySink
+from gateway.inspection.source import InMemory
+from gateway.model import Decision, Effect, Format, Inspection
+from gateway.response import Payload
+from tests.fuzz.mutator import mutated
+from tests.fuzz.seeds import SEEDS
+from tests.support.codings import CODED
+
+LIMITS = Limits(body=1 << 20, decoded=1 << 20, record=1 << 12, depth=20, members=50, fields=100)
+HANGING = 20
+"""Seconds for a body of a few kilobytes."""
+
+NAMES = (*(str(form) for form in FORMATS), *CODINGS)
+
+
+def examine(name: str, dice: random.Random) -> bool:
+    """Try one body on the format or coding of this name. Whether it was read to its end.
+
+    Raises AssertionError, or whatever else went wrong.
+    """
+    if name in CODINGS:
+        return _examine_coding(name, dice)
+    form = Format(name)
+    return examine_body(form, mutated(SEEDS[form][1], dice), dice.randint(1, 9))
+
+
+def examine_body(form: Format, body: bytes, chunk: int) -> bool:
+    """Try one body, whole and in chunks of `chunk` bytes. See `examine`."""
+    reader, spec = FORMATS[form], SEEDS[form][0]
+    task = work.Task(Payload(reader.media_types[0]), spec, LIMITS)
+    with _in_time():
+        found = _read(body, task)
+        with mock.patch.object(source, "CHUNK", chunk):
+            cut = _read(body, task)
+        assert (found and found.groups) == (cut and cut.groups), "cut otherwise, read otherwise"
+        if found is None:
+            return False
+        kept = _rewritten(body, task, found, everything=True)
+        assert reader.random_access or kept == body, "what stays is not as it came"
+        _rewritten(body, task, found, everything=False)
+        with mock.patch.object(source, "CHUNK", chunk):
+            assert _rewritten(body, task, found, everything=True) == kept
+    return True
+
+
+def _read(body: bytes, task: work.Task) -> Inspection | None:
+    try:
+        return work.inspect(InMemory(body), task)
+    except BadUpstream:
+        return None
+
+
+def _rewritten(
+    body: bytes, task: work.Task, found: Inspection, *, everything: bool
+) -> bytes | None:
+    """What stays, which was read again; None where the format can't do without what must go."""
+    permitted = frozenset(found.subjects) if everything else frozenset()
+    decision = Decision(Effect.REDACT, permitted, everything, frozenset(), (), (), "r1")
+    sink = MemorySink()
+    try:
+        counts = work.rewrite(InMemory(body), task, found, decision, sink)
+    except BadUpstream as refusal:
+        assert not everything and refusal.code in (
+            Code.REDACTION_UNSUPPORTED,
+            Code.BODY_AMBIGUOUS,  # a total that doesn't count the records
+        ), refusal
+        return None
+    assert counts.released == (found.records if everything else 0)
+    work.confirm(InMemory(sink.getvalue()), task, decision, counts)
+    return sink.getvalue()
+
+
+def _examine_coding(name: str, dice: random.Random) -> bool:
+    encode, _ = CODED[name]
+    contents = [b"", b"me", bytes(700), b'{"owner": "me"}\n' * 50, dice.randbytes(90)]
+    received = mutated([encode(content) for content in contents], dice)
+    with _in_time():
+        decoded = _decoded(name, received, len(received) or 1)
+        assert decoded == _decoded(name, received, dice.randint(1, 9))
+        if decoded is None:
+            return False
+        encoder = CODINGS[name].encoder()
+        again = encoder.compress(decoded[0]) + encoder.flush()
+        assert (_decoded(name, again, 7) or [None])[0] == decoded[0]
+    return True
+
+
+def _decoded(name: str, received: bytes, size: int) -> Sequence[Any] | None:
+    """The content, and whether the coding was sealed; None where it was refused."""
+    content: list[bytes] = []
+    decoder = CODINGS[name].decode(received[at : at + size] for at in range(0, len(received), size))
+    while True:
+        try:
+            content.append(next(decoder))
+        except StopIteration as end:
+            return b"".join(content), end.value
+        except BadUpstream:
+            return None
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise AssertionError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(HANGING)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
