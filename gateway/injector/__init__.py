@@ -11,10 +11,11 @@
     generations   a CA and the certificate that it signed; which is served, when the next is due
     upkeep        keeps generations in a Secret and the webhook's caBundle, with all replicas
     kubernetes    the API client: two objects, read and updated
+    places        how many connections there may be, and when one ends
     files         a mounted file or certificate that is read again when it changes
     tls           the certificate of the next handshake
     settings, metrics, run
 
-`server` and `kubernetes` touch the network, `files` reads files, `upkeep` is handed the API. What
-decides about a pod and about certificates is pure.
+`server`, `places` and `kubernetes` touch the network, `files` reads files, `upkeep` is handed the
+API. What decides about a pod and about certificates is pure.
 """

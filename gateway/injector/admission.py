@@ -45,7 +45,8 @@ def _decide(pod: review.Pod, template: Template, required: bool) -> tuple[Result
                 f'pods of this namespace must say {wishes.INJECT}: "true" or "false"',
             )
         return Result.NOT_ASKED, ()
-    if patch.is_injected(pod, template):
+    injected = patch.is_injected(pod, template)
+    fitness.check(pod, template, wanted, injected=injected)
+    if injected:
         return Result.ALREADY_INJECTED, ()
-    fitness.check(pod, template, wanted)
     return Result.INJECTED, patch.make(pod, template, wanted)

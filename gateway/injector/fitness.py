@@ -3,7 +3,7 @@
 A pod that can't have the gateway must not run without it because of that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.injector.pods import containers, mapping, objects
@@ -15,8 +15,11 @@ _MIRROR = "kubernetes.io/config.mirror"
 """The annotation of the API server's image of a static pod: changing it changes nothing."""
 
 
-def check(pod: Mapping[str, Any], template: Template, wishes: Wishes) -> None:
-    """Raises Refused."""
+def check(
+    pod: Mapping[str, Any], template: Template, wishes: Wishes, *, injected: bool = False
+) -> None:
+    """Raises Refused. Where the pod is `injected`, others may have changed it since: all of it is
+    looked at again but what is ours."""
     spec = mapping(pod, "spec")
     if not objects(spec, "containers"):
         raise Refused(Result.POD_MALFORMED, "the pod has no containers")
@@ -32,8 +35,10 @@ def check(pod: Mapping[str, Any], template: Template, wishes: Wishes) -> None:
     node = mapping(spec, "nodeSelector").get("kubernetes.io/os")
     if "windows" in (system, node):
         raise Refused(Result.WINDOWS, "a Windows pod: the gateway runs on Linux")
-    _check_names(spec, template)
-    _check_ports(spec, template)
+    if not injected:
+        _check_names(spec, template)
+    ours = {container["name"] for container in template.containers} if injected else set()
+    _check_ports([each for each in containers(spec) if each.get("name") not in ours], template)
     if wishes.upstream_port in {number for number, _, _ in template.ports}:
         raise Refused(
             Result.PORT_TAKEN, f"{UPSTREAM_PORT} is the gateway's own port: it would ask itself"
@@ -55,12 +60,18 @@ def _check_names(spec: Mapping[str, Any], template: Template) -> None:
         raise Refused(Result.NAME_TAKEN, f"the pod has a volume named {taken} already")
 
 
-def _check_ports(spec: Mapping[str, Any], template: Template) -> None:
+def _check_ports(others: Iterable[Mapping[str, Any]], template: Template) -> None:
     numbers = [(number, protocol) for number, protocol, _ in template.ports]
     names = [name for _, _, name in template.ports if name]
-    for container in containers(spec):
+    for container in others:
         for port in objects(container, "ports"):
             number, name = port.get("containerPort"), port.get("name")
+            if port.get("hostPort"):
+                raise Refused(
+                    Result.HOST_PORT,
+                    "a container of the pod has a hostPort: everybody on the node could reach it"
+                    " past the gateway, and past the pod's NetworkPolicies",
+                )
             if (number, port.get("protocol") or "TCP") in numbers:
                 raise Refused(
                     Result.PORT_TAKEN, f"a container of the pod has port {number}, the gateway's"

@@ -23,7 +23,9 @@ MAX_REVIEW = 8 * 2**20
 _MAX_VALUES = 200_000
 """Values in a review: `[[],[],...` takes 30 times its size in memory."""
 
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+"""One that never ends is taken to its end, too: else the search would begin again at each of its
+quotes, and a body of 100 kB would take minutes."""
 _VERSION, _KIND = "admission.k8s.io/v1", "AdmissionReview"
 _UID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)

@@ -14,6 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.errors import place
 from gateway.injector.admission import Verdict, decide
+from gateway.injector.places import Ending, Places
 from gateway.injector.review import MAX_REVIEW
 from gateway.injector.template import Template
 from gateway.injector.tls import Handshakes
@@ -25,10 +26,10 @@ PATHS = {"/inject": False, "/inject-required": True}
 
 _CONNECTION = 10.0
 """Seconds that a connection may last, its handshake apart."""
-_HANDSHAKE, _GOODBYE = 5.0, 1.0
-_MOST_CONNECTIONS = 512
 _MOST_HELD = 4 * MAX_REVIEW
 """Bytes of all reviews that are being read."""
+_ORDINARY = 128 * 2**10
+"""Bytes up to which a review is read even then: a few large ones must not keep all others out."""
 _LOG = Log(__name__)
 
 Count = Callable[[Result], None]
@@ -41,32 +42,27 @@ class ReviewServer:
         self, host: str, port: int, handshakes: Handshakes, template: Callable[[], Template | None],
         count: Count, lasting: float = _CONNECTION,
     ) -> None:  # fmt: skip
-        self._host, self._port, self._handshakes = host, port, handshakes
+        self._host, self._port = host, port
         self._template, self._count, self._lasting = template, count, lasting
         self._held = 0
-        self._listener = _Listener(self._serve, lasting)
-        self._server: asyncio.Server | None = None
+        self._listener = _Listener(self._serve)
+        self._places = Places(self._listener.connection, handshakes.context, lasting)
 
     @property
     def port(self) -> int:
         """The port that is bound (another one than asked for where 0 was)."""
-        assert self._server
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._places.port
 
     async def start(self) -> None:
         """Raises OSError where the address can't be bound."""
-        self._server = await asyncio.get_running_loop().create_server(
-            self._listener, self._host, self._port, ssl=self._handshakes.context,
-            backlog=_MOST_CONNECTIONS, ssl_handshake_timeout=_HANDSHAKE,
-            ssl_shutdown_timeout=_GOODBYE,
-        )  # fmt: skip
+        self._places.start(self._host, self._port)
 
     async def stop(self) -> None:
         """Take no more connections; reviews that are there are still answered."""
-        if self._server:
-            self._server.close()
+        await self._places.close()
         self._listener.pre_shutdown()
         await self._listener.shutdown(self._lasting)
+        await self._places.end()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         began = time.perf_counter()
@@ -115,7 +111,7 @@ class ReviewServer:
                 self._held += len(chunk)
                 if len(body) > MAX_REVIEW:
                     raise _too_large()
-                if self._held > _MOST_HELD:
+                if self._held > _MOST_HELD and len(body) > _ORDINARY:
                     raise Unanswerable(503, Result.OVERLOADED, "too many reviews at once")
         except (OSError, web.RequestPayloadError):
             raise Unanswerable(400, Result.REVIEW_INCOMPLETE, "the body is incomplete") from None
@@ -140,38 +136,28 @@ class _Silent(web.Response):
 
 
 class _Listener(web.Server):
-    def __init__(self, serve: Any, lasting: float) -> None:
-        super().__init__(serve, access_log=None, lingering_time=0)
-        self._lasting = lasting
+    def __init__(self, serve: Any) -> None:
+        super().__init__(serve, access_log=None, lingering_time=0, auto_decompress=False)
 
-    def __call__(self) -> RequestHandler:
-        return _Connection(self, self._lasting, asyncio.get_running_loop(), **self._kwargs)
+    def connection(self) -> "_Connection":
+        return _Connection(self, asyncio.get_running_loop(), **self._kwargs)
 
 
-class _Connection(RequestHandler):
-    """aiohttp's, with an end, and without its page for what it can't parse, which quotes it."""
+class _Connection(RequestHandler, Ending):
+    """aiohttp's, without its page for what it can't parse, which quotes it."""
 
-    __slots__ = ("_end", "_lasting", "_listener")
+    __slots__ = ("over",)
 
     def __init__(
-        self, listener: web.Server, lasting: float, loop: asyncio.AbstractEventLoop, **options: Any
+        self, listener: web.Server, loop: asyncio.AbstractEventLoop, **options: Any
     ) -> None:
         super().__init__(listener, loop=loop, **options)
-        self._listener, self._lasting = listener, lasting
-        self._end: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        assert isinstance(transport, asyncio.Transport)
-        if len(self._listener.connections) > _MOST_CONNECTIONS:
-            transport.abort()
-            return
-        self._end = asyncio.get_running_loop().call_later(self._lasting, transport.abort)
+        self.over: asyncio.Future[None] = loop.create_future()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._end:
-            self._end.cancel()
         super().connection_lost(exc)
+        if not self.over.done():
+            self.over.set_result(None)
 
     def handle_error(
         self,

@@ -20,6 +20,7 @@ class Result(StrEnum):
     ANNOTATION_UNKNOWN = "annotation_unknown"
     ANNOTATION_INVALID = "annotation_invalid"
     HOST_NETWORK = "host_network"
+    HOST_PORT = "host_port"
     WINDOWS = "windows"
     STATIC_POD = "static_pod"
     PORT_TAKEN = "port_taken"

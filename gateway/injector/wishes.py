@@ -1,5 +1,8 @@
 """A pod's annotations → what it asks for, read strictly: a typo must not mean "no gateway".
 
+The API server takes an annotation's prefix in any case, and what stands among the labels: here
+both are refused. The label of injected pods is the injector's to set.
+
 privacy-gateway.dev/inject          "true" or "false"
 privacy-gateway.dev/upstream-port   the port of the pod that the gateway stands in front of
 privacy-gateway.dev/config          a ConfigMap of the pod's namespace: the gateway's configuration
@@ -37,11 +40,18 @@ def read(
 ) -> Wishes | Literal[False] | None:
     """What the pod asks for; False where it declines, None where it says nothing.
 
-    Raises Refused for every annotation of ours that is unknown or can't be read.
+    Raises Refused for every annotation or label of ours that is unknown or can't be read.
     """
-    if INJECT in labels:
-        raise Refused(Result.ANNOTATION_UNKNOWN, f"{INJECT} is an annotation, not a label")
-    ours = {name: value for name, value in annotations.items() if name.startswith(PREFIX)}
+    if any(name.startswith(PREFIX) and name != INJECTED for name in labels):
+        raise Refused(
+            Result.ANNOTATION_UNKNOWN,
+            f"a label under {PREFIX}: {INJECT} is an annotation, not a label",
+        )
+    ours = {name: value for name, value in annotations.items() if _is_ours(name)}
+    if INJECTED in labels and ours.get(INJECT) != "true":
+        raise Refused(
+            Result.ANNOTATION_INVALID, f'labelled {INJECTED}, but not annotated {INJECT}: "true"'
+        )
     if not ours:
         return None
     unknown = ours.keys() - set(_KNOWN)
@@ -62,6 +72,10 @@ def read(
             )
         case _:
             raise Refused(Result.ANNOTATION_INVALID, f'{INJECT} must be "true" or "false"')
+
+
+def _is_ours(name: str) -> bool:
+    return name.lower().startswith(PREFIX)
 
 
 def _port(ours: Mapping[str, Any]) -> int | None:

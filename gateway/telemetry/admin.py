@@ -8,6 +8,9 @@ makes nothing unready, as that an endpoint is only observed.
 `POST /drain` is for whoever knows before SIGTERM that the pod ends: a `preStop` hook
 (`privacy-gateway drain`). Prometheus scrapes this port over the network; only the pod itself may
 ask for that, from loopback to loopback: a service mesh brings strangers in from 127.0.0.6.
+
+Of too many connections the oldest ends: whoever opens thousands can neither take the descriptors
+that the data port needs, nor the places of probes and scrapes.
 """
 
 import asyncio
@@ -36,6 +39,7 @@ Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 Details = Callable[[], Mapping[str, Any]]
 """JSON that stands in `/readyz` beside the checks."""
 
+_MOST_CONNECTIONS = 128
 _RECENT = 2.0
 """Seconds for which a scrape believes what `/readyz` found."""
 
@@ -74,7 +78,9 @@ class AdminServer:
 
     async def start(self) -> None:
         """Raises OSError where the address can't be bound."""
-        self._runner = web.ServerRunner(_Listener(self._serve, access_log=None))
+        self._runner = web.ServerRunner(
+            _Listener(self._serve, access_log=None, auto_decompress=False)
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port).start()
 
@@ -135,9 +141,21 @@ class _Listener(web.Server):
 
 
 class _Connection(RequestHandler):
-    """aiohttp's, without its page for what it can't parse, which quotes the request."""
+    """aiohttp's, as one of a few, and without its page for what it can't parse, which quotes it."""
 
-    __slots__ = ()
+    __slots__ = ("_listener",)
+
+    def __init__(
+        self, listener: web.Server, loop: asyncio.AbstractEventLoop, **options: Any
+    ) -> None:
+        super().__init__(listener, loop=loop, **options)
+        self._listener = listener
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        connections = self._listener.connections
+        if len(connections) > _MOST_CONNECTIONS and (oldest := connections[0].transport):
+            oldest.abort()
 
     def handle_error(
         self,

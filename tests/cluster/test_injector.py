@@ -146,6 +146,7 @@ async def test_where_it_is_required_every_pod_says_what_it_wants(installed: Inst
     [
         ({"privacy-gateway.dev/inject": "yes"}, 'must be "true" or "false"'),
         ({"privacy-gateway.dev/injekt": "true"}, "unknown"),
+        ({"Privacy-Gateway.dev/inject": "true"}, "unknown"),
         ({"privacy-gateway.dev/inject": "true", "privacy-gateway.dev/upstream-port": "8080"},
          "gateway's own port"),
     ],
@@ -160,6 +161,17 @@ async def test_whoever_makes_a_pod_with_a_mistake_in_it_is_told(
     thing["metadata"]["annotations"] = annotations
     with pytest.raises(Refused, match=words):
         await installed.cluster.create(thing)
+
+
+async def test_a_label_in_the_place_of_the_annotation_is_a_mistake_anywhere(
+    installed: Installed,
+) -> None:
+    namespace = await installed.cluster.namespace("labels")
+    for label in ("privacy-gateway.dev/inject", LABEL, "privacy-gateway.dev/injected"):
+        thing = pod(namespace)
+        thing["metadata"]["labels"] = {label: "true"}
+        with pytest.raises(Refused, match=r"privacy-gateway\.dev/inject"):
+            await installed.cluster.create(thing)
 
 
 async def test_a_privileged_app_is_refused_with_the_gateway_too(installed: Installed) -> None:

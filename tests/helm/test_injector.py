@@ -154,8 +154,9 @@ def test_pods_that_ask_are_reviewed_in_every_namespace(helm: Helm) -> None:
     assert "namespaceSelector" not in asking
     assert "objectSelector" not in asking
     (condition,) = asking["matchConditions"]
-    assert f"startsWith('{wishes.PREFIX}')" in condition["expression"]
-    assert f"'{wishes.INJECT}' in object.metadata.labels" in condition["expression"]
+    ours = f"startsWith('{wishes.PREFIX}')"
+    assert f"annotations.exists(name, name.lowerAscii().{ours})" in condition["expression"]
+    assert f"labels.exists(name, name.{ours})" in condition["expression"]
 
 
 def test_its_rights_are_two_named_objects(helm: Helm) -> None:

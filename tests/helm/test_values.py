@@ -157,6 +157,16 @@ CASES: dict[str, tuple[Path | None, dict[str, Any], str]] = {
         {"app__podSpec": {"containers": [{"name": "a", "ports": [{"containerPort": 8080}]}]}},
         "has port 8080, which is the gateway's",
     ),
+    "an app that listens on the node": (
+        SIDECAR, {"app__podSpec__hostNetwork": True}, "app.podSpec.hostNetwork must be left out",
+    ),
+    "an app that opens a port of the node": (
+        SIDECAR,
+        {"app__podSpec": {
+            "containers": [{"name": "a", "ports": [{"containerPort": 3000, "hostPort": 3000}]}],
+        }},
+        "has hostPort 3000",
+    ),
     "an app named as the gateway": (
         SIDECAR, {"app__podSpec": {"containers": [{"name": "privacy-gateway"}]}},
         "a container of app.podSpec is named privacy-gateway",

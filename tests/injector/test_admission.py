@@ -35,6 +35,29 @@ def test_a_second_review_of_the_same_pod_changes_nothing() -> None:
     assert (result, answer.allowed, answer.patch) == (Result.ALREADY_INJECTED, True, [])
 
 
+@pytest.mark.parametrize(
+    ("since", "result"),
+    [
+        ({}, Result.ALREADY_INJECTED),
+        ({"hostNetwork": True}, Result.HOST_NETWORK),
+        ({"containers": [{"name": "app", "ports": [{"containerPort": 3, "hostPort": 3}]}]},
+         Result.HOST_PORT),
+        ({"containers": [{"name": "app", "ports": [{"containerPort": 8080}]}]}, Result.PORT_TAKEN),
+        ({"containers": [{"name": "app", "ports": [{"containerPort": 3, "name": "http"}]}]},
+         Result.PORT_TAKEN),
+    ],
+)  # fmt: skip
+def test_what_another_webhook_puts_in_the_way_after_the_sidecar_is_refused(
+    since: dict[str, Any], result: Result
+) -> None:
+    """The API server asks again about a pod that another webhook has changed."""
+    done = jsonpatch.apply_patch(pod(), decided(pod())[1].patch)
+    done["spec"].update(since)
+    found, answer = decided(done)
+    assert (found, answer.allowed) == (result, result is Result.ALREADY_INJECTED)
+    assert answer.patch == []
+
+
 @pytest.mark.parametrize("annotations", [{}, {"other.example/x": "1"}])
 def test_a_pod_that_says_nothing_is_not_touched_unless_it_must_say(
     annotations: dict[str, str],

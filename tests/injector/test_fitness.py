@@ -26,6 +26,7 @@ def with_port(**port: Any) -> dict[str, Any]:
         pod(volumes=[{"name": "config"}], initContainers=[{"name": "init"}]),
         with_port(containerPort=8081, name="web"),
         with_port(containerPort=8080, protocol="UDP"),
+        with_port(containerPort=3000, hostPort=0),
         pod(securityContext={"fsGroup": 1000}),
     ],
 )
@@ -43,6 +44,11 @@ def test_an_ordinary_pod_is_fit(fit: dict[str, Any]) -> None:
         (
             pod({INJECT: "true", "kubernetes.io/config.mirror": CANARY}),
             Result.STATIC_POD, "static pod",
+        ),
+        (with_port(containerPort=3000, hostPort=3000), Result.HOST_PORT, "past the gateway"),
+        (
+            pod(initContainers=[{"name": "x", "ports": [{"containerPort": 1, "hostPort": 1}]}]),
+            Result.HOST_PORT, "past the gateway",
         ),
         (with_port(containerPort=8080), Result.PORT_TAKEN, "8080"),
         (with_port(containerPort=8282, protocol="TCP"), Result.PORT_TAKEN, "8282"),

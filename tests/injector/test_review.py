@@ -55,6 +55,16 @@ def test_what_is_no_review_is_a_bad_request_that_quotes_nothing(body: bytes) -> 
     assert "twice" not in caught.value.message
 
 
+def test_a_text_that_never_ends_is_looked_through_once() -> None:
+    """Begun again at each of its quotes, this would take days, and no other review an answer."""
+    with pytest.raises(Unanswerable) as caught:
+        read(b"[" + b"," * 200_001 + b'\\"' * 2**21)
+    assert caught.value.result is Result.REVIEW_TOO_LARGE
+    with pytest.raises(Unanswerable) as caught:  # what is in it isn't counted
+        read(b'"' + b'\\",' * 2**20)
+    assert caught.value.result is Result.REVIEW_MALFORMED
+
+
 def test_a_review_of_very_many_values_is_too_large_and_one_of_long_texts_is_not() -> None:
     with pytest.raises(Unanswerable) as caught:
         read(b'{"a": [' + b"[]," * 100_001 + b"1]}")

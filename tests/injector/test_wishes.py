@@ -51,6 +51,30 @@ def test_the_annotation_as_a_label_is_refused() -> None:
         assert "not a label" in refused({P + "inject": "true"}, labels).message
 
 
+@pytest.mark.parametrize("prefix", ["Privacy-Gateway.dev/", "PRIVACY-GATEWAY.DEV/"])
+def test_the_prefix_in_capitals_is_refused(prefix: str) -> None:
+    """The API server takes it: it looks at a key's lower case (ValidateAnnotations)."""
+    for also in ({}, {P + "inject": "true"}, {P + "inject": "false"}):
+        assert refused({**also, prefix + "inject": "true"}).result is Result.ANNOTATION_UNKNOWN
+
+
+@pytest.mark.parametrize("name", ["injection", "config", "upstream-port", "Injected"])
+def test_no_label_of_ours_is_taken_for_a_pods(name: str) -> None:
+    """`injection` is a namespace's."""
+    for annotations in ({}, {P + "inject": "true"}, {P + "inject": "false"}):
+        found = refused(annotations, {P + name: "enabled"})
+        assert found.result is Result.ANNOTATION_UNKNOWN
+        assert "not a label" in found.message
+
+
+def test_the_label_of_injected_pods_is_refused_for_others() -> None:
+    """NetworkPolicies and monitors select it."""
+    labels = {P + "injected": "true"}
+    assert refused({}, labels).result is Result.ANNOTATION_INVALID
+    assert refused({P + "inject": "false"}, labels).result is Result.ANNOTATION_INVALID
+    assert read({P + "inject": "true"}, labels) == Wishes()
+
+
 @pytest.mark.parametrize("port", ["1", "3000", "65535"])
 def test_a_port_is_taken(port: str) -> None:
     assert read({P + "inject": "true", P + "upstream-port": port}, {}) == Wishes(int(port))

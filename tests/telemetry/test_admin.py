@@ -144,3 +144,50 @@ async def test_only_a_post_from_the_pod_itself_begins_a_drain() -> None:
             assert drained == [True]
     finally:
         await server.stop()
+
+
+async def test_no_web_page_begins_a_drain() -> None:
+    """A POST without a body needs no leave of the server's, in the browser of anybody who forwards
+    the port (https://fetch.spec.whatwg.org/#cors-safelisted-method)."""
+    drained: list[bool] = []
+    server = AdminServer("127.0.0.1", 0, Metrics(), _ready, drain=lambda: drained.append(True))
+    await server.start()
+    url = f"http://127.0.0.1:{server.port}/drain"
+    try:
+        async with ClientSession() as session:
+            page = {"Origin": "https://stranger.example", "Content-Type": "text/plain"}
+            assert (await session.post(url, headers=page)).status == 403
+            assert not drained
+            assert (await session.post(url)).status == 200
+            assert drained == [True]
+    finally:
+        await server.stop()
+
+
+async def test_whoever_opens_very_many_connections_shuts_nobody_out() -> None:
+    server = AdminServer("127.0.0.1", 0, Metrics(), _ready)
+    await server.start()
+    silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(200)]
+    try:
+        async with ClientSession() as session, asyncio.timeout(30):
+            for path in ("healthz", "readyz", "metrics"):
+                answer = await session.get(f"http://127.0.0.1:{server.port}/{path}")
+                assert answer.status == 200
+            ended = await asyncio.gather(*(end(reader) for reader, _ in silent[:72]))
+        assert all(ended)
+        assert not any(reader.at_eof() for reader, _ in silent[73:])
+    finally:
+        for _, writer in silent:
+            writer.transport.abort()
+        await server.stop()
+
+
+async def end(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+async def _ready() -> Mapping[str, bool]:
+    return {"policy": True}

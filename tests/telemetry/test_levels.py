@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from aiohttp import ClientSession, TCPConnector
+from aiohttp import ClientSession, StreamReader, TCPConnector
 from structlog.testing import capture_logs
 
 from gateway.log import Log
@@ -130,6 +131,22 @@ async def test_what_can_not_be_set_changes_nothing_and_is_not_quoted(
         answer = await put(url + path, body, session)
         assert answer[0] == status and "canary" not in str(answer[1])
         assert levels.shown() == before
+
+
+async def test_a_body_counts_whole_in_however_many_pieces_it_comes() -> None:
+    levels = LogLevels("info")
+    content = StreamReader(Mock(), 2**16)
+    request = Mock(path="/log-levels/identity", method="PUT", headers={}, content=content)
+    request.transport.get_extra_info.return_value = ("127.0.0.1", 1)
+    content.feed_data(b'{"level": "debug"')
+    asked = asyncio.create_task(levels.serve(request))
+    for _ in range(3):
+        await asyncio.sleep(0)  # it has read the first piece
+    content.feed_data(b"}")
+    content.feed_eof()
+    status, shown = await asked
+    assert status == 200 and shown["rooms"]["identity"] == {"level": "debug"}
+    levels.stop()
 
 
 async def test_only_get_and_put_are_served() -> None:

@@ -3,15 +3,16 @@
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 from gateway.telemetry.loopback import is_local
 
 
 class Request:
-    """A request as far as its connection goes, and who asks."""
+    """A request as far as its connection goes."""
 
-    def __init__(self, headers: tuple[str, ...] = (), **ends: Any) -> None:
-        self.headers = headers
+    def __init__(self, origin: str | None = None, **ends: Any) -> None:
+        self.headers = CIMultiDict({} if origin is None else {"origin": origin})
         self.transport = self if ends else None
         self.get_extra_info = ends.get
 
@@ -37,7 +38,12 @@ def test_a_connection_that_is_gone_is_not_local() -> None:
     assert not is_local(Request())  # type: ignore[arg-type]
 
 
-def test_a_page_in_a_browser_is_not_the_pod_itself() -> None:
-    own = {"peername": ("127.0.0.1", 5), "sockname": ("127.0.0.1", 8282)}
-    assert is_local(Request(("Accept", "Host"), **own))  # type: ignore[arg-type]
-    assert not is_local(Request(("Host", "Origin"), **own))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "origin", ["https://stranger.example", "null", "http://127.0.0.1:8282", ""]
+)
+def test_a_web_page_is_not_the_pod_itself(origin: str) -> None:
+    """In the browser of somebody who forwards the port; the last one under a name that it had
+    point to 127.0.0.1, or as a page of the port itself, which there is none of."""
+    ends = {"peername": ("127.0.0.1", 5), "sockname": ("127.0.0.1", 8282)}
+    assert is_local(Request(**ends))  # type: ignore[arg-type]
+    assert not is_local(Request(origin, **ends))  # type: ignore[arg-type]

@@ -135,6 +135,9 @@
 {{- if has (int $v.app.port) (list 8080 8181 8282 8283) -}}
 {{- fail (printf "app.port %v is the gateway's or OPA's: the app listens on another one, on 127.0.0.1" $v.app.port) -}}
 {{- end -}}
+{{- if $v.app.podSpec.hostNetwork -}}
+{{- fail "app.podSpec.hostNetwork must be left out: the app would listen on the node, where everybody reaches it past the gateway" -}}
+{{- end -}}
 {{- range concat ($v.app.podSpec.containers | default list) ($v.app.podSpec.initContainers | default list) -}}
 {{- if has .name (list "privacy-gateway" "opa" "decision-log-shipper") -}}
 {{- fail (printf "a container of app.podSpec is named %s, which is the chart's" .name) -}}
@@ -142,6 +145,9 @@
 {{- range .ports -}}
 {{- if has (int .containerPort) (list 8080 8181 8282 8283) -}}
 {{- fail (printf "a container of app.podSpec has port %v, which is the gateway's or OPA's" .containerPort) -}}
+{{- end -}}
+{{- if .hostPort -}}
+{{- fail (printf "a container of app.podSpec has hostPort %v: everybody on the node would reach it past the gateway" .hostPort) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
