@@ -10,8 +10,9 @@ import logging
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -38,7 +39,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Lossy(out))),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -50,6 +51,22 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     # The defaults of these two print the error's text, the second one an object's repr, too.
     threading.excepthook = _unhandled_elsewhere
     sys.unraisablehook = _unhandled_elsewhere
+
+
+class _Lossy:
+    """A stream on a full disk, or whose reader is gone, costs its lines and nothing else: who says
+    something, on the way of an exchange or of a fault, goes on with what it does."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._out.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._out.flush()
 
 
 def _exception_as_place(_logger: Any, _name: str, event: Any) -> Any:

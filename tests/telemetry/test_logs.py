@@ -3,10 +3,13 @@
 import io
 import json
 import logging
+import os
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import structlog
@@ -133,6 +136,28 @@ def test_a_line_of_another_exchange_has_no_trace_of_this_one(stream: io.StringIO
     Log("gateway.telemetry.shadow").info("the shadow differs", exchange_id="x2")
     (line,) = lines(stream)
     assert line["exchange_id"] == "x2" and not {"trace_id", "span_id"} & line.keys()
+
+
+def test_a_full_disk_or_a_reader_that_is_gone_costs_lines_and_nothing_else(
+    stream: io.StringIO,
+) -> None:
+    """Else nobody could start on it, and at debug level no exchange would pass."""
+    with Path("/dev/full").open("w") as full:
+        logs.configure("debug", full)
+        Log("gateway.policy.decisions").debug("decided")
+        Log("gateway.policy.decisions").error("failed")
+        with suppress(OSError):  # what is left in its buffer
+            full.close()
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as broken:
+        logs.configure("debug", broken)
+        Log("gateway.policy.decisions").error("failed")
+        with suppress(OSError):
+            broken.close()
+    logs.configure("debug", stream)
+    Log("gateway.policy.decisions").debug("decided")
+    assert [line["event"] for line in lines(stream)] == ["decided"]
 
 
 def test_the_level_is_that_of_every_room_and_of_no_library(stream: io.StringIO) -> None:

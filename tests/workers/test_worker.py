@@ -111,6 +111,7 @@ async def test_what_is_said_of_a_process_names_no_exchange_whose_job_was_running
             said.append(CURRENT.get())
 
     monkeypatch.setattr("gateway.workers.worker._LOG", Said())
+    CURRENT.set(None)  # another test may have begun an exchange in the context of all
     async with running() as pool:
         for exchange_id in ("x1", "x2"):
             await asyncio.create_task(late(exchange_id, pool))
