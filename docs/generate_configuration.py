@@ -81,6 +81,7 @@ WORDS = {
     "endpoints[].body.subject": "mapping of identifier kinds to a locator or list of locators, or"
     " a list of such mappings",
     "endpoints[].body.totals": "locator or list of locators",
+    "endpoints[].body.namespaces": "mapping of prefixes to namespaces",
     "endpoints[].body.members[].match": "pattern",
     "endpoints[].body.members[].vouches_for": "locator",
 }

@@ -44,6 +44,7 @@ class Format(StrEnum):
     SSE = "sse"
     JAVASCRIPT = "javascript"
     CSV = "csv"
+    XML = "xml"
     ZIP = "zip"
     OPAQUE = "opaque"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
-from gateway.inspection import jsonplan
+from gateway.inspection import jsonplan, xpath
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.members import compile_pattern
 from gateway.inspection.rows import Dialect
@@ -118,8 +118,25 @@ def _records(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[F
     if "totals" in reader.settings and not faults and isinstance(records, str):
         texts = tuple(text for _, text in _texts(totals, ()))
         yield from _rejected(lambda _: jsonplan.plan(records, texts), [((*path, "totals"), "")])
+    if form is Format.XML and not faults and isinstance(records, str):
+        yield from _xpaths(spec, records, named, path)
     if "delimiter" in reader.settings:
         yield from _dialect(spec, path)
+
+
+def _xpaths(
+    spec: Mapping[str, Any], records: str, named: Iterable[tuple[KeyPath, str]], path: KeyPath
+) -> Iterator[Finding]:
+    """Whether prefixes are known, and locators climb no further than to the root."""
+    given = spec.get("namespaces")
+    namespaces = given if isinstance(given, Mapping) else {}
+    try:
+        steps = xpath.compile_records(records, namespaces)
+    except ValueError as error:
+        yield Finding((*path, "records"), str(error))
+        return
+    relative = [(where, text) for where, text in named if where != (*path, "records")]
+    yield from _rejected(lambda text: xpath.compile(text, steps, namespaces), relative)
 
 
 def _dialect(spec: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:

@@ -125,12 +125,12 @@ def check_names(record: Any, steps: Steps, locator: str) -> None:
     for step in steps:
         if isinstance(step, str):
             names = set().union(*(parent for parent in found if isinstance(parent, dict)))
-            if any(name != step and _alike(name, step) for name in names):
+            if any(name != step and alike(name, step) for name in names):
                 raise BadUpstream(Code.BODY_AMBIGUOUS, f"a name that looks like one in {locator}")
         found = [child for parent in found for child in find(parent, (step,))]
 
 
-def _alike(one: str, other: str) -> bool:
+def alike(one: str, other: str) -> bool:
     """Whether `one`, a name from a body, looks like `other`, a locator's.
 
     Four characters at most become one when they are normalised. Longer names aren't, because that
@@ -288,7 +288,7 @@ def _column(records: Sequence[Any], path: _Path) -> Sequence[Any] | None:
     try:
         for name, unlike in path:
             unknown = set().union(*found) - unlike
-            if any(_alike(other, name) for other in unknown):
+            if any(alike(other, name) for other in unknown):
                 return None
             if len(unlike) < _MAX_KNOWN:
                 unlike |= {other for other in unknown if len(other) <= _MAX_LENGTH}

@@ -1,7 +1,7 @@
 """What an endpoint's configuration says about its body, and the limits it is read under."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
@@ -38,6 +38,12 @@ Locators = Annotated[
     Field(min_length=1),
 ]
 """Several locators of one identifier kind must all find the same values."""
+
+Namespaces = Mapping[
+    Annotated[str, Field(pattern=r"^(?:[A-Za-z_][A-Za-z0-9_.-]*)?$", max_length=64)],
+    Annotated[str, Field(pattern=r"^[!-~]+$", max_length=1024)],
+]
+"""Prefix → namespace, for the locators of XML; the empty prefix is for elements without one."""
 
 Owner = Annotated[Mapping[str, Locators], Field(min_length=1)]
 """Identifier kind → where it stands, relative to the record."""
@@ -76,6 +82,8 @@ class MemberSpec:
     encoding: Encoding | None = None
     quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
+    namespaces: Namespaces = field(default_factory=dict)
+    doctype: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,9 @@ class BodySpec:
     `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
     count the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote`
     describe a CSV; left out, the defaults of RFC 4180 hold and a byte order mark may prove UTF-16.
+    XML has locators of its own (XPath subset: `/export/order`, `customer/@id`, `../Acct/Id/IBAN`,
+    `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix is for elements
+    without one. `doctype` lets a document type pass that only declares elements and attributes.
     `media_type` is the one type that the response must declare, where it isn't one of the format's
     well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """
@@ -101,6 +112,8 @@ class BodySpec:
     encoding: Encoding | None = None
     quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
+    namespaces: Namespaces = field(default_factory=dict)
+    doctype: bool = False
     media_type: MediaType | None = None
 
 

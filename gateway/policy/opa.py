@@ -1,8 +1,7 @@
 """A real OPA over HTTP: the only file of this room that touches the network.
 
 OPA loads, verifies and reloads its bundles itself; each answer says which revision gave it. The
-client is opa-python-client, with a session of our own: aiohttp's defaults would follow a redirect
-with the whole question in it (307, 308) and inflate an answer without bound.
+client is opa-python-client, with a session of our own (`opa_session`).
 """
 
 import asyncio
@@ -18,6 +17,7 @@ from opa_client.opa_async import AsyncOpaClient
 from gateway.deadlines import Deadlines
 from gateway.errors import Code, Unavailable
 from gateway.policy.engine import QUERY, EngineFacts, Evaluation
+from gateway.policy.opa_session import Answer, NotAnAnswer, Session
 from gateway.policy.settings import EngineKind, PolicySettings
 
 _ASKED = QUERY.removeprefix("data.").replace(".", "/") + (
@@ -27,10 +27,8 @@ _ASKED = QUERY.removeprefix("data.").replace(".", "/") + (
 _HEALTH_DEADLINE = 0.5
 """Seconds. A probe of Kubernetes waits one, and must read which check it is that fails."""
 _MODULES_DEADLINE = 10.0
-_MAX_ANSWER = 8 << 20
 _MAX_MODULES = 64 << 20
 """Bytes of OPA's modules: it shows their syntax trees, some twenty times the size of their text."""
-_CONNECTIONS = 64
 
 UNVERSIONED = "unversioned"
 """The revision where OPA runs without a bundle, or its bundle has none."""
@@ -72,7 +70,7 @@ class OpaEngine:
         except TimeoutError:
             self._ready = False
             raise Unavailable(Code.POLICY_TIMEOUT, "policy.deadline passed") from None
-        except _NotAnAnswer as problem:
+        except NotAnAnswer as problem:
             raise Unavailable(Code.POLICY_UNAVAILABLE, problem.note) from None
         except (aiohttp.ClientError, OSError) as error:
             self._ready = False
@@ -87,11 +85,12 @@ class OpaEngine:
         OPA doesn't let us read them."""
         try:
             async with asyncio.timeout(_MODULES_DEADLINE):
-                async with self._client._session.get(f"{self._client.root_url}/policies") as answer:
-                    return await _whole(answer, _MAX_MODULES)
+                session, url = self._client._session, f"{self._client.root_url}/policies"
+                answer: Answer = await session.request("GET", url, most=_MAX_MODULES)
+                return answer.body
         except TimeoutError:
             raise Unavailable(Code.POLICY_TIMEOUT, "reading OPA's modules") from None
-        except _NotAnAnswer as problem:
+        except NotAnAnswer as problem:
             raise Unavailable(Code.POLICY_UNAVAILABLE, problem.note) from None
         except (aiohttp.ClientError, OSError) as error:
             note = f"OPA: {type(error).__name__}"
@@ -108,12 +107,6 @@ class OpaEngine:
 
     def facts(self) -> EngineFacts:
         return EngineFacts(EngineKind.OPA, self._revision, self._ready)
-
-
-class _NotAnAnswer(Exception):
-    def __init__(self, note: str) -> None:
-        super().__init__(note)
-        self.note = note
 
 
 class _BundleState(msgspec.Struct):
@@ -139,7 +132,7 @@ def _read_reply(body: bytes) -> _Reply:
         jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
         return _REPLY.decode(body)
     except (ValueError, RecursionError):  # both libraries' errors are ValueErrors
-        raise _NotAnAnswer("OPA's answer is not strict JSON of the data API") from None
+        raise NotAnAnswer("OPA's answer is not strict JSON of the data API") from None
 
 
 def _revision(bundles: Mapping[str, _BundleState]) -> str:
@@ -152,47 +145,8 @@ def _revision(bundles: Mapping[str, _BundleState]) -> str:
             return " ".join(f"{name}={revision or UNVERSIONED}" for name, revision in several)
 
 
-class _Response(aiohttp.ClientResponse):
-    """A response whose `json()` is its bytes: bounded, and not decoded by a lax decoder."""
-
-    async def json(self, **_: Any) -> bytes:
-        return await _whole(self, _MAX_ANSWER)
-
-
-async def _whole(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            response.close()
-            raise _NotAnAnswer("OPA's answer is too large")
-    return bytes(body)
-
-
-async def _only_answers(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Runs before aiohttp would follow a redirect."""
-    response = await handler(request)
-    if response.status != 200:
-        response.close()
-        raise _NotAnAnswer(f"OPA answered {response.status}")
-    if response.content_type != "application/json" or response.headers.get("Content-Encoding"):
-        response.close()
-        raise _NotAnAnswer("OPA's answer is not plain JSON")
-    return response
-
-
 class _Client(AsyncOpaClient):  # type: ignore[misc]  # the library has no types
+    """The library's client, asking through a session of ours."""
+
     async def _init_session(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(),  # none: each call has its own deadline
-            headers={"Accept-Encoding": "identity"},
-            auto_decompress=False,
-            trust_env=False,  # the question holds personal data: no proxy reads it
-            json_serialize_bytes=msgspec.json.encode,
-            response_class=_Response,
-            middlewares=(_only_answers,),
-        )
+        self._session = Session(f"{self.schema}{self.host}:{self.port}")

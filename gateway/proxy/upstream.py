@@ -23,9 +23,9 @@ from gateway.proxy import fields
 from gateway.proxy.framing import client_headers, read_head
 from gateway.proxy.parser import require_strict_parsing
 from gateway.proxy.settings import UpstreamSettings
-from gateway.proxy.wire import MalformedBodyError, Pool, Wire
 from gateway.response import Response
 from gateway.spool import Spool, Spooled
+from gateway.wire import MalformedBodyError, Pool, ProtocolError, Wire
 
 _LOG = Log(__name__)
 
@@ -42,7 +42,13 @@ class UpstreamClient:
     async def start(self) -> None:
         """Raises UnfitParserError, or OSError or ssl.SSLError for an unusable `ca_file`."""
         require_strict_parsing()
-        self._pool = Pool(self._settings)
+        settings = self._settings
+        self._pool = Pool(
+            settings.url,
+            connections=settings.connections,
+            patience=settings.connect,
+            ca_file=settings.ca_file,
+        )
 
     async def stop(self) -> None:
         """Close every connection; fetches under way fail."""
@@ -148,6 +154,8 @@ async def _upload(wire: Wire, body: AsyncIterable[bytes], chunked: bool) -> None
 def _unsound(error: Exception) -> BadUpstream:
     """What is wrong, by the kind of error only: aiohttp's texts quote what they choke on."""
     match error:
+        case ProtocolError():
+            return _protocol(str(error))
         case MalformedBodyError() | HttpProcessingError():
             return _protocol("malformed HTTP")
         case ClientPayloadError():

@@ -26,6 +26,10 @@ def of_body(faults: Faults, body: str) -> list[str]:
         f"{{format: ndjson, {SUBJECT}, category: message}}",
         f"{{format: csv, {COLUMN}, delimiter: ';', encoding: windows-1252, quote: \"'\"}}",
         "{format: csv, subject: {account: $.a}}",
+        "{format: xml, subject: {account: '@id'}}",
+        "{format: xml, records: $, subject: {account: '@id'}}",
+        "{format: xml, records: '/a:b/a:c', subject: {account: ['../a:d/@id', 'x/@r^@e']},"
+        " namespaces: {a: 'urn:a', '': 'urn:b'}, doctype: true}",
         f"{{format: zip, members: [{{match: m.json, format: json, {SUBJECT}, vouches_for: $.f}},"
         " {match: '*.wav', attribution: manifest}]}",
         "{format: zip, members: [{match: 'a/{account}/**', attribution: path, category: photo}]}",
@@ -51,6 +55,22 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
         (f"{{format: ndjson, totals: $.a, {SUBJECT}}}", "totals: has no meaning for ndjson"),
         (f"{{format: json, delimiter: ';', {SUBJECT}}}", "delimiter: has no meaning for json"),
         (f"{{format: csv, records: $, {COLUMN}}}", "records: has no meaning for csv"),
+        (
+            f"{{format: json, namespaces: {{a: b}}, {SUBJECT}}}",
+            "namespaces: has no meaning for json",
+        ),
+        (
+            "{format: xml, records: /a, subject: {account: ../@id}}",
+            "subject.account: '../@id': climbs too far; there is no element above the records",
+        ),
+        (
+            "{format: xml, records: /p:a, subject: {account: '@id'}}",
+            "records: '/p:a': namespaces has no prefix p",
+        ),
+        (
+            "{format: xml, records: /a, subject: {account: 'p:b'}, namespaces: {q: 'urn:q'}}",
+            "subject.account: 'p:b': namespaces has no prefix p",
+        ),
         (
             f"{{format: zip, members: [{{match: x}}], {SUBJECT}}}",
             "subject: has no meaning for zip",
@@ -161,9 +181,10 @@ def test_a_wrong_unit_does_not_hide_a_wrong_locator(faults: Faults) -> None:
 
 @pytest.mark.parametrize("junk", ["5", "[]", "x", "null", "{}", "[5]", "{a: 5}", "true"])
 @pytest.mark.parametrize(
-    "key", ["format", "records", "subject", "members", "totals", "delimiter", "category"]
+    "key",
+    ["format", "records", "subject", "members", "totals", "delimiter", "category", "namespaces"],
 )
-@pytest.mark.parametrize("form", ["json", "csv", "zip"])
+@pytest.mark.parametrize("form", ["json", "csv", "xml", "zip"])
 def test_junk_anywhere_is_answered_with_faults_and_never_with_an_exception(
     faults: Faults, junk: str, key: str, form: str
 ) -> None:

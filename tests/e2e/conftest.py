@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import pytest_asyncio
@@ -50,6 +51,12 @@ class Export:
                 table.writerow(["n", "customer_id", "note"])
                 table.writerows([n, o, 'a "quoted", note'] for n, o in enumerate(owners))
                 return text.getvalue().encode()
+            case "xml":
+                root = ElementTree.Element("export", v="1")
+                for n, o in enumerate(owners):
+                    order = ElementTree.SubElement(root, "order", n=str(n))
+                    ElementTree.SubElement(order, "customer").text = o
+                return ElementTree.tostring(root, "UTF-8", xml_declaration=True)
             case _:
                 return _archive(owners)
 
@@ -70,6 +77,9 @@ class Export:
             case "csv":
                 rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
                 return [row["customer_id"] for row in rows]
+            case "xml":
+                found = ElementTree.fromstring(body).findall("order/customer")
+                return [each.text or "" for each in found]
             case _:
                 with zipfile.ZipFile(io.BytesIO(body)) as archive:
                     assert archive.testzip() is None
@@ -119,6 +129,11 @@ EXPORTS = {
     ),
     "csv": Export(
         "/exports/csv", "text/csv", {"format": "csv", "subject": {"account": "customer_id"}}
+    ),
+    "xml": Export(
+        "/exports/xml",
+        "application/xml",
+        {"format": "xml", "records": "/export/order", "subject": {"account": "customer"}},
     ),
     "zip": Export(
         "/exports/zip",

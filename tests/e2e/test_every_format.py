@@ -1,6 +1,9 @@
 """Every format through real sockets, on both engines: own passes, foreign blocks, part redacts."""
 
+import gzip
+
 import pytest
+from backports import zstd
 
 from tests.e2e.conftest import EXPORTS, FOREIGN, ME, World
 from tests.support.codings import CODED
@@ -122,3 +125,27 @@ async def test_metrics_account_for_every_record_and_byte(world: World) -> None:
     assert "privacy_gateway_uninspected_bytes_total 0.0" in text
     assert FOREIGN not in text and "self-proof" not in text
     assert all((await world.gateway.checks()).values())
+
+
+async def test_what_stands_beside_the_content_of_a_coding_never_leaves(world: World) -> None:
+    """A file name in a gzip, a byte that a zstd repeats no times: nobody has read it."""
+    export = EXPORTS["ndjson"]
+    body = export.of(ME, ME)
+    name = FOREIGN.encode()
+    zipped = bytearray(gzip.compress(body, mtime=0))
+    zipped[3] |= 0x08
+    zipped[10:10] = name + b"\0"
+    frames = bytearray(
+        zstd.compress(body, options={zstd.CompressionParameter.content_size_flag: 0})
+    )
+    frames[6:6] = b"".join(b"\x02\0\0%c" % letter for letter in name)
+    for coding, received in (("gzip", bytes(zipped)), ("zstd", bytes(frames))):
+        assert CODED[coding][1](received) == body
+        headers = {"Content-Type": export.media_type, "Content-Encoding": coding}
+        world.service.answers[export.path] = (200, headers, received)
+        answer = await world.gateway.get(export.path)
+        assert (answer.status, answer.headers["Content-Encoding"]) == (200, coding)
+        assert CODED[coding][1](answer.body) == body and len(answer.body) < len(received)
+        clean = CODED[coding][0](body)
+        world.service.answer(export.path, body, export.media_type, codings=[coding])
+        assert (await world.gateway.get(export.path)).body == clean

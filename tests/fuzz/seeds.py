@@ -15,6 +15,11 @@ _ENVELOPE = (
 )
 _TABLE = b'owner,text\r\nme,"a ""b"",\r\nc"\r\nforeign,\r\nme,d\r\n'
 _EVENTS = b": ping\n\nevent: a\nid: 7\ndata: " + _ME + b'\n\nretry: 5\ndata:{\ndata: "owner":1}\n\n'
+_XML = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<e xmlns:x="urn:x" a="1">\n'
+    b' <r owner="me"><x:t>a &amp; b<![CDATA[ <c> ]]></x:t></r>\n <!-- c -->\n'
+    b' <r owner="foreign">d</r><r owner="me" x:n=\'"\'/>\n</e>\n'
+)
 _MANIFEST = json.dumps([{"owner": "me", "file": "a.bin"}, {"owner": "foreign", "file": "b.bin"}])
 
 SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
@@ -41,6 +46,14 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
     Format.CSV: (
         BodySpec(Format.CSV, subject=({"account": ("owner",)},)),
         [_TABLE, _TABLE.replace(b"\r\n", b"\n"), b"\xef\xbb\xbf" + _TABLE, b"owner\nme"],
+    ),
+    Format.XML: (
+        BodySpec(
+            Format.XML,
+            records="/e/r",
+            subject=({"account": ("@owner",)},),
+        ),
+        [_XML, _XML.replace(b"\n", b"\r\n"), b"<e/>", b'<e><r owner="me"/></e>'],
     ),
     Format.ZIP: (
         BodySpec(

@@ -15,13 +15,21 @@ from gateway.response import Payload
 HEADS = {
     Format.JSON: b'[{"id": "me"}]',
     Format.NDJSON: b'{"id": "me"}\n',
+    Format.JSON_SEQ: b'\x1e{"id": "me"}\n',
+    Format.SSE: b'data: {"id": "me"}\n\n',
+    Format.JAVASCRIPT: b'window.YTD.x.part0 = [{"id": "me"}]',
     Format.CSV: b"id,x\nme,1\n",
+    Format.XML: b'<?xml version="1.0"?><id/>',
     Format.ZIP: b"PK\x03\x04\x14\x00",
 }
 TYPES = {
     Format.JSON: "application/json",
     Format.NDJSON: "application/x-ndjson",
+    Format.JSON_SEQ: "application/json-seq",
+    Format.SSE: "text/event-stream",
+    Format.JAVASCRIPT: "text/javascript",
     Format.CSV: "text/csv",
+    Format.XML: "application/xml",
     Format.ZIP: "application/zip",
 }
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
@@ -99,13 +107,42 @@ def test_json_has_no_types_that_could_carry_a_text_to_the_caller(declared: str) 
     assert refusal(Format.JSON, declared=declared) is Code.FORMAT_MISMATCH
 
 
-@pytest.mark.parametrize("expected", [Format.JSON, Format.NDJSON], ids=str)
+@pytest.mark.parametrize(
+    "expected", [each for each in FORMATS if each not in (Format.CSV, Format.ZIP)], ids=str
+)
 def test_json_is_utf_8_only(expected: Format) -> None:
     """Catalogue A17; RFC 8259 section 8.1."""
     for charset in (None, "utf-8", "utf8"):
         check(expected, charset=charset)
     for charset in ("utf-16", "utf-7", "iso-8859-1", "us-ascii", "gb18030", "cp037", "", "utf-8x"):
         assert refusal(expected, charset=charset) is Code.FORMAT_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("head", "fits"),
+    [
+        (b"<a/>", True),
+        (b" \n<a/>", True),
+        (b"\xef\xbb\xbf<?xml version='1.0'?><a/>", True),
+        (b"", True),  # what is too short is for its reader
+        (b"{}", False),
+        (b"id,x\n", False),
+        (b"PK\x03\x04", False),
+        (b"\x1f\x8b", False),
+        (b"%PDF-1.7\n<a/>", False),
+        (b"\xff\xfe<\0a\0", False),
+        (b"<!DOCTYPE html><a/>", False),
+        (b"<HTML><a/>", False),
+    ],
+)
+def test_xml_begins_with_markup_that_is_not_a_page(head: bytes, fits: bool) -> None:
+    """Catalogue A20."""
+    if fits:
+        check(Format.XML, head)
+    else:
+        assert refusal(Format.XML, head) is Code.FORMAT_MISMATCH
+    for charset in ("utf-16", "iso-8859-1", "us-ascii"):
+        assert refusal(Format.XML, charset=charset) is Code.FORMAT_MISMATCH
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,27 @@ def test_an_ndjson_manifest_vouches_for_members() -> None:
     }
 
 
+def test_an_xml_manifest_vouches_for_members() -> None:
+    spec = MemberSpec(
+        "m.xml",
+        Format.XML,
+        "/list/file",
+        subject=({"account": ("@owner", "../@all")},),
+        vouches_for="name",
+    )
+    body = (
+        b'<list all="me"><file owner="me"><name>a.wav</name></file>'
+        b"<file><name>media/c.wav</name></file></list>"
+    )
+    assert reconciled(("m.xml", body, spec)) == {
+        "a.wav": Voucher((ME,), 1),
+        "media/c.wav": Voucher((), 1),
+    }
+    assert refused(("m.xml", body.replace(b"c.wav", b"no.wav"), spec)) is Code.MANIFEST_MISMATCH
+    foreign = body.replace(b'owner="me"', b'owner="foreign"')
+    assert refused(("m.xml", foreign, spec)) is Code.BODY_AMBIGUOUS
+
+
 @pytest.mark.parametrize(
     ("subject", "vouches_for"),
     [("owner", "file"), ("$.owner", "$.file"), ("$['owner']", "$['file']")],

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import Code, Unavailable
 from gateway.model import Effect
-from gateway.policy import opa
+from gateway.policy import opa, opa_session
 from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.opa import UNVERSIONED, OpaEngine
@@ -178,7 +178,7 @@ NO_ANSWERS = {
     "a gzip bomb": http(
         gzip.compress(b"[" * 50_000_000), "200 OK", "application/json", "Content-Encoding: gzip"
     ),
-    "too much": http(b'{"result": "' + b"a" * opa._MAX_ANSWER + b'"}'),
+    "too much": http(b'{"result": "' + b"a" * opa_session._MOST + b'"}'),
     "a revision that is none": reply(ALLOW, {"bundles": {"b": {"revision": 7}}}),
     "a revision of two lines": reply(ALLOW, {"bundles": {"b": {"revision": "a\nb"}}}),
     "a revision without end": reply(ALLOW, {"bundles": {"b": {"revision": "a" * 300}}}),

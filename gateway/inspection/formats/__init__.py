@@ -5,7 +5,8 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, zip
+from gateway.inspection import xpath
+from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, xml, zip
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
@@ -69,6 +70,16 @@ FORMATS: dict[Format, Reader] = {
         csv.rewrite,
         locator=csv.column,
         vouching=csv.vouching,
+    ),
+    Format.XML: Reader(
+        xml.MEDIA_TYPES,
+        "xml",
+        _OWNED | {"records", "namespaces", "doctype"},
+        xml.detect,
+        xml.inspect,
+        xml.rewrite,
+        locator=xpath.check,
+        vouching=xml.vouching,
     ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,

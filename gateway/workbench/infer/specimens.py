@@ -79,7 +79,7 @@ def read(path: Path, wanted: Format | None) -> Specimen:
 def member(name: str, data: bytes) -> Specimen:
     """A member of an archive: opaque where it is nothing that can be read into."""
     form = _told(name.rpartition("/")[2], data)
-    if form in (None, Format.ZIP):
+    if form in (None, Format.ZIP, Format.XML):
         form = Format.OPAQUE
     return Specimen(name, data, form or Format.OPAQUE)
 
@@ -92,6 +92,8 @@ def _told(name: str, data: bytes) -> Format | None:
         return Format.NDJSON
     if ending in _TABLES:
         return Format.CSV
+    if data.removeprefix(_BOM).startswith(b"<?xml"):
+        return Format.XML
     start = data.removeprefix(_BOM).lstrip()[:1]
     if start in (b"{", b"["):
         return Format.NDJSON if _is_lines(data) else Format.JSON
@@ -140,7 +142,7 @@ def contents(sample: Specimen) -> Contents:
                 value = _records(sample.data, options)
             case Format.ZIP | Format.OPAQUE:
                 raise AssertionError(sample.format)
-            case Format.JSON_SEQ | Format.SSE | Format.JAVASCRIPT:
+            case Format.JSON_SEQ | Format.SSE | Format.JAVASCRIPT | Format.XML:
                 raise Unusable(f"{sample.name}: infer proposes nothing for {sample.format}")
             case other:
                 assert_never(other)

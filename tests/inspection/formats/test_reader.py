@@ -1,5 +1,7 @@
 """Every row of the table keeps what `Reader` promises to the rest of the gateway."""
 
+import re
+
 import pytest
 
 from gateway.inspection.formats import FORMATS, Reader
@@ -30,8 +32,9 @@ def test_what_may_vouch_has_records_with_owners(reader: Reader) -> None:
     assert (reader.vouching is not None) == ("vouches_for" in reader.settings)
 
 
-@EACH
-def test_a_locator_is_compiled_or_refused_by_name(reader: Reader) -> None:
-    assert reader.locator("$.id")
-    with pytest.raises(LocatorError, match="position"):
-        reader.locator("$.[")
+@pytest.mark.parametrize("form", FORMATS, ids=str)
+def test_a_locator_is_compiled_or_refused_by_name(form: Format) -> None:
+    good, bad = ("customer/@id", "customer//id") if form is Format.XML else ("$.id", "$.[")
+    assert FORMATS[form].locator(good)
+    with pytest.raises(LocatorError, match=re.escape(repr(bad))):
+        FORMATS[form].locator(bad)

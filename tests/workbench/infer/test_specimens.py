@@ -21,6 +21,7 @@ from tests.support.zips import M, archive
         ("x", b'{\n "a": 1\n}\n', Format.JSON),
         ("x", b"a;b\n1;2\n", Format.CSV),
         ("x.csv", b"a\n1\n", Format.CSV),
+        ("x", b"<?xml version='1.0'?><a/>", Format.XML),
         ("x", archive(M("a", b"1")), Format.ZIP),
     ],
 )

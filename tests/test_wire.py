@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from gateway.errors import Code
-from gateway.proxy.wire import Wire
+from gateway.wire import Wire
 from tests.support.gate import gateway
 from tests.support.wire import Script, ScriptedUpstream, Step, calling, request, response
 
@@ -142,7 +142,7 @@ async def test_a_connection_that_was_idle_for_long_is_not_used(
     async with gateway([response(SOUND)], tmp_path) as gate, calling(gate.port) as caller:
         await caller.send(request())
         assert (await caller.reply()).status == 200
-        monkeypatch.setattr("gateway.proxy.wire._KEPT", 0.0)
+        monkeypatch.setattr("gateway.wire._KEPT", 0.0)
         await caller.send(request())
         assert (await caller.reply()).status == 200
         assert gate.upstream.connections == 2

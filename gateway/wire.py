@@ -1,4 +1,4 @@
-"""Connections to the upstream that never carry one exchange's bytes into the next.
+"""HTTP connections, to the upstream and to OPA, that never carry one answer's bytes into the next.
 
 aiohttp's parser, flow control and read timeout, without its session: that keeps a connection whose
 response seemed complete, and hands it out again without looking, so that bytes which came after the
@@ -13,19 +13,19 @@ import select
 import ssl
 import time
 from collections import deque
+from pathlib import Path
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
-from aiohttp import ClientPayloadError, ServerDisconnectedError
+from aiohttp import ClientError, ClientPayloadError, ServerDisconnectedError
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.helpers import _EXC_SENTINEL
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
-from gateway.errors import BadUpstream, Code
-from gateway.proxy.framing import MAX_FIELDS, MAX_LINE
-from gateway.proxy.settings import UpstreamSettings
+_LINE, _FIELDS = 8 * 2**10, 128
+"""Bytes of a line and lines of a head that are parsed."""
 
 READ = 256 * 1024
 _KEPT = 15.0
@@ -37,6 +37,10 @@ _INTERIM = 16
 
 class MalformedBodyError(ClientPayloadError):
     """The framing of a body is broken in its midst."""
+
+
+class ProtocolError(ClientError):
+    """Whoever is at the other end says something that nobody asked for; one line says what."""
 
 
 class Wire(ResponseHandler):
@@ -93,9 +97,9 @@ class Wire(ResponseHandler):
             auto_decompress=False,
             read_timeout=read_timeout,
             read_bufsize=READ,
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
-            max_headers=MAX_FIELDS,
+            max_line_size=_LINE,
+            max_field_size=_LINE,
+            max_headers=_FIELDS,
         )
         self.write(data)
 
@@ -113,14 +117,14 @@ class Wire(ResponseHandler):
     async def response(self) -> tuple[RawResponseMessage, StreamReader]:
         """The final response's head, and its body as it comes. Interim ones are dropped.
 
-        Raises BadUpstream(UPSTREAM_PROTOCOL), HttpProcessingError, ClientError, TimeoutError, or
-        what was set as the connection's exception.
+        Raises ProtocolError or another ClientError, HttpProcessingError, TimeoutError, or what was
+        set as the connection's exception.
         """
         for _ in range(_INTERIM):
             message, body = await self.read()
             if message.code == 101 or not 100 <= message.code <= 199:
                 return message, body
-        raise BadUpstream(Code.UPSTREAM_PROTOCOL, "too many interim responses")
+        raise ProtocolError("too many interim responses")
 
     @property
     def has_surplus(self) -> bool:
@@ -151,24 +155,27 @@ class Wire(ResponseHandler):
 class Pool:
     """Connections to one address, at most `connections` of them in use; the idle ones are kept."""
 
-    def __init__(self, settings: UpstreamSettings) -> None:
-        """Raises OSError or ssl.SSLError for an unusable `ca_file`."""
-        parts = urlsplit(settings.url)
+    def __init__(
+        self, url: str, *, connections: int, patience: float, ca_file: Path | None = None
+    ) -> None:
+        """`patience` are the seconds that a connection may be waited for, `ca_file` replaces the
+        system's trust anchors. Raises OSError or ssl.SSLError for one that is not usable."""
+        parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls: ssl.SSLContext | None = None
         if parts.scheme == "https":
-            self._tls = ssl.create_default_context(cafile=settings.ca_file)
-        self._patience = settings.connect
-        self._places = asyncio.Semaphore(settings.connections)
+            self._tls = ssl.create_default_context(cafile=ca_file)
+        self._patience = patience
+        self._places = asyncio.Semaphore(connections)
         self._idle: deque[Wire] = deque()
         self._all: WeakSet[Wire] = WeakSet()
 
     async def take(self) -> Wire:
         """A connection on which nothing was said that the next request didn't ask for.
 
-        Raises TimeoutError or another OSError where none can be had, and
-        BadUpstream(UPSTREAM_PROTOCOL) for an upstream that speaks before it is asked.
+        Raises TimeoutError or another OSError where none can be had, and ProtocolError for a peer
+        that speaks before it is asked.
         """
         if self._places.locked():
             async with asyncio.timeout(self._patience):
@@ -223,5 +230,5 @@ class Pool:
         self._all.add(wire)
         if not wire.is_quiet:
             wire.abort()
-            raise BadUpstream(Code.UPSTREAM_PROTOCOL, "the upstream speaks before it is asked")
+            raise ProtocolError("it speaks before it is asked")
         return wire

@@ -1,0 +1,133 @@
+"""XML 1.0: one document in UTF-8, whose records are the elements at `records`.
+
+The default, `$` or `/*`, is the whole document as one record. Whatever stands in a record belongs
+to it: comments, CDATA sections, elements of any namespace. The elements above the records are the
+envelope. What stays of it whatever becomes of the records: its tags, white space, namespace
+declarations, the attributes of the root, and the XML declaration (before the root of an OFX 2 also
+its header). Anything else in it is counted like a record, and goes where it is withheld:
+
+    <export version="1">                the root's attributes stay, as a JSON envelope's scalars do
+      <holder id="A1">..</holder>       a locator finds an owner in it (../holder/@id): a record of
+                                        theirs
+      <made>2026-07-01</made>           no locator does: one unattributed record, however small
+      <!-- note --> stray text          one each; all text of one element is one
+      <account no="7">                  above the records, but not the root: its attributes are
+        <order/>                        one, cut out of the tag
+      </account>
+    </export>
+
+An owner that is named above the records stands before them. A record inside a record belongs to
+that one; naming another owner, it is refused. What refuses a document: see `xmlscan` for its
+markup, `xmlpaths` for identifiers.
+
+A mask is JSONPath, as in all formats (`xpath.compile_mask`). It empties elements and attributes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import detection, jsontext
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.sinks import Sink
+from gateway.inspection.source import Source
+from gateway.inspection.tally import Tally
+from gateway.inspection.verdict import Verdict
+from gateway.inspection.xmlpaths import Span
+from gateway.inspection.xmlplan import Plan
+from gateway.inspection.xmlrecords import Unit, Walk
+from gateway.model import Counts
+from gateway.response import Payload
+
+MEDIA_TYPES = ("application/xml", "text/xml", "application/gpx+xml", "application/x-ofx")
+"""A closed set; see `formats.json`."""
+
+_HTML = (b"<!doctype html", b"<html")
+
+
+def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
+    """See `reader`."""
+    detection.check_utf_8(payload, head)
+    start = head.removeprefix(jsontext.BOM).lstrip(jsontext.SPACE)
+    if start and (not start.startswith(b"<") or start.lower().startswith(_HTML)):
+        raise detection.mismatch("the first bytes")
+
+
+def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
+    """Count every unit. Raises BadUpstream; see `xmlrecords.Walk`."""
+    walk = Walk(source, Plan(spec), limits, spec.doctype)
+    for units in walk.units():
+        for unit in units:
+            if unit.counts:
+                tally.add(unit.owners, unit.attribution, spec.category)
+        tally.add_fields(walk.fields())
+
+
+def rewrite(
+    source: Source, spec: BodySpec | MemberSpec, limits: Limits, verdict: Verdict, sink: Sink
+) -> Counts:
+    """Write the document without the units that are withheld, otherwise byte for byte.
+
+    Raises BadUpstream(REDACTION_UNSUPPORTED) where a withheld record is the document.
+    """
+    walk = Walk(source, Plan(spec, verdict.mask), limits, spec.doctype)
+    seen = released = 0
+    for units in walk.units():
+        for unit in units:
+            sink.write(walk.take(unit.begin))
+            keeps = verdict.keeps(unit.owners, spec.category)
+            sink.write(_kept(unit, walk.take(unit.end), keeps))
+            seen += unit.counts
+            released += unit.counts and keeps
+        sink.write(walk.rest())
+    sink.write(walk.last())
+    return Counts(seen=seen, released=released, redacted=seen - released)
+
+
+def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
+    """See `reader`. A record is what each locator found in it, by the locator's place."""
+    plan = Plan(spec, more=(spec.vouches_for or ".",))
+    places = iter(range(len(plan.paths)))
+    texts = dict.fromkeys(
+        text for owner in spec.subject for found in owner.values() for text in found
+    )
+    named = {text: f"$['{next(places)}'][*]" for text in texts}
+    subject = tuple(
+        {kind: tuple(named[text] for text in found) for kind, found in owner.items()}
+        for owner in spec.subject
+    )
+    return (
+        replace(spec, subject=subject, vouches_for=f"$['{next(places)}'][*]"),
+        _records(Walk(source, plan, limits, spec.doctype)),
+    )
+
+
+def _records(walk: Walk) -> Iterator[dict[str, list[str]]]:
+    for units in walk.units():
+        for unit in units:
+            if unit.found:
+                yield {
+                    str(place): list(found.values)
+                    for place, found in enumerate(unit.found)
+                    if found.whole and found.values
+                }
+
+
+def _kept(unit: Unit, text: bytes, keeps: bool) -> bytes:
+    """What stays of a unit's text."""
+    if keeps:
+        return _without(text, unit.begin, unit.blanks)
+    if unit.root:
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, "the withheld record is the document")
+    return _without(text, unit.begin, unit.cuts) if unit.cuts else b""
+
+
+def _without(text: bytes, begin: int, spans: Iterable[Span]) -> bytes:
+    """The text that begins at `begin` without some spans, ascending; one may be in another."""
+    pieces, at = [], begin
+    for start, end in spans:
+        if start >= at:
+            pieces.append(text[at - begin : start - begin])
+            at = end
+    return b"".join((*pieces, text[at - begin :])) if pieces else text
