@@ -1,13 +1,15 @@
-# make demo   the 2018 incident, happening and not happening (make demo SERVE=1 leaves it running)
-# make test   everything the tests need, and all of them
-# make check  what CI runs before the tests
-# make fuzz   bodies that nobody would write: make fuzz FORMAT=sse SECONDS=60, or all formats and codings
-# make bench  the gateway beside a raw pass-through and nginx, in one run
-# make sizing what an export costs in processor time and memory, and docs/sizing.md from it
-# make dashboard   the Grafana dashboard's JSON (make dashboard PICTURE=1: and docs/dashboard.png)
-# make image  the container image: make image BASE=<registry>/python:3.11-slim-bookworm@sha256:...
-# make sbom   what is in it, as CycloneDX
+# make demo          the 2018 incident, happening and not happening (SERVE=1 leaves it running)
+# make test          everything the tests need, and all of them but tests/cluster (TESTS=... some)
 # make test-cluster  the chart and the injector in a real API server (which is built once)
+# make check         what CI runs before the tests
+# make format        the code and the policies as check wants them
+# make fuzz          bodies that nobody would write (FORMAT=sse SECONDS=60: one format or coding)
+# make lock          the locks, from pyproject.toml
+# make bench         the gateway beside a raw pass-through and nginx, in one run
+# make sizing        what an export costs in processor time and memory, and docs/sizing.md from it
+# make dashboard     the Grafana dashboard's JSON (PICTURE=1: and docs/dashboard.png)
+# make image         the container image: BASE=<registry>/python:3.11-slim-bookworm@sha256:...
+# make sbom          what is in it, as CycloneDX
 
 PYTHON ?= python3
 VENV := .venv

@@ -103,7 +103,7 @@ async def _load(
         over.set()
         await asyncio.gather(*callers)
         async with session.get(f"http://127.0.0.1:{admin}/metrics") as answer:
-            found = re.search(r"(?m)^\w+policy_activations (\S+)", await answer.text())
+            found = re.search(r"(?m)^\w+policy_activations_total (\S+)", await answer.text())
     activations = float(found[1]) if found else 0.0
     return {"requests": asked, "failed": failed, "reloads": activations - 1}
 

@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
@@ -27,22 +26,13 @@ from gateway.exchange import Observer, Rooms, Tracer, guard
 from gateway.identity.authenticator import Authenticator
 from gateway.inspection.dispatch import Dispatch
 from gateway.log import Log
-from gateway.policy.activation import Activation
-from gateway.policy.bundle import Bundle
-from gateway.policy.bundles.source import make_source
 from gateway.policy.decisions import PolicyDecisions
-from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import Engine
-from gateway.policy.opa import OpaEngine
-from gateway.policy.opa_proof import ProvenOpa
-from gateway.policy.probes import Plan
-from gateway.policy.settings import EngineKind, PolicySettings
-from gateway.policy.shadow import Shadow
+from gateway.policy.engines import make_engine, make_shadow
 from gateway.proxy.admission import admit
 from gateway.proxy.server import DataServer
 from gateway.proxy.settings import Address
 from gateway.proxy.upstream import UpstreamClient
-from gateway.selfproof import plan, prove
+from gateway.selfproof import SelfProof, plan
 from gateway.spool import Spool
 from gateway.telemetry import readings
 from gateway.telemetry.admin import AdminServer
@@ -57,8 +47,6 @@ from gateway.telemetry.spans import SpanExport, Spelling, WithSpans, span_readin
 from gateway.telemetry.tracing import Tracing, TracingSettings, asked_for
 from gateway.trace import Untraced
 
-_PROOF_RETRY, _PROOF_PERIOD = 1.0, 300.0
-_SHADOW_NICE = 10
 _LOG = Log(__name__)
 
 
@@ -77,8 +65,6 @@ class Gateway:
         self._config = config
         self._draining_since: float | None = None
         self._starting: str | None = "admin_port"
-        self._proven = False
-        self._proof = "not yet played"
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Start every room, the admin port first; `stack` stops them, the last one first.
@@ -86,7 +72,29 @@ class Gateway:
         Raises Refusal, BundleError, UnfitParserError, WorkerError, OSError or ValueError, saying
         what is missing.
         """
-        config = self._config
+        self._build(self._config)
+        await self._admin.start()
+        stack.push_async_callback(self._admin.stop)
+        _LOG.info("starting", admin=self.admin_url)
+        for beside in (self.spans, self.shadow):
+            if beside:
+                beside.start()
+                stack.push_async_callback(beside.stop)
+        for name, room in self._in_order():
+            self._starting = name
+            # Before it starts: what was begun must end, too.
+            stack.push_async_callback(room.stop)
+            await room.start()
+        self._starting = None
+        for keep in (
+            self.proof.keep_playing(lambda: self.draining),
+            self.onboarding.keep_announcing(),
+            self.loop_lag.keep_sampling(),
+        ):
+            stack.callback(asyncio.create_task(keep).cancel)
+
+    def _build(self, config: Config) -> None:
+        """Make every room, and hand each what it needs of the others."""
         labels = {"id": secrets.token_hex(8), "version": __version__}
         self.spool = Spool(config.spool)
         key = read_key(config.decision_log.pseudonym_key_file)
@@ -102,11 +110,11 @@ class Gateway:
         )
         self.log = DecisionLog(config.decision_log, key, labels, synced=self.metrics.log_synced)
         self.inspector = Dispatch(config.inspection, self.spool)
-        self._plan = plan(config.endpoints, config.identity.issuers, config.policy)
-        self.engine = _engine(config.policy, self._plan)
+        planted = plan(config.endpoints, config.identity.issuers, config.policy)
+        self.engine = make_engine(config.policy, planted)
         self.identity = Authenticator(config.identity)
         self.upstream = UpstreamClient(config.upstream, self.spool)
-        self.shadow = _shadow(config.policy, report)
+        self.shadow = make_shadow(config.policy, report)
         tracing, faults = asked_for(os.environ)
         for fault in faults:
             _LOG.error("a variable that OpenTelemetry defines is not usable", reason=fault)
@@ -128,6 +136,7 @@ class Gateway:
             now=_now,
             tracer=_tracer(tracing, config.telemetry),
         )
+        self.proof = SelfProof(self.rooms, planted, self.metrics.self_proof)
         self._data = DataServer(config.proxy, lambda request: guard(request, self.rooms))
         self.parts = Parts(
             {
@@ -147,24 +156,6 @@ class Gateway:
             drain=self.drain,
             log_levels=LogLevels(config.log_level),
         )
-        await self._admin.start()
-        stack.push_async_callback(self._admin.stop)
-        _LOG.info("starting", admin=self.admin_url)
-        for beside in (self.spans, self.shadow):
-            if beside:
-                beside.start()
-                stack.push_async_callback(beside.stop)
-        for name, room in self._in_order():
-            self._starting = name
-            # Before it starts: what was begun must end, too.
-            stack.push_async_callback(room.stop)
-            await room.start()
-        self._starting = None
-        for keep in (
-            self._keep_proving, self.onboarding.keep_announcing, self.loop_lag.keep_sampling,
-        ):  # fmt: skip
-            task = asyncio.create_task(keep())
-            stack.callback(task.cancel)
 
     def _in_order(self) -> Iterator[tuple[str, "_Room"]]:
         """What is waited for, one after another; the data port opens when all of it is there."""
@@ -215,7 +206,7 @@ class Gateway:
             "decision_log": self.log.ready(),
             "spool": self.spool.ready(),
             "inspection": self.inspector.facts().ready > 0,
-            "self_proof": self._proven,
+            "self_proof": self.proof.proven,
         }
 
     def details(self) -> Mapping[str, Any]:
@@ -232,20 +223,7 @@ class Gateway:
         yield "keys", self.identity.unready
         yield "policy", self.engine.facts().fault
         yield "decision_log", self.log.facts().fault
-        yield "self_proof", self._proof
-
-    async def _keep_proving(self) -> None:
-        """Play the planted exchanges until they go as they must, then again every five minutes."""
-        quiet = replace(self.rooms, observer=_Nobody())
-        while True:
-            fault = await prove(quiet, self._plan)
-            if self.draining:
-                return  # its exchanges were cut off, which says nothing about the policy
-            self.metrics.self_proof(passed=fault is None)
-            if fault != self._proof:
-                (_LOG.error if fault else _LOG.info)("self-proof", fault=fault)
-            self._proof, self._proven = fault or "", fault is None
-            await asyncio.sleep(_PROOF_PERIOD if self._proven else _PROOF_RETRY)
+        yield "self_proof", self.proof.fault
 
     def _readings(self) -> Iterable[Reading]:
         proxy = self._data.facts()
@@ -289,20 +267,6 @@ class _Ids:
         return self._ready.pop()
 
 
-class _Nobody:
-    """The self-proof stays out of the metrics: they are about real exports."""
-
-    def exchange(self, evidence: object) -> None: ...
-
-
-def _engine(settings: PolicySettings, probes: Plan) -> Engine:
-    match settings.engine:
-        case EngineKind.EMBEDDED:
-            return Activation(settings, make_source(settings), probes)
-        case EngineKind.OPA:
-            return ProvenOpa(OpaEngine(settings), probes, settings.deadline)
-
-
 def _export(tracing: TracingSettings | None, config: Config, instance: str) -> SpanExport | None:
     if tracing is None:
         return None
@@ -312,14 +276,3 @@ def _export(tracing: TracingSettings | None, config: Config, instance: str) -> S
 def _tracer(tracing: TracingSettings | None, telemetry: TelemetrySettings) -> Tracer:
     trusted = telemetry.trust_traceparent
     return Tracing(tracing.sampler, trusted=trusted) if tracing else Untraced(trusted=trusted)
-
-
-def _shadow(policy: PolicySettings, report: ShadowReport) -> Shadow | None:
-    settings = policy.shadowing
-    if policy.shadow is None or settings is None:
-        return None
-
-    def make(bundle: Bundle) -> Engine:
-        return EmbeddedEngine(settings, bundle, nice=_SHADOW_NICE)
-
-    return Shadow(policy.shadow, make_source(settings), make, report)

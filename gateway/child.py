@@ -1,6 +1,6 @@
 """A child process of ours: hardened, quiet, and never longer alive than its parent.
 
-    Child("gateway.workers", …) ─▶ python -m gateway.workers … PARENT FD ─▶ with living(…): …
+    Child("gateway.decisionlog.process") ─▶ python -m … PARENT FD ─▶ with living(…): …
 
 Parent and child hold one end each of a socket pair; the child gets its parent's process id and the
 number of its end as its last arguments. What they say to each other are frames: a length (4 bytes),

@@ -26,7 +26,7 @@ from gateway.log import Log
 from gateway.policy.bundle import BundleError
 from gateway.proxy.parser import UnfitParserError
 from gateway.telemetry import logs
-from gateway.workers import WorkerError
+from gateway.workers.worker import WorkerError
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LOG = Log(__name__)

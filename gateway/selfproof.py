@@ -8,13 +8,14 @@ A policy by itself is asked many more planted questions before it goes live (`po
 they can be about follows from the configuration, in `plan`.
 """
 
+import asyncio
 import gzip
 import json
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar, assert_never
+from typing import Protocol, TypeVar, assert_never
 
 from gateway.endpoints import Endpoint, Endpoints, Route, split_template
 from gateway.enforcement import Denial, Release
@@ -22,6 +23,7 @@ from gateway.errors import Code
 from gateway.exchange import Rooms, guard
 from gateway.identity.settings import ClaimSource, IssuerSettings, Template
 from gateway.inspection.settings import BodySpec, MemberSpec
+from gateway.log import Log
 from gateway.model import Admitted, Attribution, Caller, Format, Request
 from gateway.policy.planted import Cast, Holdings, Look
 from gateway.policy.probes import PROOF, Plan, Target
@@ -29,6 +31,9 @@ from gateway.policy.settings import PolicySettings
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, Spooled
 from gateway.trace import CURRENT, UNTRACED
+
+_RETRY, _PERIOD = 1.0, 300.0
+_LOG = Log(__name__)
 
 _T = TypeVar("_T")
 
@@ -82,6 +87,45 @@ async def prove(rooms: Rooms, plan: Plan) -> str | None:
             if fault := _fault(outcome, must_pass):
                 return fault
     return None
+
+
+class Heard(Protocol):
+    """(`telemetry.metrics`)"""
+
+    def __call__(self, *, passed: bool) -> None: ...
+
+
+class SelfProof:
+    """The proof as the gateway lives: played until it passes, then again every five minutes.
+
+    `heard` is told of each whether it `passed`. `fault` says what went wrong, or that none was
+    played yet; it is empty where `proven`.
+    """
+
+    def __init__(self, rooms: Rooms, plan: Plan, heard: Heard) -> None:
+        self._rooms, self._plan, self._heard = replace(rooms, observer=_Nobody()), plan, heard
+        self.fault = "not yet played"
+
+    @property
+    def proven(self) -> bool:
+        return not self.fault
+
+    async def keep_playing(self, draining: Callable[[], bool]) -> None:
+        while True:
+            fault = await prove(self._rooms, self._plan) or ""
+            if draining():
+                return  # its exchanges were cut off, which says nothing about the policy
+            self._heard(passed=not fault)
+            if fault != self.fault:
+                (_LOG.error if fault else _LOG.info)("self-proof", fault=fault or None)
+            self.fault = fault
+            await asyncio.sleep(_RETRY if fault else _PERIOD)
+
+
+class _Nobody:
+    """The self-proof stays out of the metrics: they are about real exports."""
+
+    def exchange(self, evidence: object) -> None: ...
 
 
 def _fault(outcome: Release | Denial, must_pass: bool) -> str | None:

@@ -14,6 +14,8 @@ import pytest
 from gateway.child import HEADER, Child, spawn
 from tests.conftest import REPOSITORY
 
+WORKER = "gateway.workers.answering"
+
 
 def alive(body: str, parent: int | None = None) -> subprocess.CompletedProcess[str]:
     whose = os.getpid() if parent is None else parent
@@ -57,7 +59,7 @@ def test_a_child_dumps_no_core_is_bounded_and_nice_and_leaves_signals_to_its_par
 
 
 def test_spawned_it_holds_the_other_end_of_a_socket() -> None:
-    process, ours = spawn("gateway.workers", "tests.support.echo_worker:serve", "0")
+    process, ours = spawn(WORKER, "tests.support.echo_worker:serve", "0")
     with ours:
         os.set_blocking(ours.fileno(), True)
         ours.settimeout(60)
@@ -107,7 +109,7 @@ async def test_frames_may_come_in_any_pieces_and_several_at_once() -> None:
 
 
 def echo(heard: Callable[[bytes], None], lost: Callable[[], None] = lambda: None) -> Child:
-    return Child("gateway.workers", "tests.support.echo_worker:serve", "0", heard=heard, lost=lost)
+    return Child(WORKER, "tests.support.echo_worker:serve", "0", heard=heard, lost=lost)
 
 
 async def test_a_child_that_ends_is_lost_once_and_one_that_is_ended_is_not() -> None:
@@ -165,7 +167,7 @@ def test_where_no_process_can_be_had_no_socket_is_left(monkeypatch: pytest.Monke
     monkeypatch.setattr("gateway.child.subprocess.Popen", refused)
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(OSError, match="no room"):
-        spawn("gateway.workers")
+        spawn(WORKER)
     assert len(os.listdir("/proc/self/fd")) == before
 
 

@@ -1,5 +1,6 @@
 """The self-proof passes where the gateway guards, and says what is wrong where it does not."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from pydantic import TypeAdapter
+from structlog.testing import capture_logs
 
+from gateway import selfproof
 from gateway.decisionlog.entry import Evidence
 from gateway.endpoints import Endpoint, Endpoints
 from gateway.errors import Code, Unavailable
@@ -22,7 +25,7 @@ from gateway.policy.contract import Question
 from gateway.policy.planted import Holdings, Look
 from gateway.policy.probes import Plan, Target
 from gateway.policy.settings import PolicySettings, ProofSettings
-from gateway.selfproof import plan, prove
+from gateway.selfproof import SelfProof, plan, prove
 from gateway.spool import Spool, SpoolSettings
 
 Rule = Callable[[Question], frozenset[SubjectRef]]
@@ -131,6 +134,67 @@ async def test_the_planted_caller_is_written_as_configured_and_holds_what_all_ho
 async def test_a_log_that_cannot_be_written_is_found_out(rooms: Rooms) -> None:
     fault = await played(rooms, Planned(own, log_fails=True))
     assert fault == "the own record did not pass: log_unavailable"
+
+
+def kept(rooms: Rooms, plan: Planned) -> tuple[SelfProof, list[bool]]:
+    heard: list[bool] = []
+
+    def hear(*, passed: bool) -> None:
+        heard.append(passed)
+
+    played = replace(rooms, policy=plan, log=plan, observer=plan)
+    return SelfProof(played, Plan((), {"https://id": PLAIN}), hear), heard
+
+
+async def test_a_proof_that_fails_is_played_again_until_it_passes(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selfproof, "_RETRY", 0)
+    plan = Planned(own, log_fails=True)
+    proof, heard = kept(rooms, plan)
+    assert (proof.proven, proof.fault) == (False, "not yet played")
+    playing = asyncio.create_task(proof.keep_playing(lambda: False))
+    while len(heard) < 2:
+        await asyncio.sleep(0)
+    assert (proof.proven, proof.fault) == (False, "the own record did not pass: log_unavailable")
+    plan.log_fails = False
+    while not proof.proven:
+        await asyncio.sleep(0)
+    playing.cancel()
+    assert proof.fault == "" and heard[-1] and not any(heard[:-1])
+
+
+async def test_a_proof_that_goes_on_as_it_did_is_one_line_in_the_log(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selfproof, "_PERIOD", 0)
+    proof, heard = kept(rooms, Planned(own))
+    with capture_logs() as lines:
+        playing = asyncio.create_task(proof.keep_playing(lambda: False))
+        while len(heard) < 3:
+            await asyncio.sleep(0)
+        playing.cancel()
+    assert [(line["event"], line["fault"]) for line in lines] == [("self-proof", None)]
+
+
+async def test_a_proof_that_was_cut_off_while_draining_says_nothing(rooms: Rooms) -> None:
+    proof, heard = kept(rooms, Planned(nothing))
+    await proof.keep_playing(lambda: True)
+    assert (heard, proof.fault) == ([], "not yet played")
+
+
+async def test_planted_exchanges_are_in_the_log_and_never_in_the_metrics(rooms: Rooms) -> None:
+    class Counting(Planned):
+        def exchange(self, evidence: Evidence) -> None:
+            raise AssertionError("a planted exchange was counted")
+
+    plan = Counting(own)
+    proof, heard = kept(rooms, plan)
+    playing = asyncio.create_task(proof.keep_playing(lambda: False))
+    while not heard:
+        await asyncio.sleep(0)
+    playing.cancel()
+    assert heard == [True] and len(plan.entries) == 6
 
 
 # --- what a policy by itself is asked -----------------------------------------------------------

@@ -14,7 +14,8 @@
     writer      groups of entries made durable, faults confessed
     process     the writer's process                                         (a socket pair)
     debts       what the log still owes of exchanges that were refused
-    append      `DecisionLog.append`: returns when the entry is durable      (a child process)
+    append      `DecisionLog.append`: returns when the entry is durable
+    supervisor  the writer's process, and another in its place where it dies (a child process)
     verify      the auditor's reading: names the first line that can't be trusted
 
 What an entry proves: the gateway *decided* so at that time, before anything left. It doesn't prove

@@ -22,7 +22,8 @@ from gateway.log import Log
 from gateway.model import Counts, Decision, Inspection
 from gateway.response import Response
 from gateway.spool import Spool, Spooled
-from gateway.workers import WorkerDied, WorkerFacts, WorkerLate, WorkerPool, WorkersBusy
+from gateway.workers.pool import WorkerFacts, WorkerPool
+from gateway.workers.worker import WorkerDied, WorkerLate, WorkersBusy
 
 _SLACK = 64 * 2**10
 _MASK_GROWTH = 4

@@ -16,14 +16,8 @@ from gateway.policy.bundle import Bundle, BundleError, load, shipped
 from gateway.policy.engine import EngineFacts, Evaluation
 from gateway.policy.faults import RegoFault
 from gateway.policy.settings import EngineKind, PolicySettings
-from gateway.workers import (
-    WorkerDied,
-    WorkerError,
-    WorkerFacts,
-    WorkerLate,
-    WorkerPool,
-    WorkersBusy,
-)
+from gateway.workers.pool import WorkerFacts, WorkerPool
+from gateway.workers.worker import WorkerDied, WorkerError, WorkerLate, WorkersBusy
 
 _ENTRY = "gateway.policy.rego_worker:serve"
 _DEPTH = 64

@@ -81,7 +81,7 @@ class _Unusable(Exception):
 
 
 def serve(setup: bytes) -> Any:
-    """The entry of the worker: see `gateway.workers`."""
+    """The entry of the worker: see `gateway.workers.answering`."""
     evaluator = _Evaluator(msgspec.msgpack.decode(setup, type=Setup))
     return evaluator.answer
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from gateway.log import Log
 from gateway.quantities import parse_duration
@@ -30,6 +30,7 @@ ROOMS = (
     "life",
     "policy",
     "proxy",
+    "selfproof",
     "spool",
     "telemetry",
     "workers",
@@ -66,7 +67,7 @@ class LogLevels:
         if room not in ROOMS:
             return 404, {"error": f"the rooms are {', '.join(ROOMS)}"}
         try:
-            level, seconds = _asked(await _body(request))
+            level, seconds = _asked(await _read(request.content))
         except ValueError as fault:
             return 400, {"error": str(fault)}
         self.set(room, level, seconds)
@@ -110,10 +111,10 @@ class LogLevels:
         logging.getLogger(f"gateway.{room}").setLevel(own)
 
 
-async def _body(request: web.BaseRequest) -> bytes:
-    """All of it, in however many pieces it comes, or more than is allowed."""
+async def _read(content: StreamReader) -> bytes:
+    """A body, or so much of it that it is seen to be too long. It may come in pieces."""
     body = b""
-    while len(body) <= _MAX_BODY and (piece := await request.content.readany()):
+    while len(body) <= _MAX_BODY and (piece := await content.read(_MAX_BODY + 1 - len(body))):
         body += piece
     return body
 

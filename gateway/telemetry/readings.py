@@ -12,7 +12,7 @@ from gateway.policy.engine import EngineFacts, Stage
 from gateway.spool import Spool
 from gateway.telemetry import catalogue as names
 from gateway.telemetry.metrics import Reading
-from gateway.workers import WorkerFacts
+from gateway.workers.pool import WorkerFacts
 
 
 def checks(held: Mapping[str, bool]) -> Iterator[Reading]:

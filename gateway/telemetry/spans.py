@@ -29,7 +29,8 @@ from gateway.telemetry.metrics import Reading
 from gateway.telemetry.spanmessages import Attributes, Exchange, Setup, Step, encode, read_exported
 from gateway.telemetry.tracing import TracingSettings
 from gateway.trace import Span
-from gateway.workers import WorkerError, WorkerPool
+from gateway.workers.pool import WorkerPool
+from gateway.workers.worker import WorkerError
 
 _ENTRY = "gateway.telemetry.otlp:serve"
 _SLACK = 5.0

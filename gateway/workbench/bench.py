@@ -7,7 +7,8 @@ import msgspec
 from gateway.workbench.account import Answer, Broken, Job, Setup, decode_answer, encode_job
 from gateway.workbench.modules import Modules
 from gateway.workbench.unusable import Unusable
-from gateway.workers import WorkerDied, WorkerError, WorkerLate, WorkerPool
+from gateway.workers.pool import WorkerPool
+from gateway.workers.worker import WorkerDied, WorkerError, WorkerLate
 
 _ENTRY = "gateway.workbench.rego:serve"
 DEADLINE = 30.0

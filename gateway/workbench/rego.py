@@ -45,7 +45,7 @@ _DECISION = ("privacy", "decision")
 
 
 def serve(setup: bytes) -> Any:
-    """The entry of the worker: see `gateway.workers`."""
+    """The entry of the worker: see `gateway.workers.answering`."""
     bench = _Bench(msgspec.msgpack.decode(setup, type=Setup))
     return bench.answer
 

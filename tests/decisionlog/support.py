@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.decisionlog.append import WRITER, DecisionLog
+from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.entry import Evidence, Outcome
 from gateway.decisionlog.file import Disk, LogFile
 from gateway.decisionlog.key import derive
 from gateway.decisionlog.settings import DecisionLogSettings
+from gateway.decisionlog.supervisor import WRITER
 from gateway.model import (
     Attribution,
     Caller,

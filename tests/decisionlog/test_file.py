@@ -36,11 +36,6 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def faulty(tmp_path: Path) -> FaultyDisk:
-    return FaultyDisk(tmp_path / "disk")
-
-
-@pytest.fixture
 def file(path: Path, faulty: FaultyDisk) -> Iterator[LogFile]:
     """An open log of three entries."""
     write_log(path, 3)

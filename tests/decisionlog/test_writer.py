@@ -18,11 +18,6 @@ from tests.decisionlog.support import KEY, LABELS, NO_SPACE, FaultyDisk, release
 
 
 @pytest.fixture
-def faulty(tmp_path: Path) -> FaultyDisk:
-    return FaultyDisk(tmp_path / "disk")
-
-
-@pytest.fixture
 def writer(tmp_path: Path, faulty: FaultyDisk) -> Iterator[Writer]:
     file = LogFile(tmp_path / "decisions.jsonl", KEY, faulty.disk)
     file.open()

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientSession
 
 from gateway.injector.generations import issue
 from tests.conftest import REPOSITORY, missing
@@ -32,6 +32,7 @@ from tests.support.gateway import ExportService, serving
 from tests.support.image import Image, replay
 from tests.support.issuer import TestIssuer
 from tests.support.pods import sidecar
+from tests.support.waiting import until_ok
 
 RUN_LOCK = REPOSITORY / "requirements" / "run.lock"
 FOREIGN = "A9-canary-foreign"
@@ -197,7 +198,7 @@ async def test_the_image_guards_an_export_read_only_as_a_stranger_to_the_system(
         before = _tree(image.root)
         async with _running(image, enclosure, image.command) as (process, words):
             listen = words["listen"]
-            await _until_ready(f"http://127.0.0.1:{admin}")
+            await _until_ready(f"http://127.0.0.1:{admin}", process)
             status = Path(f"/proc/{process.pid}/status").read_text()
             assert re.search(r"^Uid:\t65532\t65532\t65532\t65532$", status, re.MULTILINE)
             assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
@@ -250,7 +251,7 @@ async def test_the_image_is_the_injector_too(image: Image, tmp_path: Path) -> No
         "--admin=127.0.0.1:0", "--drain=0s",
     ]  # fmt: skip
     async with _running(image, enclosure, command) as (process, words):
-        await _until_ready(words["admin"])
+        await _until_ready(words["admin"], process)
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
 
@@ -330,17 +331,9 @@ async def _called(image: Image, enclosure: Enclosure, *command: str) -> tuple[in
     return process.returncode, said.decode()
 
 
-async def _until_ready(admin: str) -> None:
+async def _until_ready(admin: str, process: asyncio.subprocess.Process) -> None:
     async with ClientSession() as session:
-        for _ in range(600):
-            try:
-                async with session.get(f"{admin}/readyz") as answer:
-                    if answer.status == 200:
-                        return
-            except ClientError:
-                pass
-            await asyncio.sleep(0.05)  # a bounded poll of another process
-    raise AssertionError("not ready")
+        await until_ok(session, f"{admin}/readyz", lambda: "", process)
 
 
 def _tree(root: Path) -> set[tuple[str, int, int]]:

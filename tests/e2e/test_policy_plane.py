@@ -110,7 +110,7 @@ async def until(world: World, wanted: str) -> None:
 
 
 def rejections(metrics: str) -> dict[str, float]:
-    lines = re.findall(r'policy_rejections\{stage="(\w+)"\} (\S+)', metrics)
+    lines = re.findall(r'policy_rejections_total\{stage="(\w+)"\} (\S+)', metrics)
     return {stage: float(count) for stage, count in lines}
 
 
@@ -291,7 +291,9 @@ async def test_fifty_pushes_a_second_leak_neither_processes_nor_descriptors(
     while len(world.gateway.children("rego_worker")) > 1:
         await asyncio.sleep(0.02)  # a bounded poll of another process
     assert descriptors() <= before
-    (activations,) = re.findall(r"(?m)^\w+policy_activations (\S+)", await world.gateway.metrics())
+    (activations,) = re.findall(
+        r"(?m)^\w+policy_activations_total (\S+)", await world.gateway.metrics()
+    )
     assert float(activations) < 50
 
 

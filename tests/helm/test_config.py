@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientSession
 
 from gateway.cli.drain import drain
 from tests.conftest import REPOSITORY
@@ -20,6 +20,7 @@ from tests.helm.pods import checked, lay_out, started, swap
 from tests.helm.rendering import CI, MINIMAL, SIDECAR, Helm
 from tests.support.gateway import ExportService, RunningGateway, serving
 from tests.support.issuer import TestIssuer
+from tests.support.waiting import until_ok
 
 INLINE = next(path for path in CI if path.stem == "gateway-inline-policy")
 WORKLOADS = [path for path in CI if not path.stem.startswith("injector")]
@@ -203,7 +204,7 @@ async def test_a_rendered_opa_serves_its_bundle_and_nothing_else(
         started_opa(helm, "gateway-opa-files", opa_binary, tmp_path, data, health) as healthy,
         ClientSession() as session,
     ):
-        await _until_healthy(session, f"{healthy}?bundles")
+        await until_ok(session, f"{healthy}?bundles", (tmp_path / "opa.log").read_text)
         asked = session.post(f"{url}/v1/data/privacy/decision", json={"input": {"id": "A9-canary"}})
         async with asked as answer:
             assert (await answer.json())["result"]["reasons"] == ["nobody"]
@@ -229,21 +230,9 @@ async def test_a_rendered_opa_is_alive_while_its_registry_is_not(
         started_opa(helm, "sidecar-opa", opa_binary, tmp_path, data, health) as healthy,
         ClientSession() as session,
     ):
-        await _until_healthy(session, healthy)
+        await until_ok(session, healthy, (tmp_path / "opa.log").read_text)
         async with session.get(f"{healthy}?bundles") as answer:
             assert answer.status == 500, "the gateway waits for its bundle all the same"
-
-
-async def _until_healthy(session: ClientSession, url: str) -> None:
-    for _ in range(600):
-        try:
-            async with session.get(url) as answer:
-                if answer.status == 200:
-                    return
-        except ClientError:
-            pass
-        await asyncio.sleep(0.05)  # a bounded poll of another process
-    raise AssertionError("OPA does not get healthy")
 
 
 def test_opa_s_own_policy_is_the_one_that_is_documented() -> None:

@@ -17,7 +17,8 @@ from gateway.policy.bundle import BundleError
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.settings import PolicySettings
-from gateway.workers import WorkerPool, WorkersBusy
+from gateway.workers.pool import WorkerPool
+from gateway.workers.worker import WorkersBusy
 from tests.policy.support import AMPLE, ME, POLICIES, answer, question, shipped_bundle, write_bundle
 
 ANSWERED = {"answer": answer().decode()}

@@ -21,6 +21,7 @@ from gateway.decisionlog.verify import Verification, verify
 from tests.conftest import REPOSITORY
 from tests.support.codings import CODED
 from tests.support.issuer import TestIssuer
+from tests.support.waiting import until_ok
 
 POLICIES = REPOSITORY / "policies"
 
@@ -241,7 +242,7 @@ async def running(
         gateway = RunningGateway(words["listen"], words["admin"], folder, process, session)
         try:
             if ready:
-                await _until_ready(gateway)
+                await until_ok(session, f"{gateway.admin}/readyz", gateway.stderr, process)
             yield gateway
         finally:
             if process.returncode is None:
@@ -282,15 +283,3 @@ async def _spawned(
             stdout=asyncio.subprocess.PIPE, stderr=stderr, cwd=REPOSITORY,
             env={**os.environ, **(environ or {})},
         )  # fmt: skip
-
-
-async def _until_ready(gateway: RunningGateway) -> None:
-    for _ in range(600):
-        try:
-            async with gateway.session.get(f"{gateway.admin}/readyz") as answer:
-                if answer.status == 200:
-                    return
-        except ClientError:
-            pass
-        await asyncio.sleep(0.05)  # a bounded poll of another process, not a synchronisation
-    raise AssertionError(f"not ready: {await gateway.checks()}\n{gateway.stderr()}")

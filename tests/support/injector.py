@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientSession
 
 from tests.conftest import REPOSITORY, missing
 from tests.support.cluster import Cluster, Object, Refused
+from tests.support.waiting import until_ok
 
 ASKS = {"privacy-gateway.dev/inject": "true", "privacy-gateway.dev/upstream-port": "3000"}
 
@@ -132,7 +133,8 @@ async def running_injector(
         words = json.loads(line)
         address, port = words["listen"].removeprefix("https://").rsplit(":", 1)
         injector = RunningInjector(address, int(port), words["admin"], folder / "stderr", process)
-        await _until_ready(injector)
+        async with ClientSession() as session:
+            await until_ok(session, f"{injector.admin}/readyz", injector.stderr.read_text, process)
         endpoints = _endpoints(things, injector)
         await cluster.create(endpoints)
         try:
@@ -173,18 +175,3 @@ async def _until_called(cluster: Cluster, injector: RunningInjector) -> None:
             return
         await asyncio.sleep(0.05)  # a bounded poll of another process
     raise AssertionError(injector.stderr.read_text())
-
-
-async def _until_ready(injector: RunningInjector) -> None:
-    async with ClientSession() as session:
-        for _ in range(600):
-            assert injector.process.returncode is None, injector.stderr.read_text()
-            try:
-                async with session.get(f"{injector.admin}/readyz") as answer:
-                    said = await answer.text()
-                    if answer.status == 200:
-                        return
-            except ClientError:
-                pass
-            await asyncio.sleep(0.05)  # a bounded poll of another process
-    raise AssertionError(f"{said}\n{injector.stderr.read_text()}")

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientSession
 
 from tests.conftest import REPOSITORY
+from tests.support.waiting import until_ok
 
 
 @dataclass(frozen=True)
@@ -40,23 +41,11 @@ async def running_opa(
             stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        await _until_healthy(f"http://{address}/health?bundles", process, folder / "opa.log")
+        async with ClientSession() as session:
+            said = (folder / "opa.log").read_text
+            await until_ok(session, f"http://{address}/health?bundles", said, process)
         yield RunningOpa(f"http://{address}", process)
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-async def _until_healthy(url: str, process: asyncio.subprocess.Process, log: Path) -> None:
-    async with ClientSession() as session:
-        for _ in range(400):
-            assert process.returncode is None, log.read_text()
-            try:
-                async with session.get(url) as answer:
-                    if answer.status == 200:
-                        return
-            except ClientError:
-                pass
-            await asyncio.sleep(0.05)  # a bounded poll of another process
-    raise AssertionError(log.read_text())

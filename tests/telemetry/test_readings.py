@@ -11,7 +11,7 @@ from gateway.policy.engine import EngineFacts, Stage
 from gateway.policy.settings import EngineKind
 from gateway.spool import Spool, SpoolSettings
 from gateway.telemetry import catalogue, readings
-from gateway.workers import WorkerFacts
+from gateway.workers.pool import WorkerFacts
 
 
 def test_what_a_room_says_is_shown_once_under_its_own_name() -> None:

@@ -1,0 +1,92 @@
+"""A job in, its answer out: `await pool.call(job, deadline=…)`."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.workers.worker import Job, Worker, WorkerDied, WorkersBusy
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What telemetry shows of a pool: processes ready, restarts so far, jobs waiting or running."""
+
+    ready: int
+    restarts: int
+    jobs: int
+
+
+class WorkerPool:
+    """A fixed number of child processes that answer jobs.
+
+    `entry` is `module:function`; the function takes the setup bytes and returns an `Answer`. Jobs
+    with descriptors need `depth=1`. `nice` lowers the processes' claim to a busy machine's cores
+    (nice(2)). Not thread-safe: one event loop owns a pool.
+    """
+
+    def __init__(
+        self,
+        *,
+        entry: str,
+        size: int = 1,
+        setup: bytes = b"",
+        depth: int = 1,
+        queue: int = 4096,
+        nice: int = 0,
+    ) -> None:
+        self._depth, self._queue = depth, queue
+        self._workers = [Worker(entry, setup, nice, self._dispatch) for _ in range(size)]
+        self._many = size > 1
+        self._waiting: deque[Job] = deque()
+
+    async def start(self) -> None:
+        """Start every process and wait until each is ready. Raises WorkerDied."""
+        try:
+            await asyncio.gather(*(worker.start() for worker in self._workers))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End every process; jobs without an answer get WorkerDied."""
+        for worker in self._workers:
+            worker.stop()
+        while self._waiting:
+            self._waiting.popleft().fail(WorkerDied("the pool is stopped"))
+
+    async def call(self, job: bytes, *, deadline: float, fds: Sequence[int] = ()) -> bytes:
+        """Have one job answered within `deadline` seconds of its start.
+
+        Raises WorkerLate, WorkerDied or WorkersBusy. The caller keeps `fds` open until it returns.
+        """
+        if len(self._waiting) >= self._queue:
+            raise WorkersBusy("too many jobs are waiting")
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Job(job, deadline, fds, future))
+        self._dispatch()
+        return await future
+
+    def facts(self) -> WorkerFacts:
+        return WorkerFacts(
+            ready=sum(worker.ready for worker in self._workers),
+            restarts=sum(worker.restarts for worker in self._workers),
+            jobs=len(self._waiting) + sum(worker.load for worker in self._workers),
+        )
+
+    def pids(self) -> tuple[int, ...]:
+        """The process ids of the children that run now."""
+        return tuple(pid for worker in self._workers if (pid := worker.pid))
+
+    def _dispatch(self) -> None:
+        while self._waiting:
+            worker = min(self._workers, key=_preference) if self._many else self._workers[0]
+            if worker.load >= self._depth:
+                return
+            job = self._waiting.popleft()
+            if not job.future.done():
+                worker.submit(job)
+
+
+def _preference(worker: Worker) -> tuple[bool, int]:
+    return (not worker.ready, worker.load)
