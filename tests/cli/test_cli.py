@@ -58,7 +58,7 @@ def test_it_runs_as_a_module() -> None:
         (("explain",), "privacy-gateway explain: Missing option '--config' / '-c'."),
         (("explain", "--subjects", "x"), "Invalid value for '--subjects'"),
         (("mutate", "--limit", "-1"), "greater than or equal to 1"),
-        (("infer", "--format", "xml", "x"), "'--format': 'xml' is not one of"),
+        (("infer", "--format", "pdf", "x"), "'--format': 'pdf' is not one of"),
         (("check", "--json=1"), "No such option: --json"),
         (("expalin",), "Did you mean 'explain'?"),
         (("infer", "no\nsuch\x1b[31m"), "no\ufffdsuch\ufffd[31m: can't be read"),
