@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -39,3 +40,11 @@ def opa_binary() -> str:
     if found is None:
         missing("there is no opa on PATH or in .tools/bin")
     return found
+
+
+@pytest.fixture(autouse=True)
+def _levels_as_in_a_new_process() -> None:
+    """What a test before said about log levels (the commands run in this process) is forgotten."""
+    for name in [name for name in logging.Logger.manager.loggerDict if name.startswith("gateway.")]:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.getLogger("gateway").setLevel(logging.INFO)
