@@ -53,8 +53,10 @@ async def test_one_room_is_heard_after_the_pages_curl_line_and_no_stranger_chang
             stranger = TCPConnector(local_addr=("127.0.0.2", 0))
             async with ClientSession(connector=stranger) as far:
                 path = f"{admin}/log-levels/identity"
-                assert (await far.put(path, data=b'{"level": "debug"}')).status == 403
-                assert (await far.get(f"{admin}/metrics")).status == 200
+                async with far.put(path, data=b'{"level": "debug"}') as refused:
+                    assert refused.status == 403
+                async with far.get(f"{admin}/metrics") as scraped:
+                    assert scraped.status == 200 and await scraped.read()
             await gateway.get(EXPORT.path, issuer.expired(sub=ME))
             assert not events(gateway, "identity")
 
