@@ -1,4 +1,4 @@
-"""A real OPA over HTTP: the only file of this room that touches the network.
+"""A real OPA over HTTP, as an engine.
 
 OPA loads, verifies and reloads its bundles itself; each answer says which revision gave it. The
 client is opa-python-client, with a session of our own (`opa_session`).
