@@ -32,7 +32,9 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         for _ in range(2):
             await played.round()
             await played.scraped()
-        await played.prometheus.until("job:privacy_gateway_slo_events:count5m")
+        await played.prometheus.until(
+            "count(sum by (slo) (job:privacy_gateway_slo_events:count5m) > 0) == 3"
+        )
         yield played
 
 
