@@ -45,6 +45,10 @@ class Format(StrEnum):
     JAVASCRIPT = "javascript"
     CSV = "csv"
     XML = "xml"
+    VCARD = "vcard"
+    ICALENDAR = "icalendar"
+    MT940 = "mt940"
+    OFX = "ofx"
     ZIP = "zip"
     OPAQUE = "opaque"
 

@@ -6,13 +6,27 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 """
 
 from gateway.inspection import xpath
-from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, xml, zip
+from gateway.inspection.formats import (
+    csv,
+    icalendar,
+    javascript,
+    json,
+    jsonseq,
+    mt940,
+    ndjson,
+    ofx,
+    sse,
+    vcard,
+    xml,
+    zip,
+)
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
 __all__ = ["FORMATS", "Reader"]
 
 _OWNED = frozenset({"subject", "category", "vouches_for"})
+_SUBJECT = frozenset({"subject", "category"})
 
 FORMATS: dict[Format, Reader] = {
     Format.JSON: Reader(
@@ -80,6 +94,44 @@ FORMATS: dict[Format, Reader] = {
         xml.rewrite,
         locator=xpath.check,
         vouching=xml.vouching,
+    ),
+    Format.VCARD: Reader(
+        vcard.MEDIA_TYPES,
+        "vcf",
+        _SUBJECT,
+        vcard.detect,
+        vcard.inspect,
+        vcard.rewrite,
+        locator=vcard.locator,
+        charset="utf-8",
+    ),
+    Format.ICALENDAR: Reader(
+        icalendar.MEDIA_TYPES,
+        "ics",
+        _SUBJECT,
+        icalendar.detect,
+        icalendar.inspect,
+        icalendar.rewrite,
+        locator=icalendar.locator,
+        charset="utf-8",
+    ),
+    Format.MT940: Reader(
+        mt940.MEDIA_TYPES,
+        "sta",
+        _SUBJECT | {"encoding"},
+        mt940.detect,
+        mt940.inspect,
+        mt940.rewrite,
+        locator=mt940.locator,
+    ),
+    Format.OFX: Reader(
+        ofx.MEDIA_TYPES,
+        "ofx",
+        _SUBJECT,
+        ofx.detect,
+        ofx.inspect,
+        ofx.rewrite,
+        locator=ofx.locator,
     ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,
