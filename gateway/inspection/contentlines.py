@@ -6,7 +6,8 @@
     BEGIN:VEVENT .. END:VEVENT                  a component; it may hold others
 
 Readers mend what isn't so, each in its own way: they skip blank lines, trim, take any line end, and
-look for `BEGIN:` without unfolding. What they could mend differently is refused: a second kind of
+look for `BEGIN:` without unfolding. So do the libraries that there are, which is why none of them
+reads here (they do in the tests). What readers could mend differently is refused: a second kind of
 line end, blank lines, folds in a name or without text, a backslash before what parts parameters,
 control characters and whatever else ends a line somewhere (U+0085, U+2028, U+2029), U+FEFF.
 """
@@ -22,6 +23,7 @@ from gateway.inspection.source import Source
 
 _CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\r\n"})
 _SPLITTERS = ("\x85", "\u2028", "\u2029", "\ufeff")
+_MARKS = (b"BEGIN:", b"END:")
 _MARK = re.compile(rb"(BEGIN|END):([A-Z][A-Z0-9-]*+)")
 
 _NAME = rb"[A-Za-z0-9-]++"
@@ -79,7 +81,7 @@ def pieces(source: Source, limits: Limits, level: int, *, octets: bool) -> Itera
     lines: list[Line] = []
     size = 0
     for line in _lines(source, limits, octets):
-        mark = _MARK.fullmatch(line.text)
+        mark = _MARK.fullmatch(line.text) if line.text.startswith(_MARKS) else None
         ends = mark is not None and mark[1] == b"END"
         if not line.whole.endswith(b"\n") and not (mark and ends and stack == [mark[2]]):
             raise BadUpstream(Code.BODY_INCOMPLETE, "the last line doesn't prove its own end")
@@ -117,7 +119,7 @@ def parsed(line: Line, grammar: re.Pattern[bytes]) -> Property:
     if found is None:
         raise malformed(line, "no content line")
     group, name, parameters, value = found.groups(b"")
-    if not line.whole.startswith(line.text[: found.end(2) + 1]):
+    if not line.whole.startswith(line.text[: found.end(2) + 1]):  # with the sign behind it
         raise ambiguous(line, "a fold in a name")
     upper = name.upper().decode()
     if upper in ("BEGIN", "END") and (group or not _MARK.fullmatch(line.text)):

@@ -118,8 +118,7 @@ class _Document:
         self._limits, self._wanted = limits, wanted
         self._stack: list[str] = []
         self._unit = Piece(Place.UNIT, b"")
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._text = bytearray()
         self._element: tuple[str, bool] | None = None  # the last one: may be closed, was kept
         self._over = False
 
@@ -158,7 +157,7 @@ class _Document:
             return Piece(Place.OPENS, text, name)
         if depth == _RESPONSES:
             self._unit = Piece(Place.UNIT, b"", name, self._stack[-2])
-            self._parts, self._size = [], 0
+            self._text.clear()
         elif depth == _RESPONSES + 1:
             self._unit.statements += name.endswith("STMTRS")
         self._append(text)
@@ -169,7 +168,7 @@ class _Document:
         if element and element[0] == name:
             self._append(text)
             if element[1]:
-                self._unit.elements[-1] = self._unit.elements[-1]._replace(end=self._size)
+                self._unit.elements[-1] = self._unit.elements[-1]._replace(end=len(self._text))
             return None
         if not self._stack or self._stack.pop() != name:
             raise BadUpstream(Code.BODY_MALFORMED, "an end tag that doesn't close what is open")
@@ -180,18 +179,18 @@ class _Document:
         self._append(text)
         if depth > _RESPONSES:
             return None
-        self._unit.text = b"".join(self._parts)
+        self._unit.text = bytes(self._text)
         return self._unit
 
     def _read_element(self, name: str, value: bytes, text: bytes) -> None:
         if len(self._stack) < _RESPONSES:
             raise BadUpstream(Code.BODY_MALFORMED, "an element outside of all responses")
-        begin = self._size
+        begin = len(self._text)
         self._append(text)
         kept = self._wanted(self._unit.message_set, name)
         if kept:
             path = (*self._stack[_RESPONSES:], name)
-            self._unit.elements.append(Element(path, value, begin, self._size))
+            self._unit.elements.append(Element(path, value, begin, len(self._text)))
             if len(self._unit.elements) > _MOST:
                 raise BadUpstream(Code.BODY_TOO_COMPLEX, "too many elements of one name")
         if name not in self._unit.names:
@@ -201,9 +200,8 @@ class _Document:
         self._element = (name, kept)
 
     def _append(self, text: bytes) -> None:
-        self._parts.append(text)
-        self._size += len(text)
-        if self._size > self._limits.record:
+        self._text += text
+        if len(self._text) > self._limits.record:
             raise BadUpstream(Code.BODY_TOO_LARGE, "a response longer than limits.record")
 
 
