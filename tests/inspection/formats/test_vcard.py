@@ -64,6 +64,26 @@ def test_a_card_with_several_addresses_has_several_owners() -> None:
     assert CARDS.rewrite(body, BY_EMAIL, permit(ME))[0] == b""
 
 
+@pytest.mark.parametrize(
+    "email",
+    [" me@example.org", "me@example.org ", "ME@example.org", "me@example.org\u200b",
+     "ｍe@example.org", "mailto:me@example.org", "me@example.or",
+     "me@example.org."],
+)  # fmt: skip
+def test_an_owner_is_exact(email: str) -> None:
+    """Catalogue A94."""
+    body = card(f"EMAIL:{email}")
+    assert CARDS.owners(body, BY_EMAIL) == {(email,): 1}
+    assert CARDS.rewrite(body, BY_EMAIL, permit(ME))[0] == b""
+
+
+@pytest.mark.parametrize("line", ["EMAIL:", "X-A:1", "EMAIL;TYPE=me@example.org:"])
+def test_a_card_without_an_address_is_nobody_s(line: str) -> None:
+    """Catalogue A93."""
+    assert CARDS.owners(card(line), BY_EMAIL) == {(): 1}
+    assert CARDS.rewrite(card(line), BY_EMAIL, permit(ME))[0] == b""
+
+
 def test_a_mention_is_no_owner() -> None:
     body = card("NOTE:write to EMAIL:me@example.org", "X-EMAIL:me@example.org")
     assert CARDS.owners(body, BY_EMAIL) == {(): 1}
