@@ -23,7 +23,7 @@ PARTS = ("inspection", "policy", "log", "shadow", "spans")
 
 _ENDPOINT = Label("endpoint", (NONE,), "endpoints")
 _NAMED_ENDPOINT = Label("endpoint", (), "endpoints")
-_FORMAT = Label("format", (*Format, NONE))
+_FORMAT = Label("format", (*Format, NONE), "outside formats")
 _EFFECT = Label("effect", (*Effect, NONE))
 _CODE = Label("code", (*Code, NONE))
 _WOULD = Label("would", (Effect.REDACT, Effect.BLOCK))

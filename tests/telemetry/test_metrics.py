@@ -214,7 +214,7 @@ def test_how_many_series_there_can_be_follows_from_the_configuration() -> None:
     names = [f"endpoint-{number}" for number in range(3)]
     metrics = driven(*names)
     text = metrics.render().decode()
-    sources = {"endpoints": len(names), "versions": 1}
+    sources = {"endpoints": len(names), "versions": 1, "outside formats": 0}
     shown = [metric for name, metric in METRICS.items() if f"# TYPE {name} " in text]
     assert 1_000 < series(text) <= sum(metric.most(sources) for metric in shown)
     drive(metrics, names)
