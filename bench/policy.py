@@ -25,7 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.contestants import ROOT, free_port, workspace
+from bench.servers import ROOT, free_port, workspace
 from gateway.model import (
     Attribution,
     Caller,
