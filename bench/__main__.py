@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import bodies, load, page, plots, policy, reload, scrape
+from bench import bodies, flames, load, page, plots, policy, reload, scrape
 from bench.bodies import BODIES
 from bench.contest import Runs
 from bench.contestants import EMBEDDED, RAW, Contest, contest
@@ -106,7 +106,7 @@ def main() -> int:
 
 def written(results: dict[str, Any]) -> None:
     """Write the page and the plots from what was measured."""
-    page.PAGE.write_text(page.page(results))
+    page.PAGE.write_text(page.page(results, json.loads(flames.RESULTS.read_text())))
     plots.draw(results)
 
 

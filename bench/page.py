@@ -25,6 +25,14 @@ record's owner with an account from a header; *Envoy + Lua* compares what stands
 place by a pattern and parses nothing. The others pass everything through unread.
 """
 
+_LARGEST = 8
+
+FLAMES = """\
+## Where the time goes
+
+`python -m bench.flames` samples all processes of the gateway with py-spy while a load runs.
+"""
+
 _COLUMNS = (
     ("requests/s", "requests_per_second", 0),
     ("MB/s", "megabytes_per_second", 1),
@@ -37,11 +45,11 @@ _COLUMNS = (
 )
 
 
-def page(results: Mapping[str, Any]) -> str:
+def page(results: Mapping[str, Any], flames: Mapping[str, Mapping[str, float]]) -> str:
     """The whole page."""
     parts = [
         INTRODUCTION, _where(results), _gates(results["gates"]), _policy(results), _speed(results),
-        _planted(results["planted"]["fates"]), _bodies(results["bodies"]),
+        _flames(flames), _planted(results["planted"]["fates"]), _bodies(results["bodies"]),
     ]  # fmt: skip
     return "\n".join(part.rstrip() + "\n" for part in parts if part)
 
@@ -94,6 +102,16 @@ def _ratio(row: Mapping[str, Any] | None, raw: float) -> str:
     if row is None:
         return "not read"
     return "failed" if "failed" in row else f"{row['megabytes_per_second'] / raw:.2f}"
+
+
+def _flames(found: Mapping[str, Mapping[str, float]]) -> str:
+    parts = [FLAMES.rstrip()]
+    for name, shares in found.items():
+        table = [(room, f"{share:.0%}") for room, share in list(shares.items())[:_LARGEST]]
+        title = {"2k": "2 KB of JSON, 32 callers", "200m": "200 MB of NDJSON, one caller"}[name]
+        shown = f"[The flames](flame-{name}.svg), and the samples by room, all processes together:"
+        parts.append(f"### {title}\n\n{shown}\n\n" + _table(("", "share"), table))
+    return "\n\n".join(parts)
 
 
 def _planted(fates: Mapping[str, Mapping[str, str]]) -> str:
