@@ -22,6 +22,8 @@ from bench.servers import tool, workspace
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULTS = Path(__file__).with_name("flames.json")
 SECONDS, RATE = 10, 250
+_WORDS = re.compile(r"<(title|text)\b[^>]*>[^<]*")
+_FOLDERS = re.compile(r"(?<![\w/:])/(?:[\w.+-]+/)+")
 _FRAME = re.compile(r"(?P<function>[^;(]+) \((?P<file>[^:)]+)(?::\d+)?\)")
 
 
@@ -73,7 +75,13 @@ def record(pid: int, picture: Path, folder: Path) -> dict[str, float]:
             "--duration", str(SECONDS), "--format", form, "--output", str(path), "--nonblocking",
         ]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True)
+    picture.write_text(placeless(picture.read_text()))
     return shares(raw.read_text())
+
+
+def placeless(picture: str) -> str:
+    """A picture without the folders of the machine it was made on."""
+    return _WORDS.sub(lambda found: _FOLDERS.sub("", found[0]), picture)
 
 
 def shares(stacks: str) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import json
 
-from bench.flames import DOCS, RESULTS, room, shares
+from bench.flames import DOCS, RESULTS, placeless, room, shares
 
 
 def test_the_innermost_frame_of_ours_counts() -> None:
@@ -18,6 +18,13 @@ def test_the_innermost_frame_of_ours_counts() -> None:
 def test_shares_add_up_and_the_largest_comes_first() -> None:
     found = shares("a (gateway/spool.py:1) 30\nb (gateway/wire.py:2) 60\nc (asyncio/x.py:1) 10\n")
     assert found == {"wire": 0.6, "spool": 0.3, "the event loop, and what it waits for": 0.1}
+
+
+def test_a_picture_loses_its_folders_and_nothing_else() -> None:
+    drawn = (
+        '<svg xmlns="http://a/b"><title>py-spy -o /home/a/x.svg</title><text x="1">a/b.py</text>'
+    )
+    assert placeless(drawn) == drawn.replace("/home/a/", "")
 
 
 def test_the_pictures_name_no_place_of_the_machine_they_were_made_on() -> None:
