@@ -114,9 +114,9 @@ STEP_DURATION = _histogram(
 EXCHANGE_DURATION = _histogram(
     "exchange_duration_seconds",
     "The whole time of an exchange: the sum of its steps, up to the durable log entry.",
-    "Slow: see step_duration_seconds.",
-    _ENDPOINT, _EFFECT,
-)  # fmt: skip
+    "Slow: see step_duration_seconds. Refusals are in it: added_duration_seconds has the exports.",
+    _ENDPOINT,
+)
 ADDED_DURATION = _histogram(
     "added_duration_seconds",
     "What the gateway itself adds to an answered exchange: all its steps but the upstream's.",
