@@ -211,6 +211,21 @@ async def test_a_peer_that_breaks_off_is_refused(sent: bytes) -> None:
     assert len(peer.requests) == 1
 
 
+@pytest.mark.parametrize("sent", UNFINISHED.values(), ids=UNFINISHED.keys())
+async def test_a_peer_that_breaks_off_is_an_outage_and_one_that_answers_badly_is_none(
+    sent: bytes,
+) -> None:
+    """What comes back after it may run another policy under the same revision."""
+    async with serving(Peer(reply(ALLOW))) as peer, running(peer.url) as engine:
+        await engine.evaluate(QUESTION)
+        assert engine.facts().ready
+        for outages, each in enumerate((http(b"[]"), sent)):
+            peer.reply, peer.closes = each, True
+            with pytest.raises(Unavailable):
+                await engine.evaluate(QUESTION)
+            assert (engine.outages, engine.facts().ready) == (outages, not outages)
+
+
 @pytest.mark.parametrize("make", [lambda: Peer(b"", hang=True), lambda: Peer(http(b"{")[:-1])])
 async def test_a_peer_that_is_slow_is_late(make: Callable[[], Peer]) -> None:
     refusal = await refusal_of(make(), deadline=0.1)
