@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from gateway.errors import Code, Unavailable
 from gateway.model import Decision, Effect
@@ -23,6 +22,7 @@ from gateway.policy.settings import EngineKind, PolicySettings
 from tests.policy.conftest import OpaServer, StartOpa
 from tests.policy.support import AMPLE, FOREIGN, ME, POLICIES, answer, question, write_bundle
 from tests.policy.test_activation import ANSWER, GUARD, PLAN
+from tests.support.said import capture_logs
 
 QUESTION = encode_question(question(ME))
 PERMISSIVE = """package privacy.decision
