@@ -16,9 +16,9 @@ from opa_client.opa_async import AsyncOpaClient
 
 from gateway.deadlines import Deadlines
 from gateway.errors import Code, Unavailable
-from gateway.policy.engine import QUERY, EngineFacts, Evaluation
+from gateway.policy.engine import QUERY, EngineFacts, EngineKind, Evaluation
 from gateway.policy.opa_session import Answer, BrokenOff, NotAnAnswer, Session
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 
 _ASKED = QUERY.removeprefix("data.").replace(".", "/") + (
     "?strict-builtin-errors=true&provenance=true"

@@ -9,8 +9,7 @@ docs/metrics.md is written from this table.
 from gateway.endpoints import Enforcement
 from gateway.errors import Code
 from gateway.model import Effect, Format
-from gateway.policy.engine import Stage
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineKind, Stage
 from gateway.telemetry.metric import Kind, Label, Metric
 from gateway.telemetry.reasons import LABELS, OTHER
 from gateway.trace import STEPS

@@ -17,9 +17,10 @@ from gateway.model import Effect
 from gateway.policy import opa, opa_session
 from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
+from gateway.policy.engine import EngineKind
 from gateway.policy.opa import UNVERSIONED, OpaEngine
 from gateway.policy.opa_modules import module_fault
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from tests.conftest import REPOSITORY
 from tests.policy.conftest import StartOpa
 from tests.policy.support import AMPLE, ME, answer, question, write_bundle

@@ -15,10 +15,10 @@ from gateway.model import Decision, Effect
 from gateway.policy import opa_proof
 from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
-from gateway.policy.engine import EngineFacts, Evaluation, Stage
+from gateway.policy.engine import EngineFacts, EngineKind, Evaluation, Stage
 from gateway.policy.opa import UNVERSIONED, OpaEngine
 from gateway.policy.opa_proof import ProvenOpa
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from tests.policy.conftest import OpaServer, StartOpa
 from tests.policy.support import AMPLE, FOREIGN, ME, POLICIES, answer, question, write_bundle
 from tests.policy.test_activation import ANSWER, GUARD, PLAN

@@ -20,8 +20,8 @@ from gateway.policy.bundles.source import make_source
 from gateway.policy.comparison import Difference
 from gateway.policy.contract import Question
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import EngineFacts, Evaluation
-from gateway.policy.settings import EngineKind, PolicySettings, ShadowSettings
+from gateway.policy.engine import EngineFacts, EngineKind, Evaluation
+from gateway.policy.settings import PolicySettings, ShadowSettings
 from gateway.policy.shadow import Listener, Shadow, ShadowFacts, State
 from gateway.trace import CURRENT, Trace
 from tests.policy.support import AMPLE, ECHO, FOREIGN, ME, answer, question, write_bundle
