@@ -53,6 +53,15 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
     ("body", "found"),
     [
         (
+            f"{{format: acme.fixed-width, {SUBJECT}}}",
+            "format: no installed package brings it (entry points 'privacy_gateway.formats')",
+        ),
+        (
+            "{format: zip, members: [{match: x, format: acme.fixed-width}]}",
+            "members[0].format: no installed package brings it"
+            " (entry points 'privacy_gateway.formats')",
+        ),
+        (
             "{format: opaque}",
             "format: only a member of an archive can be opaque: records have no owner otherwise",
         ),

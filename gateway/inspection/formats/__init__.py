@@ -1,4 +1,5 @@
-"""The formats, as a table one can read. A new format is a file here and a row in `FORMATS`.
+"""The formats, as a table one can read. A new format is a file here and a row in the table, or
+comes from a package of its own (`outside`).
 
 A format is two functions over one reading of the bytes (both walk the same scan, so that what is
 kept is decided by exactly what was counted), and what the rest of the gateway must know of it; see
@@ -20,6 +21,7 @@ from gateway.inspection.formats import (
     xml,
     zip,
 )
+from gateway.inspection.formats.outside import Table
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
@@ -28,7 +30,7 @@ __all__ = ["FORMATS", "Reader"]
 _OWNED = frozenset({"subject", "category", "vouches_for"})
 _SUBJECT = frozenset({"subject", "category"})
 
-FORMATS: dict[Format, Reader] = {
+_OURS = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
@@ -143,3 +145,6 @@ FORMATS: dict[Format, Reader] = {
         random_access=True,
     ),
 }
+
+FORMATS = Table(_OURS)
+"""Ours, and behind them those that installed packages bring (`outside`)."""
