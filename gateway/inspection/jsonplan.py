@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+from gateway.errors import BadUpstream, Code
 from gateway.inspection.jsontext import Container
-from gateway.inspection.locators import LocatorError, Steps, Wildcard, compile
+from gateway.inspection.locators import LocatorError, Steps, Wildcard, alike, compile
 
 
 class Leaf(Enum):
@@ -38,6 +39,17 @@ class Envelope:
     members: dict[str, "Plan"]
     required: str | None
     repeated: bool
+
+    def child(self, name: str) -> "Plan | None":
+        """Where a member leads; None where it isn't on the way.
+
+        Raises BadUpstream(BODY_AMBIGUOUS) for a name that parsers which fold case take for one that
+        is: they would find other records.
+        """
+        found = self.members.get(name)
+        if found is None and any(alike(name, other) for other in self.members):
+            raise BadUpstream(Code.BODY_AMBIGUOUS, "a name that looks like one on the way")
+        return found
 
 
 Plan = Leaf | Each | Envelope

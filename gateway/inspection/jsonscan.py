@@ -179,7 +179,7 @@ class _Walk:
         while not closing:
             length, name = self._text.name()
             names.add((name,))
-            child = plan.members.get(name)
+            child = plan.child(name)
             # A total that isn't where configuration has it is no total; records must be there.
             if isinstance(child, Each | Envelope) and (
                 name == plan.required or self._text.byte(length) == b"{"

@@ -205,9 +205,10 @@ class Attributor:
             for locator, steps in locators:
                 values = find(record, steps)
                 absent = absent or not values or not _is_whole(record, steps)
+                # Also where nothing was found: others may find something under a name like it.
+                check_names(record, steps, locator)
                 if not values:
                     continue
-                check_names(record, steps, locator)
                 found = dict.fromkeys(self._exact(value, locator) for value in values)
                 if agreed is None:
                     agreed = found
