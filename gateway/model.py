@@ -53,6 +53,7 @@ class Format(StrEnum):
     JAVASCRIPT = "javascript"
     CSV = "csv"
     XML = "xml"
+    FHIR = "fhir"
     ZIP = "zip"
     OPAQUE = "opaque"
 

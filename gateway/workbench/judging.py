@@ -13,7 +13,7 @@ from gateway.spool import InMemory, Stored
 from gateway.workbench.cases import UNATTRIBUTED, Case, Cases, Expect, Listed
 from gateway.workbench.desk import Desk, Trial, Verdict
 from gateway.workbench.explain import member_names
-from gateway.workbench.samples import opened, sample
+from gateway.workbench.samples import declared, opened, sample
 from gateway.workbench.unusable import Unusable
 
 _Thing = TypeVar("_Thing", bound=SubjectRef | str | int | None)
@@ -54,11 +54,13 @@ async def judge(desk: Desk, cases: Cases) -> list[Judged]:
 async def _judged(desk: Desk, cases: Cases, index: int, case: Case) -> Judged:
     content = cases.content
     endpoint = desk.endpoint(case.endpoint or content.endpoint or "")
-    declared = endpoint.body.media_type if case.content_type is None else case.content_type
+    content_type = declared(endpoint.body) if case.content_type is None else case.content_type
     claims = case.caller if case.caller is not None else content.caller
     try:
         with _body(cases, case, endpoint.body.format) as body:
-            given = sample(body, endpoint.body.format, content_type=declared, coding=case.coding)
+            given = sample(
+                body, endpoint.body.format, content_type=content_type, coding=case.coding
+            )
             trial = Trial(
                 endpoint=endpoint.name,
                 claims=claims or {},

@@ -20,6 +20,7 @@ HEADS = {
     Format.JAVASCRIPT: b'window.YTD.x.part0 = [{"id": "me"}]',
     Format.CSV: b"id,x\nme,1\n",
     Format.XML: b'<?xml version="1.0"?><id/>',
+    Format.FHIR: b'{"resourceType": "Bundle"}',
     Format.ZIP: b"PK\x03\x04\x14\x00",
 }
 TYPES = {
@@ -30,6 +31,7 @@ TYPES = {
     Format.JAVASCRIPT: "text/javascript",
     Format.CSV: "text/csv",
     Format.XML: "application/xml",
+    Format.FHIR: "application/fhir+json",
     Format.ZIP: "application/zip",
 }
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
@@ -45,7 +47,8 @@ def check(
 ) -> None:
     payload = Payload(TYPES[expected] if declared == "" else declared, charset)
     detection.check_type(payload, FORMATS[expected].media_types)
-    spec = BodySpec(expected, encoding=encoding)
+    lines = expected is Format.FHIR and payload.media_type == "application/fhir+ndjson"
+    spec = BodySpec(expected, encoding=encoding, lines=lines)
     FORMATS[expected].detect(payload, HEADS[expected] if head is None else head, spec)
 
 
@@ -83,7 +86,7 @@ def test_an_empty_media_type_is_a_mismatch() -> None:
 @EACH
 def test_the_type_of_another_format_is_a_mismatch(expected: Format) -> None:
     for other in FORMATS:
-        if other is not expected:
+        if TYPES[other] not in FORMATS[expected].media_types:
             assert refusal(expected, declared=TYPES[other]) is Code.FORMAT_MISMATCH
 
 

@@ -6,8 +6,8 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection import xpath
-from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, xml, zip
+from gateway.inspection import fhirreferences, xpath
+from gateway.inspection.formats import csv, fhir, javascript, json, jsonseq, ndjson, sse, xml, zip
 from gateway.inspection.formats.outside import Table
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
@@ -82,6 +82,15 @@ _OURS = {
         xml.rewrite,
         locator=xpath.check,
         vouching=xml.vouching,
+    ),
+    Format.FHIR: Reader(
+        fhir.MEDIA_TYPES,
+        "fhir.json",
+        frozenset({"subject", "category", "categories", "base", "lines"}),
+        fhir.detect,
+        fhir.inspect,
+        fhir.rewrite,
+        locator=fhirreferences.locator,
     ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,

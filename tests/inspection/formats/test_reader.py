@@ -34,7 +34,10 @@ def test_what_may_vouch_has_records_with_owners(reader: Reader) -> None:
 
 @pytest.mark.parametrize("form", FORMATS, ids=str)
 def test_a_locator_is_compiled_or_refused_by_name(form: Format) -> None:
-    good, bad = ("customer/@id", "customer//id") if form is Format.XML else ("$.id", "$.[")
+    good, bad = {
+        Format.XML: ("customer/@id", "customer//id"),
+        Format.FHIR: ("Patient", "$.subject"),
+    }.get(form, ("$.id", "$.["))
     assert FORMATS[form].locator(good)
     with pytest.raises(LocatorError, match=re.escape(repr(bad))):
         FORMATS[form].locator(bad)
