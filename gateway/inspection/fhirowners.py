@@ -44,7 +44,8 @@ def of(resource: Any, place: Place, patients: Patients, url: str | None = None) 
     if type(resource) is not dict:
         return UNTOLD
     fhirtypes.check_names(resource)
-    kind, contained = resource.get("resourceType"), resource.get("contained", [])
+    # null, which FHIR doesn't have, is what a mask leaves behind.
+    kind, contained = resource.get("resourceType"), resource.get("contained") or []
     if type(kind) is not str or type(contained) is not list:
         return UNTOLD
     inner = Place(place.ours, place.entries, _by_id(contained, patients))
@@ -121,7 +122,8 @@ def _references(
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
-    objects = value if type(value) is list else [value]
+    given = value if type(value) is list else [value]
+    objects = [each for each in given if each is not None]
     for each in objects:
         if type(each) is not dict:
             raise BadUpstream(Code.BODY_AMBIGUOUS, "no object where FHIR has a reference")

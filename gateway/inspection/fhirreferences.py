@@ -140,6 +140,8 @@ def resolve(reference: Mapping[str, Any], place: Place, patients: Patients) -> M
     if told is Told.NOTHING and declared is not None:
         told = Told.PATIENT if declared == PATIENT else _other(declared)
     logical = reference.get("identifier")
+    if type(logical) not in (dict, type(None)):
+        raise BadUpstream(Code.BODY_AMBIGUOUS, "a logical reference that is no identifier")
     if isinstance(logical, dict):
         fhirtypes.check_names(logical)
         owners = patients.identified(logical.get("system"), logical.get("value"))

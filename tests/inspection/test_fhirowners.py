@@ -61,7 +61,7 @@ def test_a_type_about_no_patient_is_nobodys_whatever_it_mentions(kind: str) -> N
         a("Bundle", entry=[]), a("Binary", securityContext=TO_ME), a("Parameters"), a("Contract"),
         a("patient"), a("Nutrition"), a(""), {}, {"id": "1"}, {"resourceType": ["Patient"]},
         [], "x", 1, None, a("Patient") | {"id": "a/b"}, {"resourceType": "Patient"},
-        a("Patient", contained={}), a("Organization", contained=None),
+        a("Patient", contained={"a": 1}), a("Organization", contained="x"),
     ],
 )  # fmt: skip
 def test_what_is_no_resource_whose_owner_can_be_told_has_none(resource: Any) -> None:
@@ -149,11 +149,16 @@ def test_two_contained_resources_with_one_id_are_not_told_apart() -> None:
     assert of({**record, "contained": inner[:1]}) == {"Patient/me"}
 
 
+def test_what_a_mask_left_behind_is_as_if_it_were_not_there() -> None:
+    masked = a("Observation", subject=TO_ME, performer=[None, TO_DOCTOR], contained=None)
+    assert of(masked) == of(masked | {"performer": None}) == {"Patient/me"}
+    assert of(a("Observation", subject=None)) == of(a("Group", member=[None])) == "untold"
+
+
 @pytest.mark.parametrize(
     "resource",
     [
         a("Observation", subject="Patient/me"),
-        a("Observation", subject=None),
         a("Observation", subject=[[TO_ME]]),
         a("Observation", subject=TO_ME, Subject=TO_OTHER),
         a("Observation", subject={**TO_ME, "Reference": "Patient/other"}),

@@ -123,6 +123,7 @@ def test_a_reference_with_two_names_of_a_patient_means_both() -> None:
         {"reference": "Group/23", "type": "Patient"},
         {"reference": "Patient/23", "type": 1},
         {"reference": "Group/23", "identifier": {"system": MRN, "value": "0042"}},
+        {"reference": "Patient/23", "identifier": [{"system": MRN, "value": "42"}]},
         {"identifier": {"system": MRN, "value": 42}},
         {"identifier": {"system": MRN, "value": ""}},
         {"identifier": {"system": MRN}},
