@@ -72,7 +72,7 @@ class Patients:
     """The patients that an endpoint's configuration knows how to name."""
 
     def __init__(self, subject: Subject, base: tuple[str, ...]) -> None:
-        self._base = frozenset(base)
+        self._base = frozenset(each.rstrip("/") for each in base)
         self._kinds: tuple[str, ...] = ()
         self._systems: dict[str, tuple[str, ...]] = {}
         for owner in subject:

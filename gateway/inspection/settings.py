@@ -46,12 +46,12 @@ Namespaces = Mapping[
 ]
 """Prefix → namespace, for the locators of XML; the empty prefix is for elements without one."""
 
-_Base = Annotated[str, Field(pattern=r"^https?://[!-.0-~]+(?:/[!-.0-~]+)*$", max_length=1024)]
+_Base = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=1024)]
 Bases = Annotated[
     tuple[_Base, ...],
     BeforeValidator(_as_tuple, json_schema_input_type=_Base | tuple[_Base, ...]),
 ]
-"""The URLs that a FHIR server is known by, without a slash at the end."""
+"""The URLs that a FHIR server is known by."""
 
 Categories = Mapping[Annotated[str, AfterValidator(known_type)], str]
 """FHIR resource type → category."""

@@ -92,6 +92,12 @@ def test_relative_references_mean_the_server_that_they_come_from() -> None:
     assert told("https://h.example/r4/Patient/23", Place(ours=False)) == ME
 
 
+def test_a_base_may_be_written_with_a_slash_at_its_end() -> None:
+    slashed = Patients(({"fhir": ("Patient",)},), ("https://h.example/r4/", "http://other"))
+    for root in "https://h.example/r4", "http://other":
+        assert resolve({"reference": f"{root}/Patient/23"}, Place(), slashed) == ME
+
+
 def test_names_inside_a_bundle_and_inside_a_resource_are_looked_up() -> None:
     place = Place(entries={UUID: ME}, contained={"p": NUMBER, "q": Told.OTHER})
     assert told(UUID, place) == ME

@@ -1,6 +1,8 @@
 """FHIR bodies: Bundles, single resources and bulk lines, and exactly what is permitted is left."""
 
+import io
 import json as stdlib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,17 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.formats import fhir
-from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.formats import zip as archives
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.sinks import MemorySink
+from gateway.inspection.source import Body, InMemory
+from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts, Decision, Effect, SubjectRef
 from gateway.model import Format as Name
 from gateway.response import Payload
 from tests.support.reading import Format, permit, spaced
+from tests.support.zips import M, archive
 
 FHIR = Format(fhir)
 BASE = "https://h.example/r4"
@@ -244,6 +251,21 @@ def test_a_resource_a_line_is_read_as_a_bulk_export_is() -> None:
     ]  # fmt: skip
     assert counts == Counts(seen=5, released=2, redacted=3)
     assert FHIR.refusal(whole + b"\n", LINES) is Code.BODY_AMBIGUOUS
+
+
+def test_a_bulk_export_may_come_in_an_archive() -> None:
+    member = MemberSpec("*.ndjson", Name.FHIR, subject=LINES.subject, lines=True)
+    spec = BodySpec(Name.ZIP, members=(member,))
+    lines = [stdlib.dumps(about(owner)).encode() + b"\n" for owner in ("me", "foreign", "me")]
+    whole = archive(M("Observation.ndjson", b"".join(lines)))
+    tally, left = Tally(Limits()), MemorySink()
+    archives.inspect(Body(InMemory(whole), (), Limits()), spec, Limits(), tally)
+    assert [(group.owners[0].value, group.records) for group in tally.groups] == [
+        ("Patient/me", 2), ("Patient/foreign", 1),
+    ]  # fmt: skip
+    archives.rewrite(Body(InMemory(whole), (), Limits()), spec, Limits(), permit(ME), left)
+    with zipfile.ZipFile(io.BytesIO(left.getvalue())) as kept:
+        assert kept.read("Observation.ndjson") == lines[0] + lines[2]
 
 
 def test_the_declared_type_says_whether_it_is_lines() -> None:
