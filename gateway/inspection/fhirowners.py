@@ -93,18 +93,18 @@ def _contained(resource: Any, place: Place, patients: Patients) -> _Found:
 
 def _owners(resource: dict[str, Any], kind: str, place: Place, patients: Patients) -> _Found:
     about, others = fhirtypes.ROWS[kind]
-    owners: list[SubjectRef] = []
+    owners: dict[SubjectRef, None] = {}
     for reference in _references(resource, about):
         told = resolve(reference, place, patients)
         if isinstance(told, Told):
             return None
-        owners += told
+        owners.update(dict.fromkeys(told))
     for reference in _references(resource, others):
         told = resolve(reference, place, patients)
         if told is Told.PATIENT:
             return None
         if not isinstance(told, Told):
-            owners += told
+            owners.update(dict.fromkeys(told))
     return tuple(owners)
 
 

@@ -152,7 +152,7 @@ def resolve(reference: Mapping[str, Any], place: Place, patients: Patients) -> M
     return told
 
 
-_MOST_NAMES = 16
+_MOST_NAMES = 8
 """Names that one patient may have here: each reference to them is all of these."""
 
 
