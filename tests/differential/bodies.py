@@ -102,6 +102,34 @@ def _script(draw: st.DrawFn) -> bytes:
     return before + value + draw(st.sampled_from([b"", b";", b";\n", b"\n"]))
 
 
+_PATIENTS = ["me", "foreign", "ME", "a.b"]
+
+
+@st.composite
+def _bundle(draw: st.DrawFn) -> bytes:
+    entries = list[dict[str, Any]]()
+    for number, who in enumerate(draw(st.lists(st.sampled_from(_PATIENTS), max_size=5))):
+        url, owner = f"https://h/r4/Observation/{number}", f"Patient/{who}"
+        kind, element = draw(
+            st.sampled_from([("Observation", "subject"), ("AllergyIntolerance", "patient")])
+        )
+        reference = draw(st.sampled_from([owner, f"https://h/r4/{owner}"]))
+        found = {"resourceType": kind, "id": str(number), element: {"reference": reference}}
+        found["note"] = [{"text": canary(owner)}]
+        url = url.replace("Observation", kind)
+        entries.append({"fullUrl": url, "resource": found})
+    named = draw(st.sets(st.sampled_from(_PATIENTS)))
+    for who in sorted(named):
+        patient = {"resourceType": "Patient", "id": who, "note": canary(f"Patient/{who}")}
+        entries.append({"fullUrl": f"https://h/r4/Patient/{who}", "resource": patient})
+    whole = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": draw(st.permutations(entries)),
+    }
+    return spaced(whole, draw(_SEEDS))
+
+
 @st.composite
 def _table(draw: st.DrawFn) -> bytes:
     quoting = draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
@@ -262,6 +290,7 @@ CASES: dict[Format, Case] = {
         (Format.JSON_SEQ, _sequences, "$.note"),
         (Format.SSE, _events, "$.note"),
         (Format.JAVASCRIPT, _script, "$.note"),
+        (Format.FHIR, _bundle, "$.note"),
         (Format.CSV, _table, "$.note"),
         (Format.XML, _xml, "$.note"),
         (Format.VCARD, _cards, "$.NOTE"),

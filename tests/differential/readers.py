@@ -112,6 +112,30 @@ def _client(body: bytes) -> Records:
     return [_owner(json.loads(event.data)) for event in events]
 
 
+def _bundle(loads: Callable[[bytes], Any], body: bytes) -> Records:
+    """A client that follows the references to patients, and the names of entries among them."""
+    document = loads(body)
+    if document["resourceType"] != "Bundle":
+        return [_patients(document, {})]
+    entries = document.get("entry", [])
+    found = {entry.get("fullUrl"): entry["resource"] for entry in entries if "resource" in entry}
+    return [_patients(entry.get("resource", {}), found) for entry in entries]
+
+
+def _patients(resource: dict[str, Any], entries: dict[str | None, Any]) -> list[str]:
+    if resource.get("resourceType") == "Patient":
+        return [f"s:Patient/{resource['id']}"]
+    owners = list[str]()
+    for element in ("subject", "patient", "beneficiary"):
+        if reference := resource.get(element, {}).get("reference"):
+            named = entries.get(reference)
+            last = named["id"] if named else reference.rpartition("/")[2]
+            owners.append(f"s:Patient/{last}")
+    for payor in resource.get("payor", []):
+        owners.append(f"s:{payor['identifier']['value']}")
+    return owners
+
+
 # Tables, trees, lines
 
 
@@ -122,16 +146,22 @@ def _table(body: bytes) -> Records:
 
 
 def _by_expat(body: bytes) -> Records:
-    return [_named(found.get("owner")) for found in ElementTree.fromstring(body).findall("r")]
+    return [
+        _named(found.get("owner") or None) for found in ElementTree.fromstring(body).findall("r")
+    ]
 
 
 def _by_libxml2(body: bytes) -> Records:
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
-    return [_named(found.get("owner")) for found in etree.fromstring(body, parser).findall("r")]
+    return [
+        _named(found.get("owner") or None) for found in etree.fromstring(body, parser).findall("r")
+    ]
 
 
 def _all(values: list[Any]) -> list[str]:
-    return [f"s:{str(value).removeprefix('mailto:')}" for value in values if str(value)]
+    """Nobody's where one of them is empty: whom that would be isn't known."""
+    names = [re.sub("^mailto:", "", str(value), flags=re.IGNORECASE) for value in values]
+    return [f"s:{name}" for name in names] if all(names) else []
 
 
 def _cards_by_vobject(body: bytes) -> Records:
@@ -189,13 +219,16 @@ def _accounts(body: bytes) -> Records:
 
 def _by_ofxtools(body: bytes) -> Records:
     tree = OFXTree()
-    tree.parse(io.BytesIO(body))
-    return [_named(each.account.acctid) for each in tree.convert().statements]
+    with warnings.catch_warnings(action="ignore"):
+        tree.parse(io.BytesIO(body))
+        return [_named(each.account.acctid) for each in tree.convert().statements]
 
 
 def _by_ofxparse(body: bytes) -> Records:
     with warnings.catch_warnings(action="ignore"):
-        return [_named(each.account_id) for each in OfxParser.parse(io.BytesIO(body)).accounts]
+        return [
+            _named(each.account_id or None) for each in OfxParser.parse(io.BytesIO(body)).accounts
+        ]
 
 
 # Archives
@@ -269,6 +302,7 @@ READERS: dict[Format, list[Reader]] = {
     Format.JSON_SEQ: [*_by_each(_sequence), by_node("json-seq")],
     Format.SSE: [Reader("sseclient", _client), by_node("sse")],
     Format.JAVASCRIPT: [*_by_each(_script), by_node("javascript")],
+    Format.FHIR: [*_by_each(_bundle), by_node("fhir")],
     Format.CSV: [Reader("csv", _table), by_go("csv")],
     Format.XML: [Reader("expat", _by_expat), Reader("libxml2", _by_libxml2), by_go("xml")],
     Format.VCARD: [

@@ -35,6 +35,11 @@ SLOW = {Format.ZIP: 8}
 """How many times fewer examples there are where each reader is a process of its own."""
 
 
+ONLY_HONEST = {Format.FHIR}
+"""Where what leads to an owner is more than a place that every reader finds: references, which only
+an honest body has one meaning of for clients that don't check them."""
+
+
 def counted(owners: Iterable[Iterable[str]], exact: bool) -> Owned:
     """How many records name whom; nobody's are left out, since readers count them differently."""
     each = (tuple(sorted({_rounded(name, exact) for name in named})) for named in owners)
@@ -146,7 +151,7 @@ def test_readers_find_nobody_else_in_what_leaves(form: Format) -> None:
     run()
 
 
-@pytest.mark.parametrize("form", CASES)
+@pytest.mark.parametrize("form", [form for form in CASES if form not in ONLY_HONEST])
 def test_no_reader_finds_another_owner_in_what_nobody_would_write(form: Format) -> None:
     read = 0
     for seed in range(600 // SLOW.get(form, 1)):

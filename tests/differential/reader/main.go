@@ -142,7 +142,7 @@ func readXML(body []byte) ([][]string, error) {
 			if depth == 2 && found.Name.Space == "" && found.Name.Local == "r" {
 				record := []string{}
 				for _, each := range found.Attr {
-					if each.Name.Space == "" && each.Name.Local == "owner" {
+					if each.Name.Space == "" && each.Name.Local == "owner" && each.Value != "" {
 						record = append(record, "s:"+each.Value)
 					}
 				}

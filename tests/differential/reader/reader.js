@@ -50,7 +50,28 @@ function assigned(text) {
   return vm.runInContext(name, page);
 }
 
+function patients(resource, entries) {
+  if (resource?.resourceType === "Patient") return ["s:Patient/" + resource.id];
+  const owners = [];
+  for (const element of ["subject", "patient", "beneficiary"]) {
+    const reference = resource?.[element]?.reference;
+    if (reference === undefined) continue;
+    const last = entries.get(reference)?.id ?? reference.split("/").at(-1);
+    owners.push("s:Patient/" + last);
+  }
+  for (const payor of resource?.payor ?? []) owners.push("s:" + payor.identifier.value);
+  return owners;
+}
+
+function bundle(document) {
+  if (document.resourceType !== "Bundle") return [patients(document, new Map())];
+  const entries = document.entry ?? [];
+  const named = new Map(entries.map((entry) => [entry.fullUrl, entry.resource]));
+  return entries.map((entry) => patients(entry.resource, named));
+}
+
 const FORMS = {
+  fhir: (text) => bundle(JSON.parse(text)),
   json: (text) => elements(JSON.parse(text).records),
   ndjson: (text) => text.replace(/\n$/, "").split("\n").filter((_, at, all) => all.length > 1 || all[0] !== "").map((line) => owner(JSON.parse(line))),
   "json-seq": (text) => text.split("\x1e").slice(1).map((each) => owner(JSON.parse(each))),
