@@ -46,6 +46,8 @@ class Format(StrEnum):
     CSV = "csv"
     XML = "xml"
     ZIP = "zip"
+    MBOX = "mbox"
+    EML = "eml"
     OPAQUE = "opaque"
 
 

@@ -97,6 +97,8 @@ class BodySpec:
     XML has locators of its own (XPath subset: `/export/order`, `customer/@id`, `../Acct/Id/IBAN`,
     `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix is for elements
     without one. `doctype` lets a document type pass that only declares elements and attributes.
+    A message (`mbox`, `eml`) has the fields of its header: `Delivered-To`, or `To|Cc` for the
+    addresses of both.
     `media_type` is the one type that the response must declare, where it isn't one of the format's
     well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """

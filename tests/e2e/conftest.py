@@ -1,12 +1,15 @@
 """One issuer, one scripted export service, and a gateway for each engine, shared by a module."""
 
 import csv
+import email
 import io
 import json
 import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -57,6 +60,10 @@ class Export:
                     order = ElementTree.SubElement(root, "order", n=str(n))
                     ElementTree.SubElement(order, "customer").text = o
                 return ElementTree.tostring(root, "UTF-8", xml_declaration=True)
+            case "mbox":
+                return b"".join(b"%b%b\n" % (_FROM, _message(owner)) for owner in owners)
+            case "eml":
+                return _message(*owners)
             case _:
                 return _archive(owners)
 
@@ -80,6 +87,10 @@ class Export:
             case "xml":
                 found = ElementTree.fromstring(body).findall("order/customer")
                 return [each.text or "" for each in found]
+            case "mbox" | "eml":
+                texts = body.split(_FROM)[1:] if body.startswith(_FROM) else [body]
+                messages = [email.message_from_bytes(text, policy=default) for text in texts]
+                return [str(message["X-Customer"]) for message in messages]
             case _:
                 with zipfile.ZipFile(io.BytesIO(body)) as archive:
                     assert archive.testzip() is None
@@ -87,6 +98,20 @@ class Export:
                     names = {name for name in archive.namelist() if name.endswith(".wav")}
                     assert names == {entry["file"] for entry in listed}
                     return [entry["customer_id"] for entry in listed]
+
+
+_FROM = b"From shop@example.org Sat Nov 28 08:57:42 2026\n"
+
+
+def _message(owner: str) -> bytes:
+    message = EmailMessage()
+    message["X-Customer"] = owner
+    message["To"] = '"Doe, Jane" <jane@example.org>'
+    message["Subject"] = "Ihre Bestellung \u2013 danke"
+    message.set_content("Hello,\n\nhere it is.\n")
+    message.add_attachment(b"a,b\n", maintype="text", subtype="csv", filename="order.csv")
+    message.set_boundary("=_part")
+    return message.as_bytes()
 
 
 def _archive(owners: tuple[str, ...]) -> bytes:
@@ -152,21 +177,31 @@ EXPORTS = {
             ],
         },
     ),
+    "mbox": Export(
+        "/exports/mbox",
+        "application/mbox",
+        {"format": "mbox", "subject": {"account": "X-Customer"}},
+    ),
 }
+
+MESSAGE = Export(
+    "/exports/eml", "message/rfc822", {"format": "eml", "subject": {"account": "X-Customer"}}
+)
+"""One record that is the whole body: it passes or it doesn't."""
 
 
 def endpoints(prefix: str = "") -> list[dict[str, Any]]:
     """Every export twice: as `<name>`, which blocks, and as `<name>-partial`, which redacts."""
     return [
         {"name": f"{name}{suffix}", "path": f"{export.path}{suffix}", "body": export.body}
-        for name, export in EXPORTS.items()
+        for name, export in {**EXPORTS, "eml": MESSAGE}.items()
         for suffix in ("", "-partial")
     ]
 
 
 DEPLOYMENT = {
     "grounds": {"self_access": True},
-    "partial": {f"{name}-partial": "redact" for name in EXPORTS},
+    "partial": {f"{name}-partial": "redact" for name in (*EXPORTS, "eml")},
 }
 
 

@@ -5,7 +5,7 @@ import gzip
 import pytest
 from backports import zstd
 
-from tests.e2e.conftest import EXPORTS, FOREIGN, ME, World
+from tests.e2e.conftest import EXPORTS, FOREIGN, ME, MESSAGE, World
 from tests.support.codings import CODED
 
 pytestmark = pytest.mark.opa
@@ -63,6 +63,18 @@ async def test_a_partly_foreign_export_is_redacted_to_exactly_the_own_records(
         assert counts["seen"] == counts["released"] + counts["redacted"] + counts["blocked"]
         assert entry["outcome"] == "redacted" and counts["redacted"]
         assert entry["bytes"]["inspected"] == entry["bytes"]["received"]
+
+
+async def test_a_single_message_passes_whole_or_not_at_all(world: World) -> None:
+    for suffix in ("", "-partial"):
+        path = MESSAGE.path + suffix
+        world.service.answer(path, MESSAGE.of(ME), MESSAGE.media_type)
+        answer = await world.gateway.get(path)
+        assert (answer.status, answer.body) == (200, MESSAGE.of(ME))
+        assert MESSAGE.owners(answer.body) == [ME]
+        world.service.answer(path, MESSAGE.of(FOREIGN), MESSAGE.media_type)
+        answer = await world.gateway.get(path)
+        assert (answer.status, FOREIGN.encode() in answer.body) == (403, False)
 
 
 @pytest.mark.parametrize("codings", CODINGS, ids="+".join)

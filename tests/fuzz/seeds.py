@@ -20,6 +20,16 @@ _XML = (
     b' <r owner="me"><x:t>a &amp; b<![CDATA[ <c> ]]></x:t></r>\n <!-- c -->\n'
     b' <r owner="foreign">d</r><r owner="me" x:n=\'"\'/>\n</e>\n'
 )
+_MESSAGE = (
+    b"To: me@x.org\nSubject: =?utf-8?q?=C3=A9?=\n more\n"
+    b'Content-Type: multipart/mixed; boundary="b"\n\npreamble\n'
+    b"--b\n\ntext\n>From a\n--b\nContent-Type: message/rfc822\n\nTo: a@x.org\n\n--\n--b--\n"
+)
+_FROM = b"From a@x.org Sat Nov 28 08:57:42 2026\n"
+_MAILBOX = b"".join(
+    (_FROM, _MESSAGE, b"\n", _FROM, b"To: foreign@x.org\nContent-Length: 2\n\na\n\n",
+     _FROM, _MESSAGE, b"\n")
+)  # fmt: skip
 _MANIFEST = json.dumps([{"owner": "me", "file": "a.bin"}, {"owner": "foreign", "file": "b.bin"}])
 
 SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
@@ -73,5 +83,18 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
             archive(M("me/a", b"a", STORED), M("foreign/b", b"b", descriptor="32"), M("c", b"c")),
             archive(M("t.csv", _TABLE, DEFLATED, descriptor="64"), M("me/", b"")),
         ],
+    ),
+    Format.MBOX: (
+        BodySpec(Format.MBOX, subject=({"email": ("To",)},)),
+        [
+            _MAILBOX,
+            _MAILBOX.replace(b"h: 2", b"h: 3").replace(b"\n", b"\r\n"),
+            _FROM + b"A: 1\n\n",
+            b"",
+        ],
+    ),
+    Format.EML: (
+        BodySpec(Format.EML, subject=({"email": ("To|Cc",)},)),
+        [_MESSAGE, _MESSAGE.replace(b"\n", b"\r\n"), b'Cc: "a, b" <me@x.org>, c@x.org\n\ntext'],
     ),
 }

@@ -21,6 +21,8 @@ HEADS = {
     Format.CSV: b"id,x\nme,1\n",
     Format.XML: b'<?xml version="1.0"?><id/>',
     Format.ZIP: b"PK\x03\x04\x14\x00",
+    Format.MBOX: b"From me@x.org Sat Nov 28 08:57:42 2026\nTo: me@x.org\n\n",
+    Format.EML: b"To: me@x.org\n\n",
 }
 TYPES = {
     Format.JSON: "application/json",
@@ -31,6 +33,8 @@ TYPES = {
     Format.CSV: "text/csv",
     Format.XML: "application/xml",
     Format.ZIP: "application/zip",
+    Format.MBOX: "application/mbox",
+    Format.EML: "message/rfc822",
 }
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
 
@@ -257,6 +261,35 @@ def test_a_zip_begins_with_its_first_member(head: bytes) -> None:
     assert refusal(Format.ZIP, head) is Code.FORMAT_MISMATCH
     check(Format.ZIP)
     check(Format.ZIP, b"PK\x05\x06" + bytes(18))
+
+
+@pytest.mark.parametrize(
+    ("expected", "head", "fits"),
+    [
+        (Format.MBOX, b"", True),  # a mailbox without messages
+        (Format.MBOX, b"From", False),
+        (Format.MBOX, b"To: me@x.org\n", False),
+        (Format.MBOX, b"\nFrom me@x.org", False),
+        (Format.MBOX, b"\xef\xbb\xbfFrom me@x.org", False),
+        (Format.EML, b"", True),  # what is too short is for its reader
+        (Format.EML, b"X-Any: 1", True),
+        (Format.EML, b"From me@x.org Sat Nov 28 08:57:42 2026\n", False),
+        (Format.EML, b"\nTo: me@x.org", False),
+        (Format.EML, b"\xef\xbb\xbfTo: me@x.org", False),
+        (Format.EML, b"<html>", False),
+        (Format.EML, b"<a:b>", False),
+        (Format.EML, b'{"a": 1}', False),
+        (Format.EML, b"PK\x03\x04:", False),
+    ],
+)
+def test_mail_begins_with_a_header_and_a_mailbox_with_a_message(
+    expected: Format, head: bytes, fits: bool
+) -> None:
+    """Catalogue A15, A20."""
+    if fits:
+        check(expected, head)
+    else:
+        assert refusal(expected, head) is Code.FORMAT_MISMATCH
 
 
 def test_an_empty_body_is_left_to_its_reader() -> None:

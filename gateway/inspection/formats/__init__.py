@@ -5,8 +5,19 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection import xpath
-from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, xml, zip
+from gateway.inspection import mailrecords, xpath
+from gateway.inspection.formats import (
+    csv,
+    eml,
+    javascript,
+    json,
+    jsonseq,
+    mbox,
+    ndjson,
+    sse,
+    xml,
+    zip,
+)
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
@@ -89,5 +100,23 @@ FORMATS: dict[Format, Reader] = {
         zip.inspect,
         zip.rewrite,
         random_access=True,
+    ),
+    Format.MBOX: Reader(
+        mbox.MEDIA_TYPES,
+        "mbox",
+        frozenset({"subject", "category"}),
+        mbox.detect,
+        mbox.inspect,
+        mbox.rewrite,
+        locator=mailrecords.fields_of,
+    ),
+    Format.EML: Reader(
+        eml.MEDIA_TYPES,
+        "eml",
+        frozenset({"subject", "category"}),
+        eml.detect,
+        eml.inspect,
+        eml.rewrite,
+        locator=mailrecords.fields_of,
     ),
 }
