@@ -46,6 +46,7 @@ class Format(StrEnum):
     CSV = "csv"
     XML = "xml"
     ZIP = "zip"
+    TAR = "tar"
     OPAQUE = "opaque"
 
 

@@ -11,6 +11,7 @@ from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
 from gateway.response import Payload
+from tests.support.tars import tarred
 
 HEADS = {
     Format.JSON: b'[{"id": "me"}]',
@@ -21,6 +22,7 @@ HEADS = {
     Format.CSV: b"id,x\nme,1\n",
     Format.XML: b'<?xml version="1.0"?><id/>',
     Format.ZIP: b"PK\x03\x04\x14\x00",
+    Format.TAR: tarred({"a": b"x"}),
 }
 TYPES = {
     Format.JSON: "application/json",
@@ -31,6 +33,7 @@ TYPES = {
     Format.CSV: "text/csv",
     Format.XML: "application/xml",
     Format.ZIP: "application/zip",
+    Format.TAR: "application/x-tar",
 }
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
 
@@ -108,7 +111,9 @@ def test_json_has_no_types_that_could_carry_a_text_to_the_caller(declared: str) 
 
 
 @pytest.mark.parametrize(
-    "expected", [each for each in FORMATS if each not in (Format.CSV, Format.ZIP)], ids=str
+    "expected",
+    [each for each in FORMATS if each not in (Format.CSV, Format.ZIP, Format.TAR)],
+    ids=str,
 )
 def test_json_is_utf_8_only(expected: Format) -> None:
     """Catalogue A17; RFC 8259 section 8.1."""

@@ -6,7 +6,7 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 """
 
 from gateway.inspection import xpath
-from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, xml, zip
+from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, tar, xml, zip
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
@@ -88,6 +88,15 @@ FORMATS: dict[Format, Reader] = {
         zip.detect,
         zip.inspect,
         zip.rewrite,
+        random_access=True,
+    ),
+    Format.TAR: Reader(
+        tar.MEDIA_TYPES,
+        "tar",
+        frozenset({"members"}),
+        tar.detect,
+        tar.inspect,
+        tar.rewrite,
         random_access=True,
     ),
 }
