@@ -48,6 +48,7 @@ class Format(StrEnum):
     ZIP = "zip"
     MBOX = "mbox"
     EML = "eml"
+    TAR = "tar"
     OPAQUE = "opaque"
 
 

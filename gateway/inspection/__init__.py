@@ -8,6 +8,7 @@
     locators    JSONPath and member patterns, compiled
     charset     character encodings, decoded strictly and encoded back to the same bytes
     rows        delimited text as rows with their exact bytes
+    archive     what all archives share: a container's entries, whose each is; `fates` rewrites it
     tally       owners, attributions and categories, counted under limits
     formats/    one file a format: `inspect` counts its records, `rewrite` keeps the permitted ones
     work        one job, from stored body to inspection or rewritten body; runs here or in a worker

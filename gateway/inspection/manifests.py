@@ -10,13 +10,15 @@ is: where the two disagree, one of them refuses.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import locators
 from gateway.inspection.settings import Limits, MemberSpec
 from gateway.inspection.tally import Owners
-from gateway.inspection.zipdata import Contents
+
+if TYPE_CHECKING:
+    from gateway.inspection.archive import Contents
 
 __all__ = ["Manifest", "Voucher", "Vouchers", "reconcile"]
 
@@ -37,7 +39,7 @@ Vouchers = Mapping[str, Voucher]
 class Manifest:
     """A member that vouches for others."""
 
-    contents: Contents
+    contents: "Contents"
     spec: MemberSpec
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from gateway.errors import Code, Unavailable
 from gateway.inspection.codings import CODINGS, Encoder
 
-__all__ = ["FileSink", "MemorySink", "Sink", "under"]
+__all__ = ["CountingSink", "FileSink", "MemorySink", "Sink", "under"]
 
 _BUFFER = 256 * 1024
 
@@ -73,6 +73,21 @@ class MemorySink:
 
     def getvalue(self) -> bytes:
         return b"".join(self._pieces)
+
+
+class CountingSink:
+    """Counts what is written, and hands it on to a target, if there is one."""
+
+    def __init__(self, target: Sink | None) -> None:
+        self._target, self._size = target, 0
+
+    def write(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._target:
+            self._target.write(data)
+
+    def tell(self) -> int:
+        return self._size
 
 
 class CodedSink:

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 import msgspec
 
 from gateway.errors import Refusal
+from gateway.inspection.settings import Limits
+from gateway.inspection.tardirectory import read_directory
 from gateway.model import Format, SubjectRef
 from gateway.policy.contract import encode_question
 from gateway.policy.settings import EngineKind
@@ -43,6 +45,8 @@ PLACES, MEMBERS = 20, 200
 
 _USABLE = "usable"
 """The rule by which a restriction says that it has the data it needs."""
+
+ARCHIVES = (Format.ZIP, Format.TAR)
 
 _MOST_ARCHIVE = 256 * 2**20
 
@@ -271,20 +275,24 @@ def _records(verdict: Verdict) -> Records:
 
 def _members(verdict: Verdict) -> Members | None:
     """The archive's members, by comparing what came with what would leave."""
-    if verdict.endpoint.body.format is not Format.ZIP or verdict.inspection is None:
+    form = verdict.endpoint.body.format
+    if form not in ARCHIVES or verdict.inspection is None:
         return None
-    came = member_names(verdict.trial.sample.stored)
-    left = set(member_names(verdict.release.body.stored)) if verdict.release else set()
+    came = member_names(verdict.trial.sample.stored, form)
+    left = set(member_names(verdict.release.body.stored, form)) if verdict.release else set()
     return Members(
         released=[name for name in came if name in left][:MEMBERS],
         withheld=[name for name in came if name not in left][:MEMBERS],
     )
 
 
-def member_names(stored: Stored) -> list[str]:
+def member_names(stored: Stored, form: Format) -> list[str]:
     """The names in an archive that was inspected; none where it is too big to look at twice."""
     if stored.size > _MOST_ARCHIVE:
         return []
+    if form is Format.TAR:
+        entries = read_directory(stored, Limits()).entries
+        return [entry.name for entry in entries]
     with zipfile.ZipFile(io.BytesIO(stored.pread(stored.size, 0))) as archive:
         return archive.namelist()
 

@@ -12,7 +12,7 @@ from gateway.model import Format, Group, SubjectRef
 from gateway.spool import InMemory, Stored
 from gateway.workbench.cases import UNATTRIBUTED, Case, Cases, Expect, Listed
 from gateway.workbench.desk import Desk, Trial, Verdict
-from gateway.workbench.explain import member_names
+from gateway.workbench.explain import ARCHIVES, member_names
 from gateway.workbench.samples import opened, sample
 from gateway.workbench.unusable import Unusable
 
@@ -170,9 +170,10 @@ def spell(value: SubjectRef | str | int | None) -> str:
 
 
 def _members(verdict: Verdict) -> list[str]:
-    if verdict.endpoint.body.format is not Format.ZIP:
+    form = verdict.endpoint.body.format
+    if form not in ARCHIVES:
         raise Unusable("members: only an archive has them")
-    return member_names(verdict.release.body.stored) if verdict.release else []
+    return member_names(verdict.release.body.stored, form) if verdict.release else []
 
 
 def _unless_same(

@@ -20,6 +20,8 @@ import pytest_asyncio
 from tests.support.gateway import ExportService, RunningGateway, configuration, running, serving
 from tests.support.issuer import TestIssuer
 from tests.support.opa import running_opa
+from tests.support.tars import tarred, untarred
+from tests.support.zips import unzipped, zipped
 
 ME, FOREIGN = "A1", "A9-canary-foreign"
 
@@ -64,8 +66,10 @@ class Export:
                 return b"".join(b"%b%b\n" % (_FROM, _message(owner)) for owner in owners)
             case "eml":
                 return _message(*owners)
+            case "tar":
+                return tarred(_members(owners))
             case _:
-                return _archive(owners)
+                return zipped(_members(owners), zipfile.ZIP_DEFLATED)
 
     def owners(self, body: bytes) -> list[str]:
         """Whose records a delivered body holds, read by the standard library."""
@@ -92,12 +96,11 @@ class Export:
                 messages = [email.message_from_bytes(text, policy=default) for text in texts]
                 return [str(message["X-Customer"]) for message in messages]
             case _:
-                with zipfile.ZipFile(io.BytesIO(body)) as archive:
-                    assert archive.testzip() is None
-                    listed = json.loads(archive.read("manifest.json"))["recordings"]
-                    names = {name for name in archive.namelist() if name.endswith(".wav")}
-                    assert names == {entry["file"] for entry in listed}
-                    return [entry["customer_id"] for entry in listed]
+                read = untarred if self.body["format"] == "tar" else unzipped
+                files = read(body)
+                listed = json.loads(files.pop("manifest.json"))["recordings"]
+                assert set(files) == {entry["file"] for entry in listed}
+                return [entry["customer_id"] for entry in listed]
 
 
 _FROM = b"From shop@example.org Sat Nov 28 08:57:42 2026\n"
@@ -114,17 +117,28 @@ def _message(owner: str) -> bytes:
     return message.as_bytes()
 
 
-def _archive(owners: tuple[str, ...]) -> bytes:
-    buffer = io.BytesIO()
-    entries = [
-        {"customer_id": owner, "file": f"recordings/{n}.wav"} for n, owner in enumerate(owners)
+def _members(owners: tuple[str, ...]) -> dict[str, bytes]:
+    """A manifest, and a recording of each owner."""
+    voices = {
+        f"recordings/{n}.wav": f"RIFF voice of {owner}".encode() * 20
+        for n, owner in enumerate(owners)
+    }
+    listed = [
+        {"customer_id": owner, "file": name} for owner, name in zip(owners, voices, strict=True)
     ]
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("manifest.json", json.dumps({"recordings": entries}))
-        for n, owner in enumerate(owners):
-            archive.writestr(f"recordings/{n}.wav", f"RIFF voice of {owner}".encode() * 20)
-    return buffer.getvalue()
+    return {"manifest.json": json.dumps({"recordings": listed}).encode(), **voices}
 
+
+_VOICES = [
+    {
+        "match": "manifest.json",
+        "format": "json",
+        "records": "$.recordings[*]",
+        "subject": {"account": "$.customer_id"},
+        "vouches_for": "$.file",
+    },
+    {"match": "recordings/*.wav", "attribution": "manifest"},
+]
 
 EXPORTS = {
     "json": Export(
@@ -160,23 +174,8 @@ EXPORTS = {
         "application/xml",
         {"format": "xml", "records": "/export/order", "subject": {"account": "customer"}},
     ),
-    "zip": Export(
-        "/exports/zip",
-        "application/zip",
-        {
-            "format": "zip",
-            "members": [
-                {
-                    "match": "manifest.json",
-                    "format": "json",
-                    "records": "$.recordings[*]",
-                    "subject": {"account": "$.customer_id"},
-                    "vouches_for": "$.file",
-                },
-                {"match": "recordings/*.wav", "attribution": "manifest"},
-            ],
-        },
-    ),
+    "zip": Export("/exports/zip", "application/zip", {"format": "zip", "members": _VOICES}),
+    "tar": Export("/exports/tar", "application/x-tar", {"format": "tar", "members": _VOICES}),
     "mbox": Export(
         "/exports/mbox",
         "application/mbox",

@@ -4,6 +4,7 @@ import json
 
 from gateway.inspection.settings import BodySpec, MemberSpec
 from gateway.model import Attribution, Format
+from tests.support.tars import T, long_name, pax, tar, tarred
 from tests.support.zips import DEFLATED, STORED, M, archive
 
 OWNER = ({"account": ("$.owner",)},)
@@ -31,6 +32,15 @@ _MAILBOX = b"".join(
      _FROM, _MESSAGE, b"\n")
 )  # fmt: skip
 _MANIFEST = json.dumps([{"owner": "me", "file": "a.bin"}, {"owner": "foreign", "file": "b.bin"}])
+
+_MEMBERS = (
+    MemberSpec("m.json", Format.JSON, "$[*]", OWNER, vouches_for="$.file"),
+    MemberSpec("*.bin", attribution=Attribution.MANIFEST),
+    MemberSpec("*.js", Format.JAVASCRIPT, "$[*]", OWNER),
+    MemberSpec("*.events", Format.SSE, subject=OWNER),
+    MemberSpec("*.csv", Format.CSV, subject=({"account": ("owner",)},)),
+    MemberSpec("{account}/*", attribution=Attribution.PATH),
+)
 
 SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
     Format.JSON: (
@@ -66,17 +76,7 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
         [_XML, _XML.replace(b"\n", b"\r\n"), b"<e/>", b'<e><r owner="me"/></e>'],
     ),
     Format.ZIP: (
-        BodySpec(
-            Format.ZIP,
-            members=(
-                MemberSpec("m.json", Format.JSON, "$[*]", OWNER, vouches_for="$.file"),
-                MemberSpec("*.bin", attribution=Attribution.MANIFEST),
-                MemberSpec("*.js", Format.JAVASCRIPT, "$[*]", OWNER),
-                MemberSpec("*.events", Format.SSE, subject=OWNER),
-                MemberSpec("*.csv", Format.CSV, subject=({"account": ("owner",)},)),
-                MemberSpec("{account}/*", attribution=Attribution.PATH),
-            ),
-        ),
+        BodySpec(Format.ZIP, members=_MEMBERS),
         [
             archive(M("m.json", _MANIFEST.encode()), M("a.bin", b"a"), M("b.bin", b"b" * 99)),
             archive(M("a.js", b"x = " + _LIST, DEFLATED), M("a.events", _EVENTS, DEFLATED)),
@@ -96,5 +96,14 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
     Format.EML: (
         BodySpec(Format.EML, subject=({"email": ("To|Cc",)},)),
         [_MESSAGE, _MESSAGE.replace(b"\n", b"\r\n"), b'Cc: "a, b" <me@x.org>, c@x.org\n\ntext'],
+    ),
+    Format.TAR: (
+        BodySpec(Format.TAR, members=_MEMBERS),
+        [
+            tarred({"m.json": _MANIFEST.encode(), "a.bin": b"a", "b.bin": b"b" * 999}),
+            tar(T(b"a.js", b"x = " + _LIST), T(b"a.events", _EVENTS), T(b"t.csv", _TABLE)),
+            tar(T(b"./", kind=b"5"), *long_name(b"me/" + b"x" * 120, data=b"a"), T(b"c", b"c")),
+            tar(pax(("path", "foreign/1")), T(b"foreign/1", b"x"), T(b"me/", kind=b"5")),
+        ],
     ),
 }

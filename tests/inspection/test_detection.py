@@ -11,6 +11,7 @@ from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
 from gateway.response import Payload
+from tests.support.tars import tarred
 
 HEADS = {
     Format.JSON: b'[{"id": "me"}]',
@@ -23,6 +24,7 @@ HEADS = {
     Format.ZIP: b"PK\x03\x04\x14\x00",
     Format.MBOX: b"From me@x.org Sat Nov 28 08:57:42 2026\nTo: me@x.org\n\n",
     Format.EML: b"To: me@x.org\n\n",
+    Format.TAR: tarred({"a": b"x"}),
 }
 TYPES = {
     Format.JSON: "application/json",
@@ -35,6 +37,7 @@ TYPES = {
     Format.ZIP: "application/zip",
     Format.MBOX: "application/mbox",
     Format.EML: "message/rfc822",
+    Format.TAR: "application/x-tar",
 }
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
 
@@ -112,7 +115,9 @@ def test_json_has_no_types_that_could_carry_a_text_to_the_caller(declared: str) 
 
 
 @pytest.mark.parametrize(
-    "expected", [each for each in FORMATS if each not in (Format.CSV, Format.ZIP)], ids=str
+    "expected",
+    [each for each in FORMATS if each not in (Format.CSV, Format.ZIP, Format.TAR)],
+    ids=str,
 )
 def test_json_is_utf_8_only(expected: Format) -> None:
     """Catalogue A17; RFC 8259 section 8.1."""

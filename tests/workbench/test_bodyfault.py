@@ -21,6 +21,7 @@ TYPES = {
     Format.NDJSON: "application/x-ndjson",
     Format.CSV: "text/csv",
     Format.ZIP: "application/zip",
+    Format.TAR: "application/x-tar",
 }
 
 

@@ -106,7 +106,7 @@ async def test_the_members_of_an_archive_are_compared_by_name(desk: Desk) -> Non
     assert members is not None
     assert members.released == ["manifest.json", "recordings/1.wav"]
     assert members.withheld == ["recordings/2.wav"]
-    assert member_names(trial.sample.stored)[0] == "manifest.json"
+    assert member_names(trial.sample.stored, Format.ZIP)[0] == "manifest.json"
 
 
 async def test_a_body_that_is_refused_is_shown_where_it_is_wrong(desk: Desk) -> None:

@@ -15,6 +15,7 @@ from gateway.inspection.formats import (
     mbox,
     ndjson,
     sse,
+    tar,
     xml,
     zip,
 )
@@ -118,5 +119,14 @@ FORMATS: dict[Format, Reader] = {
         eml.inspect,
         eml.rewrite,
         locator=mailrecords.fields_of,
+    ),
+    Format.TAR: Reader(
+        tar.MEDIA_TYPES,
+        "tar",
+        frozenset({"members"}),
+        tar.detect,
+        tar.inspect,
+        tar.rewrite,
+        random_access=True,
     ),
 }

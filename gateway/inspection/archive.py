@@ -1,0 +1,211 @@
+"""An archive, whatever its container: members, whose each of them is, and what is in them.
+
+    container   zip, tar, …: reads its own structure, hands out entries and their contents
+    archive     here: which specification reads an entry, who owns it, what it counts for
+    fates       what becomes of each entry under a verdict, and the new archive
+    manifests   members that vouch for others
+
+A member is one record, or made of records where its `MemberSpec` names a format. Its owner comes
+from its own content, from a manifest in the same archive, or from its name; where these name
+different owners, the archive is ambiguous. A member that no pattern matches, one that its
+configuration finds no owner for, and an empty directory are one unattributed record each. A
+structured member without records is one record of those whom its name or a manifest names: that
+it is there tells of them.
+
+A new container is a `Container` and a `Writer`; `count` and `fates.rewrite` do the rest.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.errors import BadUpstream, Code, InternalError
+from gateway.inspection.manifests import Manifest, Vouchers, reconcile
+from gateway.inspection.members import Member, first_match
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.sinks import Sink
+from gateway.inspection.tally import Tally
+from gateway.model import Attribution, Group
+
+if TYPE_CHECKING:
+    from gateway.inspection.formats import Reader
+
+_UNATTRIBUTED = Group((), Attribution.NONE, "", 1, (0,))
+
+
+class Entry(Protocol):
+    """One entry: `number` counts from 1 in the archive's order. The name of a directory ends with
+    a slash, and it has no contents; `size` is that of the contents, in bytes."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def is_directory(self) -> bool: ...
+
+
+class Contents(Protocol):
+    """What is in one entry, as a `Source` that can be read again.
+
+    `proven` is set once a reader has come to the end and everything was right.
+    """
+
+    @property
+    def entry(self) -> Entry: ...
+    @property
+    def proven(self) -> bool: ...
+    def chunks(self) -> Iterator[bytes]: ...
+
+
+class Writer(Protocol):
+    """Writes a new archive, entry by entry in their order."""
+
+    def copy(self, number: int) -> None:
+        """An entry as it is."""
+        ...
+
+    def change(self, number: int, fill: Callable[[Sink], None]) -> None:
+        """An entry with other contents. `fill` writes them, the same ones each time: it is called
+        twice where sizes stand before them, because they may be too big for memory."""
+        ...
+
+    def finish(self) -> None:
+        """The end of the archive."""
+        ...
+
+
+class Container(Protocol):
+    """A container whose whole structure was read and checked: no byte of it belongs to nothing, no
+    two entries are one file for any reader. `entries[n - 1]` has the number n."""
+
+    @property
+    def entries(self) -> Sequence[Entry]: ...
+    def contents(self, number: int) -> Contents: ...
+    def writer(self, sink: Sink) -> Writer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One reading of the container and its manifests, the same for inspecting and rewriting.
+
+    `members` are by entry number, directories left out; `folders` are those that hold a file.
+    """
+
+    container: Container
+    limits: Limits
+    members: dict[int, Member]
+    vouchers: Vouchers
+    folders: frozenset[str]
+
+    def inside(self, entry: Entry, member: Member) -> Tally:
+        """The records in a structured member."""
+        inside = Tally(self.limits)
+        contents = self.container.contents(entry.number)
+        reader_of(member.spec).inspect(contents, member.spec, self.limits, inside)
+        check_proven(contents)
+        return inside
+
+    def groups_outside(self, entry: Entry) -> tuple[Group, ...]:
+        """What a member counts for that is one record, and a directory, that is one if empty."""
+        member = self.members.get(entry.number)
+        if member is None:
+            return () if entry.name[:-1] in self.folders else (_UNATTRIBUTED,)
+        owners, spec = member.outer_owners(), member.spec
+        return (Group(owners, spec.attribution, spec.category, 1, (0,)),)
+
+
+def open_archive(container: Container, spec: BodySpec | MemberSpec, limits: Limits) -> Archive:
+    """Match each member with its specification, reconcile the manifests. Raises BadUpstream."""
+    if not isinstance(spec, BodySpec):
+        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an archive inside an archive")
+    files = [entry for entry in container.entries if not entry.is_directory]
+    matches = {entry.number: first_match(entry.name, spec.members) for entry in files}
+    manifests = [
+        Manifest(container.contents(entry.number), matches[entry.number][0])
+        for entry in files
+        if matches[entry.number][0].vouches_for is not None
+    ]
+    vouchers = reconcile(manifests, frozenset(entry.name for entry in files), limits)
+    members: dict[int, Member] = {}
+    for entry in files:
+        voucher = vouchers.get(entry.name)
+        members[entry.number] = Member(
+            *matches[entry.number], vouched=voucher.owners if voucher else ()
+        )
+    folders = folders_of(entry.name for entry in files)
+    return Archive(container, limits, members, vouchers, folders)
+
+
+def count(archive: Archive, tally: Tally) -> Iterator[Entry]:
+    """Read every member to its proven end, and count it or the records in it.
+
+    Yields each entry when that is done. Raises BadUpstream.
+    """
+    for entry in archive.container.entries:
+        member = archive.members.get(entry.number)
+        if member and member.is_structured:
+            inside = archive.inside(entry, member)
+            tally.add_fields(inside.fields)
+            groups = groups_inside(inside, member) or groups_hollow(member)
+        else:
+            _prove(archive.container.contents(entry.number))
+            groups = archive.groups_outside(entry)
+        if member:
+            tally.add_member()
+        tally.add_groups(groups)
+        yield entry
+
+
+def folders_of(names: Iterable[str]) -> frozenset[str]:
+    """Every folder that one of the files is in, at any depth."""
+    folders: set[str] = set()
+    for name in names:
+        parent = name.rpartition("/")[0]
+        while parent and parent not in folders:
+            folders.add(parent)
+            parent = parent.rpartition("/")[0]
+    return frozenset(folders)
+
+
+def reader_of(spec: MemberSpec) -> "Reader":
+    """The reader of a structured member."""
+    from gateway.inspection.formats import FORMATS  # the table holds the archives, too
+
+    reader = FORMATS[spec.format]
+    if reader.random_access:
+        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an archive inside an archive")
+    return reader
+
+
+def check_proven(contents: Contents) -> None:
+    if not contents.proven:
+        raise InternalError(Code.INTERNAL_ERROR, "a member's reader stopped before its end")
+
+
+def groups_inside(inside: Tally, member: Member) -> tuple[Group, ...]:
+    """A structured member's records, with the owners that its name and a manifest add."""
+    own = bool(member.spec.subject)
+    return tuple(
+        replace(
+            group,
+            owners=member.owners(group.owners),
+            attribution=group.attribution if own else member.spec.attribution,
+        )
+        for group in inside.groups
+    )
+
+
+def groups_hollow(member: Member) -> tuple[Group, ...]:
+    """What a structured member counts for that has no records."""
+    owners = member.outer_owners()
+    attribution = Attribution.PATH if member.named else Attribution.MANIFEST
+    return (Group(owners, attribution, member.spec.category, 1, (0,)),) if owners else ()
+
+
+def _prove(contents: Contents) -> None:
+    for _ in contents.chunks():
+        pass
+    check_proven(contents)

@@ -1,0 +1,83 @@
+"""What becomes of the entries of an archive."""
+
+import pytest
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import fates
+from gateway.inspection.archive import open_archive
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.sinks import MemorySink
+from gateway.inspection.verdict import Verdict
+from gateway.model import Attribution, Counts, Decision, Effect, Format, SubjectRef
+from tests.support.containers import Rebuilt, Shelf
+
+ME = SubjectRef("account", "me")
+LINES = MemberSpec("*.ndjson", Format.NDJSON, subject=({"account": ("$.owner",)},))
+PHOTOS = MemberSpec("{account}/*.jpg", attribution=Attribution.PATH, category="photo")
+MANIFEST = MemberSpec(
+    "manifest.ndjson",
+    Format.NDJSON,
+    subject=({"account": ("$.owner",)},),
+    vouches_for="$.file",
+)
+VOICE = MemberSpec("*.wav", attribution=Attribution.MANIFEST, category="voice")
+SPEC = BodySpec(Format.ZIP, members=(MANIFEST, VOICE, LINES, PHOTOS))
+
+
+def rewritten(
+    files: dict[str, bytes],
+    *,
+    unattributed: bool = False,
+    withhold: frozenset[str] = frozenset(),
+    mask: tuple[str, ...] = (),
+) -> tuple[Rebuilt, Counts]:
+    decision = Decision(Effect.REDACT, frozenset({ME}), unattributed, withhold, mask, (), "1")
+    shelf = Shelf(files)
+    archive = open_archive(shelf, SPEC, Limits())
+    counts = fates.rewrite(archive, Verdict(decision), MemorySink())
+    assert shelf.rebuilt.finished
+    return shelf.rebuilt, counts
+
+
+MINE, OTHER = b'{"owner":"me","phone":1}\n', b'{"owner":"other"}\n'
+
+
+def test_entries_are_dropped_copied_or_changed() -> None:
+    new, counts = rewritten(
+        {
+            "mine.ndjson": MINE,
+            "both.ndjson": OTHER + MINE,
+            "other.ndjson": OTHER,
+            "me/1.jpg": b"own",
+            "other/1.jpg": b"canary",
+            "else": b"?",
+        }
+    )
+    assert new.files == {"mine.ndjson": MINE, "both.ndjson": MINE, "me/1.jpg": b"own"}
+    assert new.changed == ["both.ndjson"]
+    assert counts == Counts(seen=7, released=3, redacted=4)
+
+
+def test_a_mask_changes_what_is_kept() -> None:
+    new, _ = rewritten({"mine.ndjson": MINE, "me/1.jpg": b"own"}, mask=("$.phone",))
+    assert new.files == {"mine.ndjson": b'{"owner":"me","phone":null}\n', "me/1.jpg": b"own"}
+
+
+def test_a_directory_stays_with_what_is_in_it() -> None:
+    files = {"me/": b"", "me/1.jpg": b"own", "other/": b"", "other/1.jpg": b"x", "empty/": b""}
+    assert list(rewritten(files)[0].files) == ["me/", "me/1.jpg"]
+    assert list(rewritten(files, unattributed=True)[0].files) == ["me/", "me/1.jpg", "empty/"]
+
+
+def test_a_member_without_records_is_dropped() -> None:
+    new, counts = rewritten({"a.ndjson": b"", "me/1.jpg": b"own"})
+    assert new.files == {"me/1.jpg": b"own"}
+    assert counts == Counts(seen=1, released=1)
+
+
+def test_a_manifest_and_its_members_stay_or_go_together() -> None:
+    files = {"1.wav": b"RIFF", "manifest.ndjson": b'{"owner":"me","file":"1.wav"}\n'}
+    assert set(rewritten(files)[0].files) == set(files)
+    with pytest.raises(BadUpstream) as caught:
+        rewritten(files, withhold=frozenset({"voice"}))
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
