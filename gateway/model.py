@@ -49,6 +49,7 @@ class Format(StrEnum):
     MBOX = "mbox"
     EML = "eml"
     TAR = "tar"
+    MULTIPART = "multipart"
     OPAQUE = "opaque"
 
 

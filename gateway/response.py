@@ -8,11 +8,13 @@ from gateway.spool import Spooled
 @dataclass(frozen=True, slots=True)
 class Payload:
     """What the headers claimed about the body: lower-case media type (without parameters), charset
-    parameter (lower case, if any), content codings in the order they were applied."""
+    parameter (lower case, if any), content codings in the order they were applied; for a multipart
+    type the boundary."""
 
     media_type: str | None = None
     charset: str | None = None
     codings: tuple[str, ...] = ()
+    boundary: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

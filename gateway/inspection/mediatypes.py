@@ -16,7 +16,7 @@ _PARAMETER = re.compile(
     rf"""[ \t]*;[ \t]*({_WORD})=(?:({_WORD})(?=[ \t;]|\Z)|"([^"\\]*)")""",
 )
 _REST = re.compile(r"[ \t]*;?[ \t]*")
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 
 MESSAGES = frozenset({"message/rfc822", "message/global"})
 _ELSEWHERE = frozenset({"message/partial", "message/external-body"})
@@ -79,7 +79,7 @@ def boundary_of(given: dict[str, str]) -> bytes:
     boundary = given.get("boundary")
     if boundary is None or any(name.startswith("boundary*") for name in given):
         raise _ambiguous("parts without one plain boundary")
-    if not _BOUNDARY.fullmatch(boundary):
+    if not BOUNDARY.fullmatch(boundary):
         raise _ambiguous("a boundary that is none")
     return boundary.encode("ascii")
 

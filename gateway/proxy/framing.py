@@ -15,6 +15,7 @@ from gateway.endpoints import Endpoint
 from gateway.errors import BadUpstream, Code, UpstreamError
 from gateway.inspection.codings import CODINGS, MOST
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.mediatypes import boundary_of
 from gateway.proxy import fields
 from gateway.response import Payload
 
@@ -64,9 +65,9 @@ def read_head(
     if b"content-range" in named:
         raise _protocol("a part of a body that was asked for whole")
     length = _length(version, named.get(b"content-length", ()), named.get(b"transfer-encoding", ()))
-    media_type, charset = _media_type(tuple(named.get(b"content-type", ())))
+    media_type, charset, boundary = _media_type(tuple(named.get(b"content-type", ())))
     codings = _codings(named.get(b"content-encoding", ()))
-    return Head(Payload(media_type, charset, codings), length)
+    return Head(Payload(media_type, charset, codings, boundary), length)
 
 
 def client_headers(
@@ -82,8 +83,10 @@ def client_headers(
     if payload.media_type and reader:
         charset = charset or reader.charset
     suffix = reader.suffix if reader else "bin"
+    parameters = f"; charset={charset}" if charset else ""
+    parameters += f'; boundary="{payload.boundary}"' if payload.boundary else ""
     spelled = {
-        "Content-Type": f"{media_type}; charset={charset}" if charset else media_type,
+        "Content-Type": media_type + parameters,
         "Content-Disposition": f'attachment; filename="{endpoint.name}.{suffix}"',
         **({"Content-Encoding": ", ".join(payload.codings)} if payload.codings else {}),
         **FIXED,
@@ -116,10 +119,11 @@ def _length(
 
 
 @lru_cache(maxsize=256)
-def _media_type(values: tuple[bytes, ...]) -> tuple[str | None, str | None]:
-    """Media type and charset, both lower-case. One line, one type, no parameter twice."""
+def _media_type(values: tuple[bytes, ...]) -> tuple[str | None, str | None, str | None]:
+    """Media type and charset, both lower-case, and the boundary of a multipart type. One line, one
+    type, no parameter twice."""
     if not values:
-        return None, None
+        return None, None, None
     match = _MEDIA_TYPE.match(values[0])
     if len(values) > 1 or match is None:
         raise BadUpstream(Code.BODY_AMBIGUOUS, "Content-Type isn't one media type")
@@ -134,9 +138,11 @@ def _media_type(values: tuple[bytes, ...]) -> tuple[str | None, str | None]:
     if rest[end:].strip(b" \t;") or (charset is not None and not _CHARSET.fullmatch(charset)):
         raise BadUpstream(Code.BODY_AMBIGUOUS, "Content-Type isn't one media type")
     media_type = match[0].lower().decode("ascii")
-    if media_type == "multipart/byteranges":
-        raise _protocol("a part of a body that was asked for whole")
-    return media_type, charset.lower().decode("ascii") if charset is not None else None
+    boundary: str | None = None
+    if media_type.startswith("multipart/"):
+        given = {name.decode("ascii"): text.decode("latin-1") for name, text in parameters.items()}
+        boundary = boundary_of(given).decode("ascii")
+    return media_type, charset.lower().decode("ascii") if charset is not None else None, boundary
 
 
 def _codings(values: Sequence[bytes]) -> tuple[str, ...]:

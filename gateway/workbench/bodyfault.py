@@ -57,7 +57,7 @@ def place(
 
     None where nothing says so, as for archives, whose notes name a member.
     """
-    if spec.format in (Format.ZIP, Format.TAR, Format.OPAQUE):
+    if spec.format in (Format.ZIP, Format.TAR, Format.MULTIPART, Format.OPAQUE):
         return None
     data = _decoded(Body(stored, codings, limits))
     if data is None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gateway.errors import Refusal
+from gateway.inspection import multipartdirectory
 from gateway.inspection.settings import Limits
 from gateway.inspection.tardirectory import read_directory
 from gateway.model import Format, SubjectRef
@@ -46,7 +47,7 @@ PLACES, MEMBERS = 20, 200
 _USABLE = "usable"
 """The rule by which a restriction says that it has the data it needs."""
 
-ARCHIVES = (Format.ZIP, Format.TAR)
+ARCHIVES = (Format.ZIP, Format.TAR, Format.MULTIPART)
 
 _MOST_ARCHIVE = 256 * 2**20
 
@@ -293,6 +294,8 @@ def member_names(stored: Stored, form: Format) -> list[str]:
     if form is Format.TAR:
         entries = read_directory(stored, Limits()).entries
         return [entry.name for entry in entries]
+    if form is Format.MULTIPART:
+        return [part.name for part in multipartdirectory.read_directory(stored, Limits()).entries]
     with zipfile.ZipFile(io.BytesIO(stored.pread(stored.size, 0))) as archive:
         return archive.namelist()
 

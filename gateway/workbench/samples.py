@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.errors import BadUpstream, Unavailable
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.multipartdirectory import boundary_in
 from gateway.inspection.settings import Limits
 from gateway.inspection.source import Body, read
 from gateway.model import Format
@@ -20,6 +21,8 @@ _IN_MEMORY = 16 * 2**20
 """Bytes of a file that is held in memory; a bigger one is read where it lies."""
 _MOST_PIPED = 256 * 2**20
 _GZIP = b"\x1f\x8b"
+_FIRST_LINE = 80
+"""Bytes that have the first delimiter of a multipart body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,11 @@ def sample(
     `content_type` and `coding` are field values. Raises Unusable where they can't be in a head.
     """
     stored = InMemory(body) if isinstance(body, bytes) else body
-    fields = [
-        ("Content-Type", FORMATS[expected].media_types[0] if content_type is None else content_type)
-    ]
+    declared = FORMATS[expected].media_types[0] if content_type is None else content_type
+    if declared.startswith("multipart/") and ";" not in declared:
+        boundary = boundary_in(stored.pread(_FIRST_LINE, 0)) or b"none"
+        declared += f'; boundary="{boundary.decode("ascii")}"'
+    fields = [("Content-Type", declared)]
     if coding:
         fields.append(("Content-Encoding", coding))
     headers = [(name.encode(), _field(name, value)) for name, value in fields]

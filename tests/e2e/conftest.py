@@ -5,7 +5,7 @@ import email
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -19,6 +19,7 @@ import pytest_asyncio
 
 from tests.support.gateway import ExportService, RunningGateway, configuration, running, serving
 from tests.support.issuer import TestIssuer
+from tests.support.multiparts import BOUNDARY, by_email, files
 from tests.support.opa import running_opa
 from tests.support.tars import tarred, untarred
 from tests.support.zips import unzipped, zipped
@@ -68,6 +69,8 @@ class Export:
                 return _message(*owners)
             case "tar":
                 return tarred(_members(owners))
+            case "multipart":
+                return files(_members(owners))
             case _:
                 return zipped(_members(owners), zipfile.ZIP_DEFLATED)
 
@@ -96,12 +99,18 @@ class Export:
                 messages = [email.message_from_bytes(text, policy=default) for text in texts]
                 return [str(message["X-Customer"]) for message in messages]
             case _:
-                read = untarred if self.body["format"] == "tar" else unzipped
+                read = _READERS[self.body["format"]]
                 files = read(body)
                 listed = json.loads(files.pop("manifest.json"))["recordings"]
                 assert set(files) == {entry["file"] for entry in listed}
                 return [entry["customer_id"] for entry in listed]
 
+
+_READERS: dict[str, Callable[[bytes], dict[str, bytes]]] = {
+    "tar": untarred,
+    "zip": unzipped,
+    "multipart": lambda body: {str(name): content for name, content in by_email(body)},
+}
 
 _FROM = b"From shop@example.org Sat Nov 28 08:57:42 2026\n"
 
@@ -176,6 +185,11 @@ EXPORTS = {
     ),
     "zip": Export("/exports/zip", "application/zip", {"format": "zip", "members": _VOICES}),
     "tar": Export("/exports/tar", "application/x-tar", {"format": "tar", "members": _VOICES}),
+    "multipart": Export(
+        "/exports/multipart",
+        f'multipart/form-data; boundary="{BOUNDARY}"',
+        {"format": "multipart", "members": _VOICES},
+    ),
     "mbox": Export(
         "/exports/mbox",
         "application/mbox",

@@ -1,5 +1,6 @@
 """A few honest bodies of each format, and how their endpoint reads them."""
 
+import base64
 import json
 
 from gateway.inspection.settings import BodySpec, MemberSpec
@@ -32,6 +33,11 @@ _MAILBOX = b"".join(
      _FROM, _MESSAGE, b"\n")
 )  # fmt: skip
 _MANIFEST = json.dumps([{"owner": "me", "file": "a.bin"}, {"owner": "foreign", "file": "b.bin"}])
+
+
+def _parts(*parts: bytes) -> bytes:
+    return b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+
 
 _MEMBERS = (
     MemberSpec("m.json", Format.JSON, "$[*]", OWNER, vouches_for="$.file"),
@@ -104,6 +110,26 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
             tar(T(b"a.js", b"x = " + _LIST), T(b"a.events", _EVENTS), T(b"t.csv", _TABLE)),
             tar(T(b"./", kind=b"5"), *long_name(b"me/" + b"x" * 120, data=b"a"), T(b"c", b"c")),
             tar(pax(("path", "foreign/1")), T(b"foreign/1", b"x"), T(b"me/", kind=b"5")),
+        ],
+    ),
+    Format.MULTIPART: (
+        BodySpec(Format.MULTIPART, members=_MEMBERS),
+        [
+            _parts(
+                b'Content-Disposition: form-data; name="m.json"\r\n\r\n' + _MANIFEST.encode(),
+                b'Content-Disposition: form-data; name="f"; filename="a.bin"\r\n\r\n\r\n-\r\n',
+                b"Content-Type: image/png\r\nContent-Id: <b.bin>\r\n\r\n\0",
+            ),
+            _parts(
+                b"Content-Disposition: attachment; filename=a.js\r\n"
+                b"Content-Type: text/javascript\r\n"
+                b"Content-Transfer-Encoding: base64\r\n\r\n"
+                + base64.encodebytes(b"x = " + _LIST).replace(b"\n", b"\r\n"),
+                b"Content-Disposition: attachment; filename=t.csv\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(_TABLE) + _TABLE,
+                b"\r\n",
+            ),
+            _parts(b"\r\n")[:-2],
         ],
     ),
 }

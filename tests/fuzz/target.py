@@ -46,7 +46,8 @@ def examine(name: str, dice: random.Random) -> bool:
 def examine_body(form: Format, body: bytes, chunk: int) -> bool:
     """Try one body, whole and in chunks of `chunk` bytes. See `examine`."""
     reader, spec = FORMATS[form], SEEDS[form][0]
-    task = work.Task(Payload(reader.media_types[0]), spec, LIMITS)
+    boundary = "b" if form is Format.MULTIPART else None
+    task = work.Task(Payload(reader.media_types[0], None, (), boundary), spec, LIMITS)
     with _in_time():
         found = _read(body, task)
         with mock.patch.object(source, "CHUNK", chunk):

@@ -25,6 +25,7 @@ HEADS = {
     Format.MBOX: b"From me@x.org Sat Nov 28 08:57:42 2026\nTo: me@x.org\n\n",
     Format.EML: b"To: me@x.org\n\n",
     Format.TAR: tarred({"a": b"x"}),
+    Format.MULTIPART: b"--b\r\n\r\nx\r\n--b--\r\n",
 }
 TYPES = {
     Format.JSON: "application/json",
@@ -38,6 +39,7 @@ TYPES = {
     Format.MBOX: "application/mbox",
     Format.EML: "message/rfc822",
     Format.TAR: "application/x-tar",
+    Format.MULTIPART: "multipart/mixed",
 }
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
 
@@ -50,7 +52,8 @@ def check(
     charset: str | None = None,
     encoding: str | None = None,
 ) -> None:
-    payload = Payload(TYPES[expected] if declared == "" else declared, charset)
+    boundary = "b" if expected is Format.MULTIPART else None
+    payload = Payload(TYPES[expected] if declared == "" else declared, charset, (), boundary)
     detection.check_type(payload, FORMATS[expected].media_types)
     spec = BodySpec(expected, encoding=encoding)
     FORMATS[expected].detect(payload, HEADS[expected] if head is None else head, spec)
@@ -116,7 +119,11 @@ def test_json_has_no_types_that_could_carry_a_text_to_the_caller(declared: str) 
 
 @pytest.mark.parametrize(
     "expected",
-    [each for each in FORMATS if each not in (Format.CSV, Format.ZIP, Format.TAR)],
+    [
+        each
+        for each in FORMATS
+        if each not in (Format.CSV, Format.ZIP, Format.TAR, Format.MULTIPART)
+    ],
     ids=str,
 )
 def test_json_is_utf_8_only(expected: Format) -> None:

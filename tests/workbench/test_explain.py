@@ -13,6 +13,7 @@ from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.spool import InMemory
 from gateway.workbench import modules
 from gateway.workbench.account import Account, Ask
 from gateway.workbench.bench import RegoBench
@@ -23,6 +24,7 @@ from gateway.workbench.unusable import Unusable
 from tests.policy.deployments import GROUNDS
 from tests.policy.support import AMPLE, shipped_bundle, write_bundle
 from tests.policy.test_differential import GRID, SOUND
+from tests.support.multiparts import files
 from tests.support.opa import running_opa
 from tests.support.zips import M, archive
 
@@ -107,6 +109,7 @@ async def test_the_members_of_an_archive_are_compared_by_name(desk: Desk) -> Non
     assert members.released == ["manifest.json", "recordings/1.wav"]
     assert members.withheld == ["recordings/2.wav"]
     assert member_names(trial.sample.stored, Format.ZIP)[0] == "manifest.json"
+    assert member_names(InMemory(files({"a": b"", "b/c": b""})), Format.MULTIPART) == ["a", "b/c"]
 
 
 async def test_a_body_that_is_refused_is_shown_where_it_is_wrong(desk: Desk) -> None:

@@ -24,6 +24,18 @@ def test_what_is_not_declared_is_declared_as_the_endpoint_expects() -> None:
     assert (b"Content-Encoding", b"gzip") in declared
 
 
+def test_a_multipart_body_declares_the_boundary_that_it_has() -> None:
+    body = b"--=_b\r\n\r\n\r\n--=_b--\r\n"
+    for given, declared in (
+        (None, b'multipart/mixed; boundary="=_b"'),
+        ("multipart/form-data", b'multipart/form-data; boundary="=_b"'),
+        ('multipart/form-data; boundary="x"', b'multipart/form-data; boundary="x"'),
+    ):
+        headers = sample(body, Format.MULTIPART, content_type=given).headers
+        assert (b"Content-Type", declared) in headers
+    assert sample(b"", Format.MULTIPART).headers[0][1].startswith(b"multipart/mixed; boundary=")
+
+
 @pytest.mark.parametrize("value", ["a\r\nb", "ä"])
 def test_a_declaration_that_no_head_can_hold_is_unusable(value: str) -> None:
     with pytest.raises(Unusable, match="can't stand in the head"):

@@ -13,6 +13,7 @@ from gateway.inspection.formats import (
     json,
     jsonseq,
     mbox,
+    multipart,
     ndjson,
     sse,
     tar,
@@ -127,6 +128,15 @@ FORMATS: dict[Format, Reader] = {
         tar.detect,
         tar.inspect,
         tar.rewrite,
+        random_access=True,
+    ),
+    Format.MULTIPART: Reader(
+        multipart.MEDIA_TYPES,
+        "mime",
+        frozenset({"members"}),
+        multipart.detect,
+        multipart.inspect,
+        multipart.rewrite,
         random_access=True,
     ),
 }

@@ -148,6 +148,7 @@ def contents(sample: Specimen) -> Contents:
                 | Format.JAVASCRIPT
                 | Format.XML
                 | Format.TAR
+                | Format.MULTIPART
                 | Format.MBOX
                 | Format.EML
             ):
