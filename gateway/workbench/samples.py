@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.errors import BadUpstream, Unavailable
 from gateway.inspection.formats import FORMATS
-from gateway.inspection.settings import Limits
+from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.source import Body, read
 from gateway.model import Format
 from gateway.spool import InMemory, OnDisk, Stored
@@ -34,7 +34,7 @@ class Sample:
 
 def sample(
     body: bytes | Stored,
-    expected: Format,
+    expected: Format | BodySpec,
     *,
     content_type: str | None = None,
     coding: str | None = None,
@@ -44,9 +44,9 @@ def sample(
     `content_type` and `coding` are field values. Raises Unusable where they can't be in a head.
     """
     stored = InMemory(body) if isinstance(body, bytes) else body
-    fields = [
-        ("Content-Type", FORMATS[expected].media_types[0] if content_type is None else content_type)
-    ]
+    spec = expected if isinstance(expected, BodySpec) else BodySpec(expected)
+    usual = FORMATS[spec.format].declared(spec)[0]
+    fields = [("Content-Type", usual if content_type is None else content_type)]
     if coding:
         fields.append(("Content-Encoding", coding))
     headers = [(name.encode(), _field(name, value)) for name, value in fields]

@@ -12,7 +12,7 @@ from gateway.model import Format
 
 __all__ = ["FORMATS", "Reader"]
 
-_OWNED = frozenset({"subject", "category", "vouches_for"})
+_OWNED = frozenset({"subject", "category", "vouches_for", "compression"})
 
 FORMATS: dict[Format, Reader] = {
     Format.JSON: Reader(
@@ -93,7 +93,7 @@ FORMATS: dict[Format, Reader] = {
     Format.TAR: Reader(
         tar.MEDIA_TYPES,
         "tar",
-        frozenset({"members"}),
+        frozenset({"members", "compression"}),
         tar.detect,
         tar.inspect,
         tar.rewrite,
