@@ -31,7 +31,7 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
         case _:
             yield from _fitting(body, form, path)
             if "members" in FORMATS[form].settings:
-                yield from _members(body.get("members"), (*path, "members"))
+                yield from _members(body.get("members"), (*path, "members"), depth=1, held=False)
             yield from _records(body, form, path)
 
 
@@ -42,7 +42,12 @@ def _fitting(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[F
         yield Finding((*path, name), f"has no meaning for {form.value}", on_key=True)
 
 
-def _members(members: Any, path: KeyPath) -> Iterator[Finding]:
+_DEPTH = 2
+"""How deep archives are read: one, and those inside it."""
+
+
+def _members(members: Any, path: KeyPath, *, depth: int, held: bool) -> Iterator[Finding]:
+    """Findings about what is in an archive; `held` where it has owners as a whole."""
     if members is None or members == []:
         yield Finding(path, "say what is in the archive, or all of it is unattributed")
         return
@@ -59,10 +64,12 @@ def _members(members: Any, path: KeyPath) -> Iterator[Finding]:
         if isinstance(pattern, str) and patterns.setdefault(pattern, index) != index:
             message = f"members[{patterns[pattern]}] has this pattern; only the first match counts"
             yield Finding((*where, "match"), message)
-        yield from _member(spec, where, vouched)
+        yield from _member(spec, where, vouched, depth, held)
 
 
-def _member(spec: Mapping[str, Any], path: KeyPath, vouched: bool) -> Iterator[Finding]:
+def _member(
+    spec: Mapping[str, Any], path: KeyPath, vouched: bool, depth: int, held: bool
+) -> Iterator[Finding]:
     form = _one_of(Format, spec.get("format", Format.OPAQUE.value))
     attribution = _one_of(Attribution, spec.get("attribution", Attribution.DIRECT.value))
     names_owner = _names_owner(spec.get("match"))
@@ -72,8 +79,18 @@ def _member(spec: Mapping[str, Any], path: KeyPath, vouched: bool) -> Iterator[F
             return
         case Format.OPAQUE:
             yield from _fitting(spec, form, path)
+        case Format.MULTIPART:
+            message = "only a response says which boundary its parts have"
+            yield Finding((*path, "format"), message)
+            return
+        case _ if FORMATS[form].random_access and depth >= _DEPTH:
+            yield Finding(
+                (*path, "format"), "archives are read two deep, and this would be a third"
+            )
+            return
         case _ if FORMATS[form].random_access:
-            yield Finding((*path, "format"), "an archive inside an archive can't be read")
+            yield from _fitting(spec, form, path)
+            yield from _members(spec.get("members"), (*path, "members"), depth=depth + 1, held=True)
             return
         case _:
             yield from _fitting(spec, form, path)
@@ -88,7 +105,7 @@ def _member(spec: Mapping[str, Any], path: KeyPath, vouched: bool) -> Iterator[F
         case Attribution.PATH if names_owner is False:
             message = "the pattern names no owner, as accounts/{account}/* does"
             yield Finding((*path, "attribution"), message)
-        case Attribution.CONTAINER:
+        case Attribution.CONTAINER if not held:
             yield Finding((*path, "attribution"), "an archive has no owner as a whole")
         case Attribution.DIRECT if names_owner and not spec.get("subject"):
             message = "the pattern names an owner: say attribution: path"

@@ -10,21 +10,27 @@ from its own content, from a manifest in the same archive, or from its name; whe
 different owners, the archive is ambiguous. A member that no pattern matches, one that its
 configuration finds no owner for, and an empty directory are one unattributed record each. A
 structured member without records is one record of those whom its name or a manifest names: that
-it is there tells of them.
+it is there tells of them. A member that is an archive is read like one, two deep; what is in all of
+them together unfolds to no more than one body may.
 
 A new container is a `Container` and a `Writer`; `count` and `fates.rewrite` do the rest.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.errors import BadUpstream, Code, InternalError
+from gateway.errors import BadUpstream, Code, InternalError, Unavailable
+from gateway.inspection.inflation import Unfolding
 from gateway.inspection.manifests import Manifest, Vouchers, reconcile
 from gateway.inspection.members import Member, first_match
+from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
-from gateway.inspection.tally import Tally
+from gateway.inspection.source import Body, Source
+from gateway.inspection.tally import Owners, Tally
+from gateway.inspection.unpacked import Unpacked
 from gateway.model import Attribution, Group
 
 if TYPE_CHECKING:
@@ -88,6 +94,17 @@ class Container(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """What an archive has from what is around it: a scratch file for archives inside it, the
+    counter of what they unfold to (none while rewriting: it was counted), and the owners of all of
+    it."""
+
+    scratch: Scratch | None = None
+    unfolding: Unfolding | None = None
+    owners: Owners = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Archive:
     """One reading of the container and its manifests, the same for inspecting and rewriting.
 
@@ -96,6 +113,7 @@ class Archive:
 
     container: Container
     limits: Limits
+    around: Around
     members: dict[int, Member]
     vouchers: Vouchers
     folders: frozenset[str]
@@ -103,10 +121,37 @@ class Archive:
     def inside(self, entry: Entry, member: Member) -> Tally:
         """The records in a structured member."""
         inside = Tally(self.limits)
-        contents = self.container.contents(entry.number)
-        reader_of(member.spec).inspect(contents, member.spec, self.limits, inside)
-        check_proven(contents)
+        with self.opened(entry, member) as source:
+            reader_of(member.spec).inspect(source, member.spec, self.limits, inside)
+            if isinstance(source, Unpacked):
+                inside.sealed = source.sealed
+        if isinstance(source, Body) and source.meter.inspected != source.stored.size:
+            raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of a member belong to no record")
         return inside
+
+    @contextmanager
+    def opened(self, entry: Entry, member: Member) -> Iterator[Source]:
+        """A structured member for its reader: decoded; for an archive, laid out in the scratch."""
+        contents = _contents(self.container, entry, member.spec, self.around)
+        if not reader_of(member.spec).random_access:
+            yield contents
+            check_proven(contents)
+            return
+        scratch = self.around.scratch
+        if scratch is None:
+            raise Unavailable(
+                Code.SPOOL_FAILED, "an archive inside an archive, and no scratch file"
+            )
+        with scratch.holding(contents.chunks()) as stored:
+            check_proven(contents)
+            yield Body(
+                stored,
+                (),
+                self.limits,
+                scratch=scratch,
+                unfolding=self.around.unfolding,
+                owners=member.outer_owners(),
+            )
 
     def groups_outside(self, entry: Entry) -> tuple[Group, ...]:
         """What a member counts for that is one record, and a directory, that is one if empty."""
@@ -117,14 +162,20 @@ class Archive:
         return (Group(owners, spec.attribution, spec.category, 1, (0,)),)
 
 
-def open_archive(container: Container, spec: BodySpec | MemberSpec, limits: Limits) -> Archive:
+def open_archive(
+    container: Container,
+    spec: BodySpec | MemberSpec,
+    limits: Limits,
+    around: Around = Around(),
+) -> Archive:
     """Match each member with its specification, reconcile the manifests. Raises BadUpstream."""
-    if not isinstance(spec, BodySpec):
-        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an archive inside an archive")
+    specs = spec.inner if isinstance(spec, MemberSpec) else spec.members
     files = [entry for entry in container.entries if not entry.is_directory]
-    matches = {entry.number: first_match(entry.name, spec.members) for entry in files}
+    matches = {entry.number: first_match(entry.name, specs) for entry in files}
     manifests = [
-        Manifest(container.contents(entry.number), matches[entry.number][0])
+        Manifest(
+            _contents(container, entry, matches[entry.number][0], around), matches[entry.number][0]
+        )
         for entry in files
         if matches[entry.number][0].vouches_for is not None
     ]
@@ -133,10 +184,19 @@ def open_archive(container: Container, spec: BodySpec | MemberSpec, limits: Limi
     for entry in files:
         voucher = vouchers.get(entry.name)
         members[entry.number] = Member(
-            *matches[entry.number], vouched=voucher.owners if voucher else ()
+            *matches[entry.number], vouched=voucher.owners if voucher else (), held=around.owners
         )
     folders = folders_of(entry.name for entry in files)
-    return Archive(container, limits, members, vouchers, folders)
+    return Archive(container, limits, around, members, vouchers, folders)
+
+
+def _contents(
+    container: Container, entry: Entry, spec: MemberSpec, around: Around
+) -> "Contents | Unpacked":
+    contents = container.contents(entry.number)
+    if spec.compression:
+        return Unpacked(contents, spec.compression, around.unfolding)
+    return contents
 
 
 def count(archive: Archive, tally: Tally) -> Iterator[Entry]:
@@ -145,16 +205,18 @@ def count(archive: Archive, tally: Tally) -> Iterator[Entry]:
     Yields each entry when that is done. Raises BadUpstream.
     """
     for entry in archive.container.entries:
-        member = archive.members.get(entry.number)
+        member, nested = archive.members.get(entry.number), 0
         if member and member.is_structured:
             inside = archive.inside(entry, member)
             tally.add_fields(inside.fields)
+            tally.sealed = tally.sealed and inside.sealed
             groups = groups_inside(inside, member) or groups_hollow(member)
+            nested = inside.members
         else:
             _prove(archive.container.contents(entry.number))
             groups = archive.groups_outside(entry)
         if member:
-            tally.add_member()
+            tally.add_member(nested)
         tally.add_groups(groups)
         yield entry
 
@@ -174,10 +236,7 @@ def reader_of(spec: MemberSpec) -> "Reader":
     """The reader of a structured member."""
     from gateway.inspection.formats import FORMATS  # the table holds the archives, too
 
-    reader = FORMATS[spec.format]
-    if reader.random_access:
-        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an archive inside an archive")
-    return reader
+    return FORMATS[spec.format]
 
 
 def check_proven(contents: Contents) -> None:
@@ -187,7 +246,7 @@ def check_proven(contents: Contents) -> None:
 
 def groups_inside(inside: Tally, member: Member) -> tuple[Group, ...]:
     """A structured member's records, with the owners that its name and a manifest add."""
-    own = bool(member.spec.subject)
+    own = member.tells
     return tuple(
         replace(
             group,

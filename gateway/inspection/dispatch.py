@@ -5,16 +5,18 @@ that no body crosses the event loop (measured: pickling chunks to a process cost
 speed). What comes back is decoded with a type: the worker has read hostile input.
 """
 
+import asyncio
 import os
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable
 from gateway.inspection import work
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
 from gateway.inspection.sinks import FileSink, MemorySink
 from gateway.inspection.source import InMemory, OnDisk, Stored
@@ -29,6 +31,9 @@ _SLACK = 64 * 2**10
 _MASK_GROWTH = 4
 """A mask can replace one byte (`1`) by four (`null`)."""
 
+_SHARES = 4
+"""A scratch file takes no more than such a share of the spool."""
+
 _LOG = Log(__name__)
 
 
@@ -36,7 +41,8 @@ _LOG = Log(__name__)
 class _Job:
     """What a worker is sent, pickled; `data` is the body, or None where a descriptor comes along.
 
-    With `decision` the body is rewritten into the second descriptor, of `space` bytes.
+    With `decision` the body is rewritten into the next descriptor, of `space` bytes. The last one
+    is a scratch file of `scratch` bytes, if there are any.
     """
 
     task: work.Task
@@ -45,6 +51,7 @@ class _Job:
     inspection: Inspection | None = None
     decision: Decision | None = None
     space: int = 0
+    scratch: int = 0
 
 
 class _Inspected(msgspec.Struct, tag="inspected", frozen=True):
@@ -73,6 +80,8 @@ class Dispatch:
         self._settings, self._spool = settings, spool
         # Small exchanges go first: a big body's inspection takes seconds either way.
         self._pool = WorkerPool(entry=f"{__name__}:serve", size=settings.workers, nice=10)
+        # Only a job that a worker is free for holds a scratch file's share of the spool.
+        self._scratches = asyncio.Semaphore(settings.workers)
 
     async def start(self) -> None:
         await self._pool.start()
@@ -150,7 +159,7 @@ class Dispatch:
             and stored.size <= self._settings.inline
             and reader is not None
             and not reader.random_access
-            and not task.payload.codings
+            and not (task.payload.codings or task.spec.compression)
         )
 
     def _rewrite_inline(
@@ -163,6 +172,18 @@ class Dispatch:
         return self._spool.keep(rewritten), counts
 
     async def _ask(self, stored: Stored, job: _Job, more_fds: tuple[int, ...]) -> _Answer:
+        bound = min(self._settings.scratch, self._spool.limit // _SHARES)
+        needed = min(work.scratch_needed(job.task, stored.size), bound)
+        if not needed:
+            return await self._call(stored, job, more_fds)
+        async with self._scratches:
+            held = self._spool.space(needed)
+            try:
+                return await self._call(stored, replace(job, scratch=needed), (*more_fds, held.fd))
+            finally:
+                held.close()
+
+    async def _call(self, stored: Stored, job: _Job, more_fds: tuple[int, ...]) -> _Answer:
         _LOG.debug("a worker reads a body", rewriting=job.decision is not None, bytes=job.size)
         fds = (stored.fd, *more_fds) if isinstance(stored, OnDisk) else more_fds
         try:
@@ -217,11 +238,15 @@ def serve(_setup: bytes) -> Callable[[bytes, list[int]], bytes]:
 
 def _do(job: _Job, fds: list[int]) -> _Answer:
     stored: Stored = InMemory(job.data) if job.data is not None else OnDisk(fds[0], job.size)
+    scratch = None
+    if job.scratch:
+        *fds, last = fds
+        scratch = Scratch(last, job.scratch)
     if job.decision is None or job.inspection is None:
-        return _Inspected(work.inspect(stored, job.task))
+        return _Inspected(work.inspect(stored, job.task, scratch))
     sink = FileSink(fds[-1], job.space)
-    counts = work.rewrite(stored, job.task, job.inspection, job.decision, sink)
+    counts = work.rewrite(stored, job.task, job.inspection, job.decision, sink, scratch)
     sink.flush()
     rewritten = OnDisk(fds[-1], os.fstat(fds[-1]).st_size)
-    work.confirm(rewritten, job.task, job.decision, counts)
+    work.confirm(rewritten, job.task, job.decision, counts, scratch)
     return _Rewritten(counts, rewritten.size)

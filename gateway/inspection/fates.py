@@ -12,14 +12,13 @@ from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection.archive import (
     Archive,
     Entry,
-    check_proven,
     folders_of,
     groups_hollow,
     groups_inside,
     reader_of,
 )
 from gateway.inspection.members import Member
-from gateway.inspection.sinks import Sink
+from gateway.inspection.sinks import CodedSink, Sink, under
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts, Group
 
@@ -34,11 +33,13 @@ class _Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Fate:
-    """What becomes of an entry, and of how many of its records."""
+    """What becomes of an entry, and of how many of its records; `is_hollow` where these are not
+    inside it."""
 
     way: _Way
     seen: int
     kept: int
+    is_hollow: bool = False
 
 
 def rewrite(archive: Archive, verdict: Verdict, sink: Sink) -> Counts:
@@ -74,8 +75,10 @@ def rewrite(archive: Archive, verdict: Verdict, sink: Sink) -> Counts:
 def _decide(archive: Archive, entry: Entry, verdict: Verdict) -> _Fate:
     member = archive.members.get(entry.number)
     inside: tuple[Group, ...] = ()
+    sealed = True
     if member and member.is_structured:
-        inside = groups_inside(archive.inside(entry, member), member)
+        found = archive.inside(entry, member)
+        inside, sealed = groups_inside(found, member), found.sealed
         groups = inside or groups_hollow(member)
     else:
         groups = archive.groups_outside(entry)
@@ -87,8 +90,8 @@ def _decide(archive: Archive, entry: Entry, verdict: Verdict) -> _Fate:
         return _Fate(_Way.DROP, 0, 0)
     if seen and not kept:
         return _Fate(_Way.DROP, seen, 0)
-    changes = bool(inside) and (kept < seen or bool(verdict.mask))
-    return _Fate(_Way.CHANGE if changes else _Way.COPY, seen, kept)
+    changes = not sealed or (bool(inside) and (kept < seen or bool(verdict.mask)))
+    return _Fate(_Way.CHANGE if changes else _Way.COPY, seen, kept, is_hollow=not inside)
 
 
 def _check_manifests(archive: Archive, fates: Mapping[int, _Fate], verdict: Verdict) -> None:
@@ -119,19 +122,23 @@ class _Change:
     def __call__(self, sink: Sink) -> None:
         archive, fate = self.archive, self.fate
         member = archive.members[self.entry.number]
-        contents = archive.container.contents(self.entry.number)
         inside = _verdict_inside(member, fate, self.verdict)
         reader = reader_of(member.spec)
-        counts = reader.rewrite(contents, member.spec, archive.limits, inside, sink)
-        check_proven(contents)
-        if (counts.seen, counts.released) != (fate.seen, fate.kept):
+        compression = member.spec.compression
+        target = under((), compression, sink) if compression else sink
+        with archive.opened(self.entry, member) as source:
+            counts = reader.rewrite(source, member.spec, archive.limits, inside, target)
+        if isinstance(target, CodedSink):
+            target.finish()
+        expected = (0, 0) if fate.is_hollow else (fate.seen, fate.kept)
+        if (counts.seen, counts.released) != expected:
             raise InternalError(Code.INTERNAL_ERROR, "redaction and inspection count differently")
 
 
 def _verdict_inside(member: Member, fate: _Fate, verdict: Verdict) -> Verdict:
     """The verdict for a reader that knows only the owners inside: it keeps the same records."""
     owners, decision = member.outer_owners(), verdict.decision
-    if not member.spec.subject:
+    if not member.tells:
         stays = verdict.keeps(owners, member.spec.category)
         decision = replace(decision, release_unattributed=stays)
     elif not all(owner in decision.permitted for owner in owners):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import locators
 from gateway.inspection.settings import Limits, MemberSpec
+from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Owners
 
 if TYPE_CHECKING:
@@ -74,13 +75,23 @@ def _read(manifest: Manifest, limits: Limits) -> Iterator[tuple[Owners, str]]:
     """Owners and member name, for each member that each record names."""
     from gateway.inspection.formats import FORMATS  # the table holds the archives, too
 
-    if manifest.contents.entry.size > limits.record:
-        raise BadUpstream(Code.BODY_TOO_LARGE, "a manifest over limits.record")
     reader = FORMATS.get(manifest.spec.format)
     if reader is None or reader.vouching is None:
         raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a manifest that has no records")
-    spec, records = reader.vouching(manifest.contents, manifest.spec, limits)
+    source = InMemory(_text(manifest.contents, limits))
+    spec, records = reader.vouching(Body(source, (), limits), manifest.spec, limits)
     yield from _vouched(records, spec)
+
+
+def _text(contents: "Contents", limits: Limits) -> bytes:
+    """The whole manifest, which is read at once."""
+    pieces, size = [], 0
+    for chunk in contents.chunks():
+        pieces.append(chunk)
+        size += len(chunk)
+        if size > limits.record:
+            raise BadUpstream(Code.BODY_TOO_LARGE, "a manifest over limits.record")
+    return b"".join(pieces)
 
 
 def _vouched(records: Iterable[Any], spec: MemberSpec) -> Iterator[tuple[Owners, str]]:

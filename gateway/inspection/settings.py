@@ -1,8 +1,8 @@
 """What an endpoint's configuration says about its body, and the limits it is read under."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -60,14 +60,12 @@ Owners = Annotated[
 """One map, or a list of maps where a record has several owners."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemberSpec:
-    """How to read the archive members whose name matches `match`; the first match counts.
+Compression = Literal["gzip", "bzip2", "xz", "zstd"]
 
-    `match` is a pattern over the whole name: `*` stands for any text inside one segment, `**` for
-    any number of segments, `{kind}` for one non-empty run without `/` that is an identifier of
-    that kind (used with `attribution: path`).
-    """
+
+@dataclass(frozen=True, slots=True)
+class InnerMemberSpec:
+    """How to read the members of an archive inside an archive: the same as `members` above."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -84,6 +82,28 @@ class MemberSpec:
     totals: Locators | tuple[()] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
+    compression: Compression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSpec(InnerMemberSpec):
+    """How to read the archive members whose name matches `match`; the first match counts.
+
+    `match` is a pattern over the whole name: `*` stands for any text inside one segment, `**` for
+    any number of segments, `{kind}` for one non-empty run without `/` that is an identifier of
+    that kind (used with `attribution: path`). `compression` says that the member is a compressed
+    file, and `members` what is in it where it is an archive; archives are read two deep.
+    """
+
+    members: tuple[InnerMemberSpec, ...] = ()
+
+    @property
+    def inner(self) -> tuple["MemberSpec", ...]:
+        """The specifications of what is in an archive, for the same readers."""
+        return tuple(
+            MemberSpec(**{each.name: getattr(spec, each.name) for each in fields(spec)})
+            for spec in self.members
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +119,8 @@ class BodySpec:
     without one. `doctype` lets a document type pass that only declares elements and attributes.
     A message (`mbox`, `eml`) has the fields of its header: `Delivered-To`, or `To|Cc` for the
     addresses of both.
+    `compression` says that the body is a compressed file (`format: tar` with `compression: gzip` is
+    a TAR.GZ, `format: csv` with it a plain GZIP file); it leaves compressed as it came.
     `media_type` is the one type that the response must declare, where it isn't one of the format's
     well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """
@@ -117,6 +139,7 @@ class BodySpec:
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
     media_type: MediaType | None = None
+    compression: Compression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +167,13 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class InspectionSettings:
     """Where bodies are inspected: up to `inline` bytes of plain text in the event loop, all others
-    in `workers` processes, each body within `deadline`."""
+    in `workers` processes, each body within `deadline`. An archive behind a compression or inside
+    another is decoded into a file of at most `scratch` bytes, nor a quarter of `spool.limit`, out
+    of which it is taken; there is one for each worker."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     inline: Size = 64 * 2**10
+    scratch: Size = 2**30
     deadline: Duration = 60.0

@@ -4,7 +4,7 @@ import os
 from typing import Protocol
 
 from gateway.errors import Code, Unavailable
-from gateway.inspection.codings import CODINGS, Encoder
+from gateway.inspection.codings import CODINGS, COMPRESSIONS, Encoder
 
 __all__ = ["CountingSink", "FileSink", "MemorySink", "Sink", "under"]
 
@@ -114,6 +114,8 @@ class CodedSink:
         self._sink.write(data)
 
 
-def under(codings: tuple[str, ...], sink: Sink) -> CodedSink:
-    """A sink that applies `codings` in their order and writes into another one."""
-    return CodedSink(sink, [CODINGS[coding].encoder() for coding in codings])
+def under(codings: tuple[str, ...], compression: str | None, sink: Sink) -> CodedSink:
+    """A sink that compresses, applies `codings` in their order and writes into another one."""
+    applied = [COMPRESSIONS[compression].coding] if compression else []
+    applied += [CODINGS[coding] for coding in codings]
+    return CodedSink(sink, [coding.encoder() for coding in applied])

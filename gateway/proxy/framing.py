@@ -80,9 +80,9 @@ def client_headers(
     """
     reader = FORMATS.get(endpoint.body.format)
     media_type, charset = payload.media_type or "application/octet-stream", payload.charset
-    if payload.media_type and reader:
+    if payload.media_type and reader and not endpoint.body.compression:
         charset = charset or reader.charset
-    suffix = reader.suffix if reader else "bin"
+    suffix = reader.ending(endpoint.body) if reader else "bin"
     parameters = f"; charset={charset}" if charset else ""
     parameters += f'; boundary="{payload.boundary}"' if payload.boundary else ""
     spelled = {

@@ -59,7 +59,7 @@ def place(
     """
     if spec.format in (Format.ZIP, Format.TAR, Format.MULTIPART, Format.OPAQUE):
         return None
-    data = _decoded(Body(stored, codings, limits))
+    data = _decoded(Body(stored, codings, limits, compression=spec.compression))
     if data is None:
         return None
     text = data.decode(errors="replace")

@@ -58,7 +58,7 @@ async def _judged(desk: Desk, cases: Cases, index: int, case: Case) -> Judged:
     claims = case.caller if case.caller is not None else content.caller
     try:
         with _body(cases, case, endpoint.body.format) as body:
-            given = sample(body, endpoint.body.format, content_type=declared, coding=case.coding)
+            given = sample(body, endpoint.body, content_type=declared, coding=case.coding)
             trial = Trial(
                 endpoint=endpoint.name,
                 claims=claims or {},
@@ -170,10 +170,10 @@ def spell(value: SubjectRef | str | int | None) -> str:
 
 
 def _members(verdict: Verdict) -> list[str]:
-    form = verdict.endpoint.body.format
-    if form not in ARCHIVES:
+    spec = verdict.endpoint.body
+    if spec.format not in ARCHIVES:
         raise Unusable("members: only an archive has them")
-    return member_names(verdict.release.body.stored, form) if verdict.release else []
+    return member_names(verdict.release.body.stored, spec) if verdict.release else []
 
 
 def _unless_same(

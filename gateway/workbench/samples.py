@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.errors import BadUpstream, Unavailable
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.multipartdirectory import boundary_in
-from gateway.inspection.settings import Limits
+from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.source import Body, read
 from gateway.model import Format
 from gateway.spool import InMemory, OnDisk, Stored
@@ -37,7 +37,7 @@ class Sample:
 
 def sample(
     body: bytes | Stored,
-    expected: Format,
+    expected: Format | BodySpec,
     *,
     content_type: str | None = None,
     coding: str | None = None,
@@ -47,7 +47,8 @@ def sample(
     `content_type` and `coding` are field values. Raises Unusable where they can't be in a head.
     """
     stored = InMemory(body) if isinstance(body, bytes) else body
-    declared = FORMATS[expected].media_types[0] if content_type is None else content_type
+    spec = expected if isinstance(expected, BodySpec) else BodySpec(expected)
+    declared = FORMATS[spec.format].declared(spec)[0] if content_type is None else content_type
     if declared.startswith("multipart/") and ";" not in declared:
         boundary = boundary_in(stored.pread(_FIRST_LINE, 0)) or b"none"
         declared += f'; boundary="{boundary.decode("ascii")}"'

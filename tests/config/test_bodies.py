@@ -135,7 +135,18 @@ def test_a_locator_that_can_not_be_read_is_a_fault_at_its_place(
 @pytest.mark.parametrize(
     ("member", "found"),
     [
-        ("{match: a, format: zip}", "format: an archive inside an archive can't be read"),
+        (
+            "{match: a, format: zip}",
+            "members: say what is in the archive, or all of it is unattributed",
+        ),
+        (
+            "{match: a, format: multipart, members: [{match: b}]}",
+            "format: only a response says which boundary its parts have",
+        ),
+        (
+            "{match: a, format: zip, members: [{match: b, format: tar}]}",
+            "members[0].format: archives are read two deep, and this would be a third",
+        ),
         (
             "{match: '*.wav', attribution: manifest}",
             "attribution: no member vouches for others: one needs vouches_for",

@@ -1,9 +1,10 @@
 """A few honest bodies of each format, and how their endpoint reads them."""
 
 import base64
+import gzip
 import json
 
-from gateway.inspection.settings import BodySpec, MemberSpec
+from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec
 from gateway.model import Attribution, Format
 from tests.support.tars import T, long_name, pax, tar, tarred
 from tests.support.zips import DEFLATED, STORED, M, archive
@@ -39,12 +40,18 @@ def _parts(*parts: bytes) -> bytes:
     return b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
 
 
+_PATH = Attribution.PATH
+_INNER = tarred({"me": b"1", "foreign": b"2"})
+_PACKED = gzip.compress(_ME + b"\n" + _FOREIGN + b"\n", mtime=0)
+
 _MEMBERS = (
     MemberSpec("m.json", Format.JSON, "$[*]", OWNER, vouches_for="$.file"),
     MemberSpec("*.bin", attribution=Attribution.MANIFEST),
     MemberSpec("*.js", Format.JAVASCRIPT, "$[*]", OWNER),
     MemberSpec("*.events", Format.SSE, subject=OWNER),
     MemberSpec("*.csv", Format.CSV, subject=({"account": ("owner",)},)),
+    MemberSpec("*.gz", Format.NDJSON, subject=OWNER, compression="gzip"),
+    MemberSpec("*.tar", Format.TAR, members=(InnerMemberSpec("{account}", attribution=_PATH),)),
     MemberSpec("{account}/*", attribution=Attribution.PATH),
 )
 
@@ -88,6 +95,7 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
             archive(M("a.js", b"x = " + _LIST, DEFLATED), M("a.events", _EVENTS, DEFLATED)),
             archive(M("me/a", b"a", STORED), M("foreign/b", b"b", descriptor="32"), M("c", b"c")),
             archive(M("t.csv", _TABLE, DEFLATED, descriptor="64"), M("me/", b"")),
+            archive(M("a.gz", _PACKED), M("b.tar", _INNER, DEFLATED)),
         ],
     ),
     Format.MBOX: (

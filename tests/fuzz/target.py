@@ -24,6 +24,7 @@ from gateway.response import Payload
 from tests.fuzz.mutator import mutated
 from tests.fuzz.seeds import SEEDS
 from tests.support.codings import CODED
+from tests.support.scratches import scratch
 
 LIMITS = Limits(body=1 << 20, decoded=1 << 20, record=1 << 12, depth=20, members=50, fields=100)
 HANGING = 20
@@ -65,7 +66,8 @@ def examine_body(form: Format, body: bytes, chunk: int) -> bool:
 
 def _read(body: bytes, task: work.Task) -> Inspection | None:
     try:
-        return work.inspect(InMemory(body), task)
+        with scratch(LIMITS.decoded) as file:
+            return work.inspect(InMemory(body), task, file)
     except BadUpstream:
         return None
 
@@ -78,7 +80,8 @@ def _rewritten(
     decision = Decision(Effect.REDACT, permitted, everything, frozenset(), (), (), "r1")
     sink = MemorySink()
     try:
-        counts = work.rewrite(InMemory(body), task, found, decision, sink)
+        with scratch(LIMITS.decoded) as file:
+            counts = work.rewrite(InMemory(body), task, found, decision, sink, file)
     except BadUpstream as refusal:
         assert not everything and refusal.code in (
             Code.REDACTION_UNSUPPORTED,
@@ -86,7 +89,8 @@ def _rewritten(
         ), refusal
         return None
     assert counts.released == (found.records if everything else 0)
-    work.confirm(InMemory(sink.getvalue()), task, decision, counts)
+    with scratch(LIMITS.decoded) as file:
+        work.confirm(InMemory(sink.getvalue()), task, decision, counts, file)
     return sink.getvalue()
 
 

@@ -1,13 +1,25 @@
 """What all archives share: which specification reads a member, and whose it is."""
 
+import gzip
+import tracemalloc
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from gateway.errors import BadUpstream, Code, InternalError
+from gateway.inspection import work
 from gateway.inspection.archive import check_proven, count, folders_of, open_archive
-from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.settings import BodySpec, InnerMemberSpec, Limits, MemberSpec
+from gateway.inspection.sinks import MemorySink
+from gateway.inspection.source import InMemory
 from gateway.inspection.tally import Tally
-from gateway.model import Attribution, Format, SubjectRef
+from gateway.model import Attribution, Decision, Effect, Format, Inspection, SubjectRef
+from gateway.response import Payload
 from tests.support.containers import Shelf
+from tests.support.scratches import scratch
+from tests.support.tars import tarred, untarred
+from tests.support.zips import DEFLATED, unzipped, zipped
 
 LIMITS = Limits()
 ME = SubjectRef("account", "me")
@@ -84,3 +96,148 @@ def test_a_reader_that_stops_early_is_a_fault_of_ours() -> None:
 
 def test_every_folder_above_a_file_holds_it() -> None:
     assert folders_of(["a/b/c", "a/d", "e"]) == {"a", "a/b"}
+
+
+# --- archives and compressed files inside an archive --------------------------------------------
+
+ROWS = InnerMemberSpec("*.ndjson", Format.NDJSON, subject=({"account": ("$.owner",)},))
+OWN = InnerMemberSpec("{account}/*.jpg", attribution=Attribution.PATH)
+WHOLE = InnerMemberSpec("*.txt", attribution=Attribution.CONTAINER)
+INSIDE = (ROWS, OWN, WHOLE)
+NESTED = BodySpec(
+    Format.ZIP,
+    members=(
+        MemberSpec("x/{account}.zip", Format.ZIP, members=INSIDE),
+        MemberSpec("*.zip", Format.ZIP, members=INSIDE),
+        MemberSpec("*.tar.gz", Format.TAR, members=INSIDE, compression="gzip"),
+        MemberSpec("*.ndjson.gz", Format.NDJSON, subject=ROWS.subject, compression="gzip"),
+    ),
+)
+TASK = work.Task(Payload("application/zip"), NESTED, LIMITS)
+BOTH = b'{"owner":"me"}\n{"owner":"other"}\n'
+
+
+def inspected(data: bytes, task: work.Task = TASK, room: int = 64 << 20) -> Inspection:
+    with scratch(room) as file:
+        return work.inspect(InMemory(data), task, file)
+
+
+def redacted(data: bytes, **changes: Any) -> bytes:
+    decision = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), (), (), "1")
+    decision, sink = replace(decision, **changes), MemorySink()
+    with scratch() as file:
+        found = work.inspect(InMemory(data), TASK, file)
+        counts = work.rewrite(InMemory(data), TASK, found, decision, sink, file)
+        work.confirm(InMemory(sink.getvalue()), TASK, decision, counts, file)
+    return sink.getvalue()
+
+
+def packed(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)
+
+
+DEEP = zipped(
+    {
+        "a.zip": zipped({"r.ndjson": BOTH, "me/1.jpg": b"J", "other/1.jpg": b"c", "e": b"?"}),
+        "b.tar.gz": packed(tarred({"r.ndjson": BOTH, "other/1.jpg": b"canary"})),
+        "c.ndjson.gz": packed(BOTH),
+        "d.ndjson.gz": packed(BOTH.splitlines(keepends=True)[0]),
+        "z.zip": zipped({"other/1.jpg": b"canary"}),
+    },
+    DEFLATED,
+)
+
+
+def test_what_is_inside_is_counted_wherever_it_is() -> None:
+    """A84: archives two deep, and compressed files."""
+    found = inspected(DEEP)
+    assert found.bytes_inspected == len(DEEP) and found.sealed
+    owners = {group.owners: group.records for group in found.groups if not group.owners}
+    assert owners == {(): 1}
+    assert sum(g.records for g in found.groups if g.owners == (ME,)) == 5
+    assert found.members == 5 + 4 + 2 + 1
+
+
+def test_records_and_members_of_others_are_dropped_inside() -> None:
+    new = unzipped(redacted(DEEP))
+    assert list(new) == ["a.zip", "b.tar.gz", "c.ndjson.gz", "d.ndjson.gz"]
+    mine = b'{"owner":"me"}\n'
+    assert unzipped(new["a.zip"]) == {"r.ndjson": mine, "me/1.jpg": b"J"}
+    assert untarred(gzip.decompress(new["b.tar.gz"])) == {"r.ndjson": mine}
+    assert gzip.decompress(new["c.ndjson.gz"]) == mine
+    assert new["d.ndjson.gz"] == unzipped(DEEP)["d.ndjson.gz"]  # as it is
+    assert b"canary" not in b"".join(new.values())
+
+
+def test_the_owner_of_an_inner_archive_owns_what_says_so() -> None:
+    """Attribution `container`: for members that ask for it, and never against their content."""
+    inner = zipped({"notes.txt": b"n", "e": b"?", "r.ndjson": b'{"owner":"me"}\n'})
+    found = inspected(zipped({"x/me.zip": inner}))
+    assert [(g.owners, g.attribution, g.records) for g in found.groups] == [
+        ((ME,), Attribution.CONTAINER, 1),
+        ((), Attribution.NONE, 1),
+        ((ME,), Attribution.DIRECT, 1),
+    ]
+    assert unzipped(unzipped(redacted(zipped({"x/me.zip": inner})))["x/me.zip"]).keys() == {
+        "notes.txt", "r.ndjson",
+    }  # fmt: skip
+    assert inspected(zipped({"a.zip": zipped({"notes.txt": b"n"})})).groups[0].owners == ()
+    with pytest.raises(BadUpstream) as caught:
+        inspected(zipped({"x/other.zip": inner}))
+    assert caught.value.code is Code.BODY_AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        zipped({"r.ndjson": BOTH})[:-1],
+        zipped({"r.ndjson": BOTH}) + b"canary",
+        zipped({"r.ndjson": b"{"}),
+        b"",
+        tarred({"r.ndjson": BOTH}),
+    ],
+)
+def test_an_inner_archive_is_read_as_strictly_as_a_body(inner: bytes) -> None:
+    inspected(zipped({"a.zip": zipped({"r.ndjson": BOTH})}))
+    with pytest.raises(BadUpstream):
+        inspected(zipped({"a.zip": inner}))
+
+
+def test_bytes_beside_the_content_of_an_inner_file_never_leave() -> None:
+    """A file name in a gzip: nobody has read it, so that it is written anew."""
+    plain = packed(BOTH)
+    named = plain[:3] + b"\x08" + plain[4:10] + b"canary\0" + plain[10:]
+    assert gzip.decompress(named) == BOTH
+    data = zipped({"c.ndjson.gz": named})
+    assert not inspected(data).sealed
+    other = SubjectRef("account", "other")
+    new = unzipped(redacted(data, permitted=frozenset({ME, other})))
+    assert gzip.decompress(new["c.ndjson.gz"]) == BOTH
+    assert b"canary" not in new["c.ndjson.gz"]
+
+
+def test_bombs_in_an_archive_are_refused_together() -> None:
+    """A11, A77: each by itself is small enough."""
+    task = replace(TASK, limits=Limits(ratio=50, decoded=32 << 20))
+    one = packed(b'{"owner":"me"}\n' * 200_000)
+    inspected(zipped({"1.ndjson.gz": one}), replace(TASK, limits=Limits(ratio=2000)))
+    for bomb in (
+        {f"{number}.ndjson.gz": one for number in range(20)},
+        {f"{number}.zip": zipped({"x": bytes(4 << 20)}, DEFLATED) for number in range(20)},
+        {"a.tar.gz": packed(tarred({"x": bytes(40 << 20)}))},
+        {"a.zip": zipped({"x": bytes(40 << 20)}, DEFLATED)},
+    ):
+        data = zipped(bomb)
+        tracemalloc.start()
+        with pytest.raises(BadUpstream) as caught:
+            inspected(data, task, 32 << 20)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+        tracemalloc.stop()
+        assert caught.value.code is Code.BODY_TOO_LARGE
+
+
+def test_an_inner_archive_that_outgrows_the_scratch_file_is_refused() -> None:
+    data = zipped({"a.zip": zipped({"r.ndjson": BOTH})})
+    with pytest.raises(BadUpstream) as caught:
+        inspected(data, room=50)
+    assert caught.value.code is Code.BODY_TOO_LARGE

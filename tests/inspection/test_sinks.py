@@ -61,7 +61,7 @@ DECODED = {
 @pytest.mark.parametrize("codings", [*((name,) for name in DECODED), ("gzip", "br", "zstd"), ()])
 def test_a_body_keeps_its_codings_in_their_order(codings: tuple[str, ...]) -> None:
     memory = MemorySink()
-    sink = under(codings, memory)
+    sink = under(codings, None, memory)
     for piece in (CONTENT, b"", CONTENT):
         sink.write(piece)
     sink.finish()

@@ -287,6 +287,15 @@ def test_every_format_has_a_file_name(format: Format) -> None:
     assert "Content-Encoding" not in headers
 
 
+def test_a_compressed_file_is_named_so_and_has_no_charset() -> None:
+    endpoint = replace(ORDERS, body=BodySpec(format=Format.TAR, compression="zstd"))
+    headers = dict(client_headers(Payload("application/zstd"), endpoint, "e1"))
+    assert headers["Content-Disposition"] == 'attachment; filename="orders.tar.zst"'
+    script = replace(ORDERS, body=BodySpec(format=Format.JAVASCRIPT, compression="gzip"))
+    headers = dict(client_headers(Payload("application/gzip"), script, "e1"))
+    assert headers["Content-Type"] == "application/gzip"
+
+
 NAMES = st.sampled_from([b"Content-Length", b"Transfer-Encoding", b"Content-Type", b"X-A",
                          b"Content-Encoding", b"Content-Range"])  # fmt: skip
 VALUES = st.binary(max_size=10) | st.sampled_from(

@@ -25,7 +25,7 @@ from gateway.model import Format
 
 __all__ = ["FORMATS", "Reader"]
 
-_OWNED = frozenset({"subject", "category", "vouches_for"})
+_OWNED = frozenset({"subject", "category", "vouches_for", "compression"})
 
 FORMATS: dict[Format, Reader] = {
     Format.JSON: Reader(
@@ -124,7 +124,7 @@ FORMATS: dict[Format, Reader] = {
     Format.TAR: Reader(
         tar.MEDIA_TYPES,
         "tar",
-        frozenset({"members"}),
+        frozenset({"members", "compression"}),
         tar.detect,
         tar.inspect,
         tar.rewrite,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import archive, detection, fates
 from gateway.inspection.archive import Archive
+from gateway.inspection.inflation import Unfolding
 from gateway.inspection.multipartdirectory import (
     BASE64_LINE,
     Contents,
@@ -29,6 +30,7 @@ from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import CountingSink, Sink
 from gateway.inspection.source import Body, Source, Stored, read
 from gateway.inspection.tally import Tally
+from gateway.inspection.unpacked import Unpacked
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts, Format
 from gateway.response import Payload
@@ -50,11 +52,17 @@ def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
     """Read every part to its end; count it, or the records in it. Raises BadUpstream."""
-    body, container, opened = _open(source, spec, limits)
-    inspected = body.stored.size - sum(entry.size for entry in container.entries)
-    for counted in archive.count(opened, tally):
-        inspected += counted.size
-    body.meter.inspected = body.meter.decoded = inspected
+    body = _body(source, spec)
+    with body.laid_out() as stored:
+        unfolding = Unfolding(limits, body.stored.size)
+        unfolding.count(stored.size)
+        container = _Container(stored, read_directory(stored, limits))
+        opened = _open(container, spec, limits, archive.Around(body.scratch, unfolding))
+        inspected = stored.size - sum(entry.size for entry in container.entries)
+        for counted in archive.count(opened, tally):
+            inspected += counted.size
+        if inspected != stored.size:
+            raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of the body belong to no part")
 
 
 def rewrite(
@@ -65,8 +73,11 @@ def rewrite(
     Raises BadUpstream(REDACTION_UNSUPPORTED) where no part stays, and where one that has a digest
     or is a range of a document would change.
     """
-    _, _, opened = _open(source, spec, limits)
-    return fates.rewrite(opened, verdict, sink)
+    body = _body(source, spec)
+    with body.laid_out() as stored:
+        container = _Container(stored, read_directory(stored, limits))
+        opened = _open(container, spec, limits, archive.Around(body.scratch))
+        return fates.rewrite(opened, verdict, sink)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,18 +178,23 @@ def _filled(entry: Entry, fill: Callable[[Sink], None], sink: Sink) -> None:
     encoding.finish()
 
 
+def _body(source: Source, spec: BodySpec | MemberSpec) -> Body:
+    if not isinstance(spec, BodySpec):
+        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "parts inside an archive: no boundary is given")
+    if not isinstance(source, Body):
+        raise InternalError(Code.INTERNAL_ERROR, "a body that can't be read at random")
+    return source
+
+
 def _open(
-    source: Source, spec: BodySpec | MemberSpec, limits: Limits
-) -> tuple[Body, _Container, Archive]:
-    if not isinstance(source, Body) or not isinstance(spec, BodySpec):
-        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an archive inside an archive")
-    stored = source.plain()
-    container = _Container(stored, read_directory(stored, limits))
-    opened = archive.open_archive(container, spec, limits)
-    _check_ranges(opened, container.entries, spec.media_type == _RANGES)
+    container: _Container, spec: BodySpec | MemberSpec, limits: Limits, around: archive.Around
+) -> Archive:
+    opened = archive.open_archive(container, spec, limits, around)
+    wanted = isinstance(spec, BodySpec) and spec.media_type == _RANGES
+    _check_ranges(opened, container.entries, wanted)
     for entry in container.entries:
         _check_declared(opened, entry)
-    return source, container, opened
+    return opened
 
 
 def _check_declared(opened: Archive, entry: Entry) -> None:
@@ -186,16 +202,23 @@ def _check_declared(opened: Archive, entry: Entry) -> None:
     spec = opened.members[entry.number].spec
     if spec.format is Format.OPAQUE:
         return
-    reader = archive.reader_of(spec)
+    reader, body = archive.reader_of(spec), _as_body(spec)
     payload = Payload(entry.said.kind, entry.said.charset)
     if entry.said.kind is not None:
-        detection.check_type(payload, reader.media_types)
+        detection.check_type(payload, reader.declared(body))
+    contents: archive.Contents = opened.container.contents(entry.number)
+    if spec.compression:
+        contents = Unpacked(contents, spec.compression, None)
     head = b""
-    for chunk in opened.container.contents(entry.number).chunks():
+    for chunk in contents.chunks():
         head += chunk
         if len(head) >= _HEAD:
             break
-    reader.detect(payload, head[:_HEAD], BodySpec(spec.format, encoding=spec.encoding))
+    reader.detect(payload, head[:_HEAD], body)
+
+
+def _as_body(spec: MemberSpec) -> BodySpec:
+    return BodySpec(spec.format, encoding=spec.encoding, compression=spec.compression)
 
 
 def _check_ranges(opened: Archive, entries: tuple[Entry, ...], wanted: bool) -> None:
@@ -212,7 +235,8 @@ def _check_ranges(opened: Archive, entries: tuple[Entry, ...], wanted: bool) -> 
         complete = length if complete is None else complete
         if first <= before or length != complete or last - first + 1 != entry.size:
             raise BadUpstream(Code.BODY_AMBIGUOUS, f"part {entry.number}: a range that doesn't fit")
-        if entry.said.is_base64 or opened.members[entry.number].spec.format not in _LINE_BY_LINE:
+        read_as = opened.members[entry.number].spec
+        if entry.said.is_base64 or read_as.compression or read_as.format not in _LINE_BY_LINE:
             raise BadUpstream(
                 Code.MEMBER_UNSUPPORTED, f"part {entry.number}: a range that is read as a whole"
             )

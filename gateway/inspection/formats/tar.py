@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import archive, detection, fates, tarheaders
+from gateway.inspection.inflation import Unfolding
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import CountingSink, Sink
 from gateway.inspection.source import Body, Source, Stored, read
@@ -34,20 +35,30 @@ def detect(_payload: Payload, head: bytes, _spec: BodySpec) -> None:
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
     """Read every member to its end; count it, or the records in it. Raises BadUpstream."""
-    body, container = _read(source, limits)
-    opened = archive.open_archive(container, spec, limits)
-    inspected = body.stored.size - sum(entry.size for entry in container.entries)
-    for counted in archive.count(opened, tally):
-        inspected += counted.size
-    body.meter.inspected = body.meter.decoded = inspected
+    body = _body(source)
+    with body.laid_out() as stored:
+        unfolding = body.unfolding
+        if unfolding is None:
+            unfolding = Unfolding(limits, body.stored.size)
+            unfolding.count(stored.size)
+        container = _Container(stored, read_directory(stored, limits))
+        around = archive.Around(body.scratch, unfolding, body.owners)
+        inspected = stored.size - sum(entry.size for entry in container.entries)
+        for counted in archive.count(archive.open_archive(container, spec, limits, around), tally):
+            inspected += counted.size
+        if inspected != stored.size:
+            raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of the archive belong to no member")
 
 
 def rewrite(
     source: Source, spec: BodySpec | MemberSpec, limits: Limits, verdict: Verdict, sink: Sink
 ) -> Counts:
     """Write a new archive of what the verdict keeps; see `fates`."""
-    _, container = _read(source, limits)
-    return fates.rewrite(archive.open_archive(container, spec, limits), verdict, sink)
+    body = _body(source)
+    with body.laid_out() as stored:
+        container = _Container(stored, read_directory(stored, limits))
+        around = archive.Around(body.scratch, owners=body.owners)
+        return fates.rewrite(archive.open_archive(container, spec, limits, around), verdict, sink)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +114,7 @@ class _Writer:
             self._sink.write(chunk)
 
 
-def _read(source: Source, limits: Limits) -> tuple[Body, _Container]:
+def _body(source: Source) -> Body:
     if not isinstance(source, Body):
-        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an archive inside an archive")
-    stored = source.plain()
-    return source, _Container(stored, read_directory(stored, limits))
+        raise InternalError(Code.INTERNAL_ERROR, "an archive that can't be read at random")
+    return source

@@ -6,8 +6,9 @@ Kept members are copied as they are, compressed.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.errors import BadUpstream, Code, InternalError
+from gateway.errors import Code, InternalError
 from gateway.inspection import archive, detection, fates
+from gateway.inspection.inflation import Unfolding
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Body, Source, Stored, read
@@ -33,7 +34,10 @@ def detect(_payload: Payload, head: bytes, _spec: BodySpec) -> None:
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
     """Read every member to its end; count it, or the records in it. Raises BadUpstream."""
     body, container = _read(source, limits)
-    opened = archive.open_archive(container, spec, limits)
+    unfolding = body.unfolding or Unfolding(limits, body.stored.size)
+    unfolding.count(container.directory.size)
+    around = archive.Around(body.scratch, unfolding, body.owners)
+    opened = archive.open_archive(container, spec, limits, around)
     body.meter.inspected = body.stored.size - container.directory.compressed
     body.meter.decoded = 0
     for counted in archive.count(opened, tally):
@@ -46,8 +50,9 @@ def rewrite(
     source: Source, spec: BodySpec | MemberSpec, limits: Limits, verdict: Verdict, sink: Sink
 ) -> Counts:
     """Write a new archive of what the verdict keeps; see `fates`."""
-    _, container = _read(source, limits)
-    return fates.rewrite(archive.open_archive(container, spec, limits), verdict, sink)
+    body, container = _read(source, limits)
+    around = archive.Around(body.scratch, owners=body.owners)
+    return fates.rewrite(archive.open_archive(container, spec, limits, around), verdict, sink)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,6 @@ class _Writer:
 
 def _read(source: Source, limits: Limits) -> tuple[Body, _Container]:
     if not isinstance(source, Body):
-        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an archive inside an archive")
+        raise InternalError(Code.INTERNAL_ERROR, "an archive that can't be read at random")
     stored = source.plain()
     return source, _Container(stored, read_directory(stored, limits))

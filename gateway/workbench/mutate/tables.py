@@ -163,6 +163,8 @@ def _dialect(spec: BodySpec | MemberSpec) -> Dialect:
 
 def table(data: bytes, spec: BodySpec | MemberSpec) -> Table:
     """A text that the gateway has read without refusing it, and its records in their order."""
+    if spec.compression:
+        raise Unusable("mutate changes nothing that is compressed")
     read = _READERS.get(spec.format)
     if read is None:
         raise Unusable(f"mutate changes no {spec.format}; what it changes: {', '.join(_READERS)}")

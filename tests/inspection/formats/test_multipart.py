@@ -1,6 +1,7 @@
 """Multipart bodies: whose each part is, and a new body of those that stay."""
 
 import base64
+import gzip
 import json
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import work
 from gateway.inspection.formats import multipart as module
-from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.settings import BodySpec, InnerMemberSpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
 from gateway.inspection.tally import Tally
@@ -18,6 +19,8 @@ from gateway.model import Attribution, Decision, Effect, Format, Inspection, Sub
 from gateway.response import Payload
 from tests.support.multiparts import BOUNDARY, by_aiohttp, by_email, files, multipart, named, part
 from tests.support.reading import Cut
+from tests.support.scratches import scratch
+from tests.support.tars import tarred, untarred
 
 LIMITS = Limits()
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
@@ -220,7 +223,40 @@ def test_base64_is_read_and_written_again() -> None:
     assert refused(body.replace(b"\r\n\r\n--", b"!\r\n\r\n--")) is Code.BODY_MALFORMED
 
 
-def test_an_archive_inside_an_archive_is_not_read() -> None:
+def test_a_part_may_be_compressed_or_an_archive_and_says_so() -> None:
+    spec = BodySpec(
+        Format.MULTIPART,
+        members=(
+            MemberSpec("*.gz", Format.NDJSON, subject=OWNER, compression="gzip"),
+            MemberSpec(
+                "*.tar",
+                Format.TAR,
+                members=(InnerMemberSpec("{account}", attribution=Attribution.PATH),),
+            ),
+        ),
+    )
+    packed = gzip.compress(lines("me", "foreign"), mtime=0)
+    body = multipart(
+        named("a.gz", packed, "Content-Type: application/gzip"),
+        named("b.tar", tarred({"me": b"1", "foreign": b"2"}), "Content-Type: application/x-tar"),
+    )
+    with scratch() as file:
+        found = work.inspect(InMemory(body), task(spec), file)
+        assert sorted((g.owners[0].value, g.records) for g in found.groups) == [
+            ("foreign", 1), ("foreign", 1), ("me", 1), ("me", 1),
+        ]  # fmt: skip
+        sink = MemorySink()
+        decision = permitting(ME)
+        counts = work.rewrite(InMemory(body), task(spec), found, decision, sink, file)
+        work.confirm(InMemory(sink.getvalue()), task(spec), decision, counts, file)
+    kept = dict(by_aiohttp(sink.getvalue()))
+    assert gzip.decompress(kept["a.gz"]) == lines("me")
+    assert untarred(kept["b.tar"]) == {"me": b"1"}
+    plain = named("a.gz", packed, "Content-Type: application/x-ndjson")
+    assert refused(multipart(plain), spec) is Code.FORMAT_MISMATCH
+
+
+def test_parts_inside_an_archive_are_not_read() -> None:
     with pytest.raises(BadUpstream) as caught:
         module.inspect(Cut(files(MIXED)), MemberSpec("*"), LIMITS, Tally(LIMITS))
     assert caught.value.code is Code.MEMBER_UNSUPPORTED

@@ -1,21 +1,33 @@
 """TAR archives: whose each member is, and a new archive of those that stay."""
 
+import bz2
+import gzip
 import json
+import lzma
 import subprocess
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import BadUpstream, Code
+from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import work
+from gateway.inspection.codings import COMPRESSIONS
 from gateway.inspection.formats import tar as archives
+from gateway.inspection.inflation import Inflation
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
+from gateway.inspection.tally import Tally
 from gateway.model import Attribution, Decision, Effect, Format, Inspection, SubjectRef
 from gateway.response import Payload
+from tests.support.reading import Cut
+from tests.support.scratches import scratch
 from tests.support.tars import BLOCK, END, FORMATS, READERS, T, base256, pax, tar, tarred, untarred
 from tests.support.zips import tool
 
@@ -228,6 +240,82 @@ def test_nothing_of_anyone_else_is_left_and_nothing_else_is_lost(
     assert b"foreign-canary" not in new or any(b"foreign-canary" in data for data in own.values())
 
 
-def test_an_archive_inside_an_archive_needs_its_members_told() -> None:
-    with pytest.raises(BadUpstream):
-        archives.inspect(InMemory(b""), SPEC.members[0], LIMITS, None)  # type: ignore[arg-type]
+def test_a_source_that_is_no_stored_body_is_a_fault_of_ours() -> None:
+    with pytest.raises(InternalError):
+        archives.inspect(Cut(b""), SPEC, LIMITS, Tally(LIMITS))
+
+
+# --- compressed ---------------------------------------------------------------------------------
+
+PACKERS = {
+    "gzip": (partial(gzip.compress, mtime=0), gzip.decompress),
+    "bzip2": (bz2.compress, bz2.decompress),
+    "xz": (lzma.compress, lzma.decompress),
+    "zstd": (zstd.compress, zstd.decompress),
+}
+
+
+def packed_task(compression: Any) -> work.Task:
+    media_type = COMPRESSIONS[compression].media_types[0]
+    return work.Task(Payload(media_type), replace(SPEC, compression=compression), LIMITS)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_compressed_archive_is_read_and_leaves_compressed(compression: str) -> None:
+    pack, unpack = PACKERS[compression]
+    plain = tarred(MIXED)
+    data, task, sink = pack(plain), packed_task(compression), MemorySink()
+    with scratch() as file:
+        found = work.inspect(InMemory(data), task, file)
+        assert found.groups == inspected(plain).groups and found.members == 9
+        assert (found.bytes_inspected, found.bytes_decoded) == (len(data), len(plain))
+        assert found.sealed == (compression != "bzip2")
+        decision = permitting(ME)
+        counts = work.rewrite(InMemory(data), task, found, decision, sink, file)
+        work.confirm(InMemory(sink.getvalue()), task, decision, counts, file)
+    assert unpack(sink.getvalue()) == redacted(plain, decision)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_compressed_archive_that_is_cut_or_goes_on_is_refused(compression: str) -> None:
+    """A06 to A08."""
+    data, task = PACKERS[compression][0](tarred({"me/1.jpg": b"1"})), packed_task(compression)
+    for wrong in (data[:-1], data[: len(data) // 2], data + b"\0" * 4, data + b"canary", b""):
+        with scratch() as file, pytest.raises(BadUpstream) as caught:
+            work.inspect(InMemory(wrong), task, file)
+        assert caught.value.code is Code.CODING_MALFORMED
+    with scratch() as file, pytest.raises(BadUpstream):
+        work.inspect(InMemory(PACKERS[compression][0](b"no archive")), task, file)
+
+
+def test_a_bomb_is_refused_while_it_is_small() -> None:
+    """A11: within the limit of work, and with no more than the limit on the disk."""
+    limits = Limits(ratio=20)
+    task = replace(packed_task("gzip"), limits=limits)
+    data = gzip.compress(tarred({"me/1.jpg": bytes(50 << 20)}))
+    with scratch(Inflation.most(limits, len(data))) as file, pytest.raises(BadUpstream) as caught:
+        work.inspect(InMemory(data), task, file)
+    assert caught.value.code is Code.BODY_TOO_LARGE
+
+
+def test_an_archive_under_a_content_coding_is_read_too() -> None:
+    coded = replace(TASK, payload=Payload("application/x-tar", codings=("gzip",)))
+    with scratch() as file:
+        found = work.inspect(InMemory(gzip.compress(tarred(MIXED), mtime=0)), coded, file)
+    assert found.groups == inspected(tarred(MIXED)).groups
+
+
+@pytest.mark.parametrize("name", ["gzip", "bzip2", "xz", "zstd"])
+def test_tar_and_bsdtar_unpack_what_stays_compressed(name: str, tmp_path: Path) -> None:
+    data, task, sink = PACKERS[name][0](tarred(MIXED)), packed_task(name), MemorySink()
+    with scratch() as file:
+        found = work.inspect(InMemory(data), task, file)
+        work.rewrite(InMemory(data), task, found, permitting(ME), sink, file)
+    (tmp_path / "new").write_bytes(sink.getvalue())
+    for reader in ("gnu tar", "bsdtar"):
+        folder = tmp_path / reader
+        folder.mkdir()
+        command = [*tool(READERS[reader]), "../new", *([f"--{name}"] if reader != "bsdtar" else [])]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        files = {path for path in folder.rglob("*") if path.is_file()}
+        assert {str(path.relative_to(folder)): path.read_bytes() for path in files} == KEPT

@@ -122,3 +122,5 @@ def test_a_format_that_nobody_changes_is_named() -> None:
         table(b'data: {"id": 1}\n\n', BodySpec(Format.SSE))
     with pytest.raises(Unusable, match="mutate changes no xml"):
         table(b"<a/>", BodySpec(Format.XML))
+    with pytest.raises(Unusable, match="compressed"):
+        table(b"", BodySpec(Format.JSON, compression="gzip"))
