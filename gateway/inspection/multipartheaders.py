@@ -53,10 +53,7 @@ def read_said(header: Header, number: int) -> Said:
     identity, length, span = (
         header.one(name) for name in ("content-id", "content-length", "content-range")
     )
-    files = {placed.get("filename"), given.get("name")} - {None}
-    if len(files) > 1:
-        raise _ambiguous("two file names")
-    name = files.pop() if files else placed.get("name")
+    name = _name(placed.get("filename"), placed.get("name"), given.get("name"))
     if name is None:
         name = str(number) if identity is None else _identity(identity)
     if not name or name.endswith("/"):
@@ -73,6 +70,19 @@ def read_said(header: Header, number: int) -> Said:
         _range(span),
         any(field.name in _DIGESTS for field in header.fields),
     )
+
+
+def _name(file: str | None, field: str | None, typed: str | None) -> str | None:
+    """What Content-Disposition names, and the name that is a parameter of Content-Type.
+
+    A field `_charset_` would say how clients decode all others (RFC 7578 section 4.6).
+    """
+    if field == "_charset_":
+        raise _ambiguous("a field that changes how others are decoded")
+    name = field if file is None else file
+    if None not in (name, typed) and name != typed:
+        raise _ambiguous("two names")
+    return typed if name is None else name
 
 
 def _identity(text: str) -> str:
