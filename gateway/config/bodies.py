@@ -30,7 +30,9 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
             yield Finding((*path, "format"), message)
         case _:
             yield from _fitting(body, form, path)
-            if "members" in FORMATS[form].settings:
+            if form in _MAIL:
+                yield from _attachments(body.get("members"), (*path, "members"))
+            elif "members" in FORMATS[form].settings:
                 yield from _members(body.get("members"), (*path, "members"), depth=1, held=False)
             yield from _records(body, form, path)
 
@@ -40,6 +42,32 @@ def _fitting(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[F
     meant = FORMATS[form].settings if form in FORMATS else _OPAQUE
     for name in sorted(spec.keys() & known - meant):
         yield Finding((*path, name), f"has no meaning for {form.value}", on_key=True)
+
+
+_MAIL = (Format.MBOX, Format.EML)
+
+
+def _attachments(members: Any, path: KeyPath) -> Iterator[Finding]:
+    """Findings about the parts of a message that are to be read, by their media types."""
+    for index, spec in enumerate(members if isinstance(members, list) else ()):
+        where = (*path, index)
+        if not isinstance(spec, Mapping):
+            continue
+        form = _one_of(Format, spec.get("format", Format.OPAQUE.value))
+        yield from _rejected(compile_pattern, _texts(spec.get("match"), (*where, "match")))
+        if form is None:
+            continue
+        if form not in FORMATS or FORMATS[form].random_access:
+            yield Finding((*where, "format"), "no format that is read in a message")
+            continue
+        yield from _fitting(spec, form, where)
+        yield from _records(spec, form, where)
+        if not spec.get("subject"):
+            yield Finding(where, "an attachment needs a subject, or the message has no owner")
+        for name in sorted(spec.keys() & {"vouches_for", "attribution", "category", "compression"}):
+            yield Finding((*where, name), "has no meaning for an attachment", on_key=True)
+        if form in _MAIL:
+            yield from _attachments(spec.get("members"), (*where, "members"))
 
 
 _DEPTH = 2
@@ -95,6 +123,8 @@ def _member(
         case _:
             yield from _fitting(spec, form, path)
             yield from _records(spec, form, path)
+            if form in _MAIL:
+                yield from _attachments(spec.get("members"), (*path, "members"))
     if spec.get("vouches_for") and not spec.get("subject"):
         message = "a manifest needs a subject: it says whose the members are"
         yield Finding((*path, "vouches_for"), message, on_key=True)

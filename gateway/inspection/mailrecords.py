@@ -12,10 +12,12 @@ A field that tells how a message came (Delivered-To) may be there several times,
 all it names are owners, and so are all that a repeated field of no standard names. A field that
 RFC 5322 section 3.6 has once is refused where it is there twice, if a locator asks for it. The
 senders and receivers of a message that is attached or forwarded are mentions, not owners; so is
-everybody named in a body.
+everybody named in a body. Where an endpoint asks for attachments to be read, the owners of what is
+in them own the message, too; see `attachments`.
 
 A mask (`$.Subject`) empties fields of the message's own header, wherever they are in it. Those that
-say how the body is read can't be masked, nor can the one that names the owner.
+say how the body is read can't be masked, nor can the one that names the owner. Attachments aren't
+masked.
 """
 
 import re
@@ -23,10 +25,11 @@ from typing import NamedTuple
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import locators
+from gateway.inspection.attachments import owners_inside
 from gateway.inspection.locators import Attributor, LocatorError
 from gateway.inspection.mailaddresses import read_addresses
 from gateway.inspection.mailheader import Field, Header, read_header
-from gateway.inspection.mimetree import check_parts
+from gateway.inspection.mimetree import read_parts
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.tally import Owners
 
@@ -71,6 +74,7 @@ class Messages:
         if locators.compile(spec.records) or spec.totals:
             raise LocatorError("a message is a record; records and totals are for JSON")
         self._limits = limits
+        self._attached = spec.inner if isinstance(spec, MemberSpec) else spec.members
         texts = {text for owner in spec.subject for found in owner.values() for text in found}
         self._fields = {text: fields_of(text) for text in texts}
         places = {text: str(place) for place, text in enumerate(self._fields)}
@@ -91,10 +95,15 @@ class Messages:
         header = read_header(text, begin, self._limits)
         if not header.fields:
             raise BadUpstream(Code.BODY_MALFORMED, "a message without a header")
-        check_parts(text, header, self._limits)
-        return Message(text, header, self._owners(header))
+        parts = read_parts(text, header, self._limits)
+        inside = owners_inside(text, parts, self._attached, self._limits)
+        own = self._owners(header)
+        if inside is None or (self._places and not own):
+            return Message(text, header, ())
+        return Message(text, header, tuple(dict.fromkeys((*own, *inside))))
 
     def _owners(self, header: Header) -> Owners:
+        """Those that the header names."""
         found = {place: _identifiers(header, names) for place, names in self._places.items()}
         return self._attributor.of({place: values for place, values in found.items() if values})
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.mailheader import Header
+from gateway.inspection.transfer import PLAIN
 
 _WORD = r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+"
 _TYPE = re.compile(rf"({_WORD}/{_WORD})[ \t]*+(?=;|\Z)")
@@ -20,7 +21,6 @@ BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 
 MESSAGES = frozenset({"message/rfc822", "message/global"})
 _ELSEWHERE = frozenset({"message/partial", "message/external-body"})
-_PLAIN = frozenset({"7bit", "8bit", "binary"})
 _COULD_BE_SPLIT = ("multipart", "message/", "boundary")
 
 
@@ -52,7 +52,7 @@ def media_type(header: Header, default: str = "text/plain") -> MediaType:
         if not name and any(word in text.lower() for word in _COULD_BE_SPLIT):
             raise _ambiguous("a media type that can't be read")
         return MediaType(name or default)
-    if encoding is not None and encoding.lower() not in _PLAIN:
+    if encoding is not None and encoding.lower() not in PLAIN:
         raise _ambiguous("parts or a message under a transfer encoding")
     return MediaType(name, boundary)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.mailheader import Header, read_header
-from gateway.inspection.mediatypes import MESSAGES, media_type
+from gateway.inspection.mediatypes import MESSAGES, MediaType, media_type
 from gateway.inspection.settings import Limits
 
 _LINE = re.compile(rb"^--([^\r\n]+)\r?$", re.MULTILINE)
@@ -29,23 +29,41 @@ class _Level:
     closed: bool = False
 
 
-def check_parts(message: bytes, header: Header, limits: Limits) -> None:
-    """Raises BadUpstream: BODY_INCOMPLETE where parts have no end, BODY_AMBIGUOUS where readers cut
-    them differently, BODY_TOO_COMPLEX for too many or too deep ones; and as the headers do."""
+@dataclass(slots=True)
+class Part:
+    """Something that is not made of parts itself, or a message in the message, whose own parts
+    follow it. Its content stands from `begin` to `end`; `depth` is how many levels it is in."""
+
+    kind: MediaType
+    header: Header
+    begin: int
+    end: int
+    depth: int
+
+
+def read_parts(message: bytes, header: Header, limits: Limits) -> list[Part]:
+    """The parts of a message, the message itself among them where it is but one.
+
+    Raises BadUpstream: BODY_INCOMPLETE where parts have no end, BODY_AMBIGUOUS where readers cut
+    them differently, BODY_TOO_COMPLEX for too many or too deep ones; and as the headers do.
+    """
     walk = _Walk(message, limits)
     walk.enter(header, "text/plain")
     at = header.end
     while walk.levels and (line := _LINE.search(message, at)):
-        at = walk.line(line[1], line.end() + 1)
+        at = walk.line(line[1], line.start(), line.end() + 1)
     if not all(level.closed for level in walk.levels):
         raise BadUpstream(Code.BODY_INCOMPLETE, "parts without their last delimiter")
+    return walk.parts
 
 
 class _Walk:
     def __init__(self, message: bytes, limits: Limits) -> None:
         self._message, self._limits = message, limits
         self._deepest = min(limits.depth, _DEEPEST)
-        self._parts = 0
+        self._entered = 0
+        self._open: list[Part] = []
+        self.parts: list[Part] = []
         self.levels: list[_Level] = []
 
     def enter(self, header: Header, default: str) -> int:
@@ -53,7 +71,11 @@ class _Walk:
         nested = 0
         while True:
             kind = media_type(header, default)
-            if kind.boundary is not None:
+            if kind.boundary is None:
+                end = len(self._message)
+                self.parts.append(Part(kind, header, header.end, end, len(self.levels)))
+                self._open.append(self.parts[-1])
+            else:
                 self._push(kind.boundary, kind.name)
             if kind.name not in MESSAGES:
                 return header.end
@@ -63,7 +85,7 @@ class _Walk:
             header = read_header(self._message, header.end, self._limits)
             default = "text/plain"
 
-    def line(self, text: bytes, behind: int) -> int:
+    def line(self, text: bytes, begin: int, behind: int) -> int:
         """A line that begins with two dashes, and what is `behind` it; how far it is read."""
         for depth in range(len(self.levels) - 1, -1, -1):
             level = self.levels[depth]
@@ -75,16 +97,24 @@ class _Walk:
             if level.closed or rest not in (b"", b"--") or (rest and not level.parts):
                 raise _ambiguous("a line that is a delimiter to some readers only")
             del self.levels[depth + 1 :]
+            self._end_parts(depth, begin)
             level.closed = bool(rest)
             if rest:
                 return behind
             level.parts += 1
-            self._parts += 1
-            if self._parts > self._limits.members:
+            self._entered += 1
+            if self._entered > self._limits.members:
                 raise BadUpstream(Code.BODY_TOO_COMPLEX, "more parts than limits.members")
             header = read_header(self._message, behind, self._limits)
             return self.enter(header, level.default)
         return behind
+
+    def _end_parts(self, depth: int, begin: int) -> None:
+        """What is in the level at `depth` ends before the line end that is before the delimiter."""
+        end = begin - (2 if self._message.endswith(b"\r\n", 0, begin) else 1)
+        while self._open and self._open[-1].depth > depth:
+            part = self._open.pop()
+            part.end = max(part.begin, end)
 
     def _push(self, boundary: bytes, name: str) -> None:
         if len(self.levels) >= self._deepest:

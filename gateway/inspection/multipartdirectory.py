@@ -13,7 +13,6 @@ about LF alone, blanks behind it, and boundaries that begin like it. Text before
 parts is read by nobody and shown by some: it is refused.
 """
 
-import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from gateway.inspection.mediatypes import BOUNDARY
 from gateway.inspection.multipartheaders import Said, read_said
 from gateway.inspection.settings import Limits
 from gateway.inspection.source import Stored, read
+from gateway.inspection.transfer import decode_base64, malformed_base64
 
 _DASHES, _END = b"--", b"\r\n"
 _LONGEST_LINE = 2 + 70 + 2
@@ -178,25 +178,11 @@ def _decoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
         if not usable:
             continue
         if ended:
-            raise _malformed()
+            raise malformed_base64()
         ended = whole[usable - 1 : usable] == b"="
-        yield _bytes_of(whole[:usable])
+        yield decode_base64(whole[:usable])
     if begun:
-        raise _malformed()
-
-
-def _bytes_of(text: bytes) -> bytes:
-    try:
-        found = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        raise _malformed() from None
-    if binascii.b2a_base64(found, newline=False) != text:
-        raise _malformed()
-    return found
-
-
-def _malformed() -> BadUpstream:
-    return BadUpstream(Code.BODY_MALFORMED, "a part that is not base64")
+        raise malformed_base64()
 
 
 def _ambiguous(note: str) -> BadUpstream:

@@ -13,12 +13,12 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import names
 from gateway.inspection.mailheader import Header
 from gateway.inspection.mediatypes import media_type, parameters
+from gateway.inspection.transfer import PLAIN
 
 _KIND = re.compile(r"[A-Za-z0-9!#$&^_.+-]+(?:/[A-Za-z0-9!#$&^_.+-]+)?")
 _ID = re.compile(r"<([!-;=?-~]+)>")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_PLAIN = frozenset({"7bit", "8bit", "binary"})
 _DIGESTS = frozenset({"content-md5", "digest", "content-digest", "repr-digest"})
 
 
@@ -103,8 +103,9 @@ def _read(text: str | None) -> tuple[str | None, dict[str, str]]:
 
 
 def _is_base64(header: Header) -> bool:
-    encoding = (header.one("content-transfer-encoding") or "binary").lower()
-    if header.one("content-encoding") is not None or encoding not in _PLAIN | {"base64"}:
+    text = header.one("content-transfer-encoding")
+    encoding = "binary" if text is None else text.lower()
+    if header.one("content-encoding") is not None or encoding not in PLAIN | {"base64"}:
         raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a part under an encoding that is not read")
     return encoding == "base64"
 

@@ -118,7 +118,7 @@ class BodySpec:
     `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix is for elements
     without one. `doctype` lets a document type pass that only declares elements and attributes.
     A message (`mbox`, `eml`) has the fields of its header: `Delivered-To`, or `To|Cc` for the
-    addresses of both.
+    addresses of both; its `members` are attachments to be read, matched by media type.
     `compression` says that the body is a compressed file (`format: tar` with `compression: gzip` is
     a TAR.GZ, `format: csv` with it a plain GZIP file); it leaves compressed as it came.
     `media_type` is the one type that the response must declare, where it isn't one of the format's

@@ -38,6 +38,10 @@ def of_body(faults: Faults, body: str) -> list[str]:
         f"{{format: zip, members: [{{match: t.csv, format: csv, {COLUMN}, delimiter: ;}}]}}",
         "{format: zip, members: [{match: t.csv, format: csv, attribution: manifest},"
         f" {{match: m.csv, format: csv, {COLUMN}, vouches_for: file}}]}}",
+        "{format: mbox, subject: {email: Delivered-To}}",
+        "{format: eml, subject: {email: [To|Cc, $.To]}, category: mail,"
+        f" members: [{{match: application/json, format: json, {SUBJECT}}}]}}",
+        "{format: multipart, members: [{match: '*.eml', format: eml, subject: {email: To}}]}",
     ],
 )
 def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
@@ -70,6 +74,32 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
         (
             "{format: xml, records: /a, subject: {account: 'p:b'}, namespaces: {q: 'urn:q'}}",
             "subject.account: 'p:b': namespaces has no prefix p",
+        ),
+        (
+            "{format: eml, subject: {email: 'To:'}}",
+            "subject.email: 'To:': expected a header field: Delivered-To, or To|Cc",
+        ),
+        (
+            f"{{format: mbox, members: [{{match: '*', format: zip, {SUBJECT}}}]}}",
+            "members[0].format: no format that is read in a message",
+        ),
+        (
+            "{format: eml, members: [{match: '*/*', category: x}]}",
+            "members[0].format: no format that is read in a message",
+        ),
+        (
+            "{format: eml, members: [{match: a/b, format: json}]}",
+            "members[0]: an attachment needs a subject, or the message has no owner",
+        ),
+        (
+            f"{{format: eml, members: [{{match: a/b, format: json, {SUBJECT},"
+            " vouches_for: $.f}]}",
+            "members[0].vouches_for: has no meaning for an attachment",
+        ),
+        (
+            "{format: zip, members: [{match: a, format: mbox, subject: {email: To},"
+            " members: [{match: a/b, format: tar}]}]}",
+            "members[0].members[0].format: no format that is read in a message",
         ),
         (
             f"{{format: zip, members: [{{match: x}}], {SUBJECT}}}",

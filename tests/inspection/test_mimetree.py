@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.mailheader import read_header
-from gateway.inspection.mimetree import check_parts
+from gateway.inspection.mimetree import Part, read_parts
 from gateway.inspection.settings import Limits
 
 PLAIN = b"Content-Type: text/plain\n\ntext\n"
 
 
-def check(text: bytes, **limits: int) -> None:
+def check(text: bytes, **limits: int) -> list[Part]:
     bounds = Limits(**limits)
-    check_parts(text, read_header(text, 0, bounds), bounds)
+    return read_parts(text, read_header(text, 0, bounds), bounds)
 
 
 def refusal(text: bytes, **limits: int) -> Code:
@@ -99,6 +99,23 @@ def test_parts_that_readers_cut_differently_are_refused(text: bytes, code: Code)
     """Catalogue A90."""
     assert refusal(text) is code
     assert refusal(text.replace(b"\n", b"\r\n")) is code
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_each_part_is_handed_out_with_its_content(end: bytes) -> None:
+    text = parts(b"a", b"\none\n", b"Content-Type: text/csv\n\n", parts(b"b", b"\ntwo\n\n"),
+                 b"Content-Type: message/rfc822\n\nA: 1\n\nthree\n")  # fmt: skip
+    text = text.replace(b"\n", end)
+    found = [(part.kind.name, text[part.begin : part.end]) for part in check(text)]
+    assert found == [
+        ("text/plain", b"one"),
+        ("text/csv", b""),
+        ("text/plain", b"two" + end),
+        ("message/rfc822", b"A: 1" + end + end + b"three"),
+        ("text/plain", b"three"),
+    ]
+    (whole,) = check(b"A: 1\n\nx\n")
+    assert (whole.begin, whole.end) == (6, 8)
 
 
 def test_there_are_no_more_parts_than_the_limits() -> None:

@@ -94,6 +94,7 @@ def test_what_readers_take_differently_is_refused(fields: list[str]) -> None:
         ["Content-Encoding: identity"],
         ["Content-Transfer-Encoding: quoted-printable"],
         ["Content-Transfer-Encoding: x-uuencode"],
+        ["Content-Transfer-Encoding:"],
         ["Content-Transfer-Encoding: base64 gzip"],
     ],
 )

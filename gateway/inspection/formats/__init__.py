@@ -106,7 +106,7 @@ FORMATS: dict[Format, Reader] = {
     Format.MBOX: Reader(
         mbox.MEDIA_TYPES,
         "mbox",
-        frozenset({"subject", "category"}),
+        frozenset({"subject", "category", "members"}),
         mbox.detect,
         mbox.inspect,
         mbox.rewrite,
@@ -115,7 +115,7 @@ FORMATS: dict[Format, Reader] = {
     Format.EML: Reader(
         eml.MEDIA_TYPES,
         "eml",
-        frozenset({"subject", "category"}),
+        frozenset({"subject", "category", "members"}),
         eml.detect,
         eml.inspect,
         eml.rewrite,
