@@ -113,7 +113,14 @@ def confirm(
 
 def _body(stored: Stored, task: Task, scratch: Scratch | None) -> Body:
     codings, compression = task.payload.codings, task.spec.compression
-    return Body(stored, codings, task.limits, compression=compression, scratch=scratch)
+    return Body(
+        stored,
+        codings,
+        task.limits,
+        compression=compression,
+        scratch=scratch,
+        owners=task.payload.owners,
+    )
 
 
 def _head(body: Body) -> bytes:

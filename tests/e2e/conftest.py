@@ -1,6 +1,7 @@
 """One issuer, one scripted export service, and a gateway for each engine, shared by a module."""
 
 import csv
+import gzip
 import io
 import json
 import zipfile
@@ -59,6 +60,8 @@ class Export:
                     order = ElementTree.SubElement(root, "order", n=str(n))
                     ElementTree.SubElement(order, "customer").text = o
                 return ElementTree.tostring(root, "UTF-8", xml_declaration=True)
+            case "tar" if self.body.get("compression"):
+                return gzip.compress(tarred(_members(owners)), mtime=0)
             case "tar":
                 return tarred(_members(owners))
             case _:
@@ -85,8 +88,8 @@ class Export:
                 found = ElementTree.fromstring(body).findall("order/customer")
                 return [each.text or "" for each in found]
             case _:
-                read = untarred if self.body["format"] == "tar" else unzipped
-                files = read(body)
+                plain = gzip.decompress(body) if self.body.get("compression") else body
+                files = (untarred if self.body["format"] == "tar" else unzipped)(plain)
                 listed = json.loads(files.pop("manifest.json"))["recordings"]
                 assert set(files) == {entry["file"] for entry in listed}
                 return [entry["customer_id"] for entry in listed]
@@ -151,6 +154,11 @@ EXPORTS = {
     ),
     "zip": Export("/exports/zip", "application/zip", {"format": "zip", "members": _VOICES}),
     "tar": Export("/exports/tar", "application/x-tar", {"format": "tar", "members": _VOICES}),
+    "tar-gz": Export(
+        "/exports/tar-gz",
+        "application/gzip",
+        {"format": "tar", "compression": "gzip", "members": _VOICES},
+    ),
 }
 
 

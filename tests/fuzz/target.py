@@ -30,7 +30,8 @@ LIMITS = Limits(body=1 << 20, decoded=1 << 20, record=1 << 12, depth=20, members
 HANGING = 20
 """Seconds for a body of a few kilobytes."""
 
-NAMES = (*(str(form) for form in FORMATS), *CODINGS)
+NAMES = (*(str(form) for form in SEEDS), *CODINGS)
+"""What is tried: every format but the opaque one, of which nothing is read."""
 
 
 def examine(name: str, dice: random.Random) -> bool:

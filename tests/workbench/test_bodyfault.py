@@ -22,6 +22,7 @@ TYPES = {
     Format.CSV: "text/csv",
     Format.ZIP: "application/zip",
     Format.TAR: "application/x-tar",
+    Format.OPAQUE: "application/octet-stream",
 }
 
 

@@ -6,13 +6,27 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 """
 
 from gateway.inspection import xpath
-from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, tar, xml, zip
+from gateway.inspection.formats import (
+    csv,
+    javascript,
+    json,
+    jsonseq,
+    ndjson,
+    opaque,
+    sse,
+    tar,
+    xml,
+    zip,
+)
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
 __all__ = ["FORMATS", "Reader"]
 
-_OWNED = frozenset({"subject", "category", "vouches_for", "compression"})
+_OWNED = frozenset(
+    {"subject", "category", "vouches_for", "sizes", "hashes", "owns_archive", "compression"}
+)
+_ARCHIVE = frozenset({"members", "subject_header", "removed_notice"})
 
 FORMATS: dict[Format, Reader] = {
     Format.JSON: Reader(
@@ -84,7 +98,7 @@ FORMATS: dict[Format, Reader] = {
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,
         "zip",
-        frozenset({"members"}),
+        _ARCHIVE,
         zip.detect,
         zip.inspect,
         zip.rewrite,
@@ -93,10 +107,18 @@ FORMATS: dict[Format, Reader] = {
     Format.TAR: Reader(
         tar.MEDIA_TYPES,
         "tar",
-        frozenset({"members", "compression"}),
+        _ARCHIVE | {"compression"},
         tar.detect,
         tar.inspect,
         tar.rewrite,
         random_access=True,
+    ),
+    Format.OPAQUE: Reader(
+        opaque.MEDIA_TYPES,
+        "bin",
+        frozenset({"category", "subject_header"}),
+        opaque.detect,
+        opaque.inspect,
+        opaque.rewrite,
     ),
 }
