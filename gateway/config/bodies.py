@@ -11,6 +11,7 @@ from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.inspection import jsonplan, xpath
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.formats.outside import GROUP, OutsideFormatError
 from gateway.inspection.members import compile_pattern
 from gateway.inspection.rows import Dialect
 from gateway.model import Attribution, Format
@@ -27,6 +28,8 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
             yield Finding((*path, "format"), message)
         case Format.OPAQUE:
             yield from _fitting(body, form, path)
+        case _ if fault := _unread(form):
+            yield Finding((*path, "format"), fault)
         case _:
             yield from _fitting(body, form, path)
             if "members" in FORMATS[form].settings:
@@ -39,9 +42,19 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
             yield from _records(body, form, path)
 
 
+def _unread(form: Format) -> str:
+    """Why nothing reads a format that is none of ours, or an empty text."""
+    try:
+        found = FORMATS.get(form) is not None
+    except OutsideFormatError as error:
+        return str(error)
+    return "" if found else f"no installed package brings it (entry points {GROUP!r})"
+
+
 def _fitting(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[Finding]:
     known = frozenset().union(*(reader.settings for reader in FORMATS.values()))
-    meant = FORMATS[form].settings
+    reader = FORMATS.get(form)
+    meant = reader.settings if reader else frozenset()
     for name in sorted(spec.keys() & known - meant):
         yield Finding((*path, name), f"has no meaning for {form.value}", on_key=True)
 
@@ -88,6 +101,9 @@ def _member(
             return
         case Format.OPAQUE:
             yield from _fitting(spec, form, path)
+        case _ if fault := _unread(form):
+            yield Finding((*path, "format"), fault)
+            return
         case _ if FORMATS[form].random_access and depth >= _DEPTH:
             yield Finding(
                 (*path, "format"), "archives are read two deep, and this would be a third"

@@ -21,6 +21,7 @@ from gateway.inspection.tally import Owners
 
 if TYPE_CHECKING:
     from gateway.inspection.archive import Contents
+    from gateway.inspection.formats import Reader
 
 __all__ = ["Manifest", "Voucher", "Vouchers", "reconcile"]
 
@@ -96,7 +97,7 @@ def _read(manifest: Manifest, limits: Limits) -> Iterator[tuple[Owners, str, Sta
 def _records(manifest: Manifest, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
     from gateway.inspection.formats import FORMATS  # the table holds the archives, too
 
-    reader = FORMATS.get(manifest.spec.format)
+    reader: Reader | None = FORMATS.get(manifest.spec.format)
     if reader is None or reader.vouching is None:
         raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a manifest that has no records")
     source = InMemory(_text(manifest.contents, limits))

@@ -35,7 +35,8 @@ def scratch_needed(task: Task, received: int) -> int:
     spec = task.spec
     forms = [spec.format] if task.payload.codings or spec.compression else []
     forms += [member.format for member in spec.members]
-    if not any(form in FORMATS and FORMATS[form].random_access for form in forms):
+    readers = [FORMATS.get(form) for form in forms]
+    if not any(reader and reader.random_access for reader in readers):
         return 0
     return Inflation.most(task.limits, received)
 

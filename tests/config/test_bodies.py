@@ -48,6 +48,15 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
     ("body", "found"),
     [
         (
+            f"{{format: acme.fixed-width, {SUBJECT}}}",
+            "format: no installed package brings it (entry points 'privacy_gateway.formats')",
+        ),
+        (
+            "{format: zip, members: [{match: x, format: acme.fixed-width}]}",
+            "members[0].format: no installed package brings it"
+            " (entry points 'privacy_gateway.formats')",
+        ),
+        (
             "{format: opaque}",
             "format: an opaque body needs subject_header: nothing else says whose it is",
         ),

@@ -1,4 +1,5 @@
-"""The formats, as a table one can read. A new format is a file here and a row in `FORMATS`.
+"""The formats, as a table one can read. A new format is a file here and a row in the table, or
+comes from a package of its own (`outside`).
 
 A format is two functions over one reading of the bytes (both walk the same scan, so that what is
 kept is decided by exactly what was counted), and what the rest of the gateway must know of it; see
@@ -18,6 +19,7 @@ from gateway.inspection.formats import (
     xml,
     zip,
 )
+from gateway.inspection.formats.outside import Table
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
@@ -28,7 +30,7 @@ _OWNED = frozenset(
 )
 _ARCHIVE = frozenset({"members", "subject_header", "removed_notice"})
 
-FORMATS: dict[Format, Reader] = {
+_OURS = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
@@ -122,3 +124,6 @@ FORMATS: dict[Format, Reader] = {
         opaque.rewrite,
     ),
 }
+
+FORMATS = Table(_OURS)
+"""Ours, and behind them those that installed packages bring (`outside`)."""
