@@ -288,7 +288,9 @@ def groups_inside(inside: Tally, member: Member) -> tuple[Group, ...]:
 def groups_hollow(member: Member) -> tuple[Group, ...]:
     """What a structured member counts for that has no records."""
     owners = member.outer_owners()
-    attribution = Attribution.PATH if member.named else Attribution.MANIFEST
+    attribution = Attribution.CONTAINER
+    if member.named or member.vouched:
+        attribution = Attribution.PATH if member.named else Attribution.MANIFEST
     return (Group(owners, attribution, member.spec.category, 1, (0,)),) if owners else ()
 
 

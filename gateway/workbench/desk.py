@@ -262,7 +262,8 @@ class _Play:
 
 def _response(sample: Sample, endpoint: Endpoint, exchange_id: str) -> Response:
     """What `proxy.upstream` makes of such a response."""
-    head = read_head((1, 1), sample.status, "", sample.headers)
+    subject = endpoint.body.subject_header
+    head = read_head((1, 1), sample.status, "", sample.headers, subject)
     if sample.stored.size > endpoint.limits.body:
         raise BadUpstream(Code.BODY_TOO_LARGE, "more bytes than limits.body")
     headers = client_headers(head.payload, endpoint, exchange_id)

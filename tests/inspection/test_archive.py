@@ -135,6 +135,25 @@ def test_a_header_names_the_same_owner_or_the_archive_is_ambiguous() -> None:
     assert caught.value.code is Code.BODY_AMBIGUOUS
 
 
+def test_what_is_inside_a_member_inherits_where_the_member_does() -> None:
+    """And a structured member without records is one of whom the archive belongs to."""
+    rows = MemberSpec("*.ndjson", Format.NDJSON, attribution=Attribution.CONTAINER)
+    own = replace(rows, match="own*", subject=LINES.subject)
+    spec, around = BodySpec(Format.ZIP, members=(own, rows)), Around(owners=(ME,))
+    files = {"a.ndjson": b"1\n2\n", "b.ndjson": b"", "own.ndjson": b'{"owner":"me"}\n{}\n'}
+    tally = Tally(LIMITS)
+    list(count(open_archive(Shelf(files), spec, LIMITS, around), tally))
+    assert tally.groups == (
+        Group((ME,), Attribution.CONTAINER, "", 3),
+        Group((ME,), Attribution.DIRECT, "", 1),
+        Group((), Attribution.NONE, "", 1),
+    )
+    other = Shelf({"own.ndjson": b'{"owner":"other"}\n'})
+    with pytest.raises(BadUpstream) as caught:
+        list(count(open_archive(other, spec, LIMITS, around), Tally(LIMITS)))
+    assert caught.value.code is Code.BODY_AMBIGUOUS
+
+
 def test_two_members_that_name_the_owner_of_the_whole_are_ambiguous() -> None:
     both = replace(HOLDER, match="*.json")
     spec = BodySpec(Format.ZIP, members=(both,))

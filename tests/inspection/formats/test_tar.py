@@ -313,6 +313,27 @@ def test_an_archive_under_a_content_coding_is_read_too() -> None:
     assert found.groups == inspected(tarred(MIXED)).groups
 
 
+COMMANDS = {
+    "gzip": [["gzip", "-9n"]],
+    "bzip2": [["bzip2"]],
+    "xz": [["xz"], ["xz", "-T2", "--block-size=1000"], ["xz", "-1", "--check=crc32"]],
+    "zstd": [["zstd"], ["zstd", "-19"], ["zstd", "-1", "--no-check"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [(name, each) for name, several in COMMANDS.items() for each in several]
+)
+def test_what_tools_compress_is_read(name: str, command: list[str]) -> None:
+    done = subprocess.run(
+        [*tool(command), "-c"], input=tarred(MIXED), capture_output=True, check=True
+    )
+    with scratch() as file:
+        found = work.inspect(InMemory(done.stdout), packed_task(name), file)
+    assert found.groups == inspected(tarred(MIXED)).groups
+    assert found.sealed == (name != "bzip2")
+
+
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "xz", "zstd"])
 def test_tar_and_bsdtar_unpack_what_stays_compressed(name: str, tmp_path: Path) -> None:
     data, task, sink = PACKERS[name][0](tarred(MIXED)), packed_task(name), MemorySink()
