@@ -29,7 +29,7 @@ from gateway.inspection.notice import find as find_notice
 from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
-from gateway.inspection.source import Body, Source
+from gateway.inspection.source import Body, Meter, Source
 from gateway.inspection.stated import Verified
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.unpacked import Unpacked
@@ -140,10 +140,14 @@ class Archive:
         inside = Tally(self.limits)
         with self.opened(entry, member) as source:
             reader_of(member.spec).inspect(source, member.spec, self.limits, inside)
-            if isinstance(source, Unpacked):
-                inside.sealed = source.sealed
-        if isinstance(source, Body) and source.meter.inspected != source.stored.size:
-            raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of a member belong to no record")
+        if isinstance(source, Unpacked):
+            inside.sealed = source.sealed
+        if isinstance(source, Body):
+            inside.sealed = inside.sealed and not source.meter.unsealed
+            if source.meter.inspected != source.stored.size:
+                raise BadUpstream(
+                    Code.BODY_INCOMPLETE, "some bytes of a member belong to no record"
+                )
         return inside
 
     @contextmanager
@@ -165,6 +169,7 @@ class Archive:
                 stored,
                 (),
                 self.limits,
+                Meter(unsealed=int(isinstance(contents, Unpacked) and not contents.sealed)),
                 scratch=scratch,
                 unfolding=self.around.unfolding,
                 owners=member.outer_owners(),
