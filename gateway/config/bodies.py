@@ -11,12 +11,10 @@ from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.inspection import jsonplan, xpath
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.formats.outside import GROUP, OutsideFormatError
 from gateway.inspection.members import compile_pattern
 from gateway.inspection.rows import Dialect
 from gateway.model import Attribution, Format
-
-_OPAQUE = frozenset({"category"})
-"""The keys that mean something for a member that nobody reads."""
 
 
 def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
@@ -25,21 +23,40 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
     match form:
         case None:
             return
-        case Format.OPAQUE:
-            message = "only a member of an archive can be opaque: records have no owner otherwise"
+        case Format.OPAQUE if not body.get("subject_header"):
+            message = "an opaque body needs subject_header: nothing else says whose it is"
             yield Finding((*path, "format"), message)
+        case Format.OPAQUE:
+            yield from _fitting(body, form, path)
+        case _ if fault := _unread(form):
+            yield Finding((*path, "format"), fault)
         case _:
             yield from _fitting(body, form, path)
             if form in _MAIL:
                 yield from _attachments(body.get("members"), (*path, "members"))
             elif "members" in FORMATS[form].settings:
-                yield from _members(body.get("members"), (*path, "members"), depth=1, held=False)
+                yield from _members(
+                    body.get("members"),
+                    (*path, "members"),
+                    depth=1,
+                    held=bool(body.get("subject_header")),
+                )
             yield from _records(body, form, path)
 
 
+def _unread(form: Format) -> str:
+    """Why nothing reads a format that is none of ours, or an empty text."""
+    try:
+        found = FORMATS.get(form) is not None
+    except OutsideFormatError as error:
+        return str(error)
+    return "" if found else f"no installed package brings it (entry points {GROUP!r})"
+
+
 def _fitting(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[Finding]:
-    known = _OPAQUE.union(*(reader.settings for reader in FORMATS.values()))
-    meant = FORMATS[form].settings if form in FORMATS else _OPAQUE
+    known = frozenset().union(*(reader.settings for reader in FORMATS.values()))
+    reader = FORMATS.get(form)
+    meant = reader.settings if reader else frozenset()
     for name in sorted(spec.keys() & known - meant):
         yield Finding((*path, name), f"has no meaning for {form.value}", on_key=True)
 
@@ -57,7 +74,7 @@ def _attachments(members: Any, path: KeyPath) -> Iterator[Finding]:
         yield from _rejected(compile_pattern, _texts(spec.get("match"), (*where, "match")))
         if form is None:
             continue
-        if form not in FORMATS or FORMATS[form].random_access:
+        if form is Format.OPAQUE or _unread(form) or FORMATS[form].random_access:
             yield Finding((*where, "format"), "no format that is read in a message")
             continue
         yield from _fitting(spec, form, where)
@@ -85,6 +102,11 @@ def _members(members: Any, path: KeyPath, *, depth: int, held: bool) -> Iterator
         if isinstance(spec, Mapping)
     ]
     vouched = any(spec.get("vouches_for") for _, spec in specs)
+    holders = [index for index, spec in specs if spec.get("owns_archive")]
+    held = held or bool(holders)
+    for index in holders[1:]:
+        message = f"members[{holders[0]}] says already whose the archive is"
+        yield Finding((*path, index, "owns_archive"), message, on_key=True)
     patterns: dict[Any, int] = {}
     for index, spec in specs:
         where = (*path, index)
@@ -111,6 +133,9 @@ def _member(
             message = "only a response says which boundary its parts have"
             yield Finding((*path, "format"), message)
             return
+        case _ if fault := _unread(form):
+            yield Finding((*path, "format"), fault)
+            return
         case _ if FORMATS[form].random_access and depth >= _DEPTH:
             yield Finding(
                 (*path, "format"), "archives are read two deep, and this would be a third"
@@ -128,6 +153,12 @@ def _member(
     if spec.get("vouches_for") and not spec.get("subject"):
         message = "a manifest needs a subject: it says whose the members are"
         yield Finding((*path, "vouches_for"), message, on_key=True)
+    for key in ("sizes", "hashes"):
+        if spec.get(key) and not spec.get("vouches_for"):
+            yield Finding((*path, key), "is for a manifest: say vouches_for", on_key=True)
+    if spec.get("owns_archive") and not spec.get("subject"):
+        message = "needs a subject: it says whose the archive is"
+        yield Finding((*path, "owns_archive"), message, on_key=True)
     match attribution:
         case Attribution.MANIFEST if not vouched:
             message = "no member vouches for others: one needs vouches_for"
@@ -136,7 +167,8 @@ def _member(
             message = "the pattern names no owner, as accounts/{account}/* does"
             yield Finding((*path, "attribution"), message)
         case Attribution.CONTAINER if not held:
-            yield Finding((*path, "attribution"), "an archive has no owner as a whole")
+            message = "the archive has no owner as a whole: say owns_archive or subject_header"
+            yield Finding((*path, "attribution"), message)
         case Attribution.DIRECT if names_owner and not spec.get("subject"):
             message = "the pattern names an owner: say attribution: path"
             yield Finding((*path, "match"), message)
@@ -156,8 +188,11 @@ def _records(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[F
     """Findings about the locators, and about a CSV's dialect."""
     reader = FORMATS[form]
     named: list[tuple[KeyPath, str]] = []
-    for key in sorted(reader.settings & {"records", "totals", "vouches_for"}):
+    for key in sorted(reader.settings & {"records", "totals", "vouches_for", "sizes"}):
         named += _texts(spec.get(key), (*path, key))
+    hashes = spec.get("hashes")
+    for algorithm, locator in hashes.items() if isinstance(hashes, Mapping) else ():
+        named += _texts(locator, (*path, "hashes", algorithm))
     named += _subjects(spec.get("subject"), (*path, "subject"))
     faults = [*_rejected(reader.locator, named)]
     yield from faults

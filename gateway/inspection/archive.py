@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import BadUpstream, Code, InternalError, Unavailable
 from gateway.inspection.inflation import Unfolding
-from gateway.inspection.manifests import Manifest, Vouchers, reconcile
-from gateway.inspection.members import Member, first_match
+from gateway.inspection.manifests import Manifest, Vouchers, owner_of_archive, reconcile
+from gateway.inspection.members import Member, first_match, joint
+from gateway.inspection.notice import find as find_notice
 from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
-from gateway.inspection.source import Body, Source
+from gateway.inspection.source import Body, Meter, Source
+from gateway.inspection.stated import Verified
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.unpacked import Unpacked
 from gateway.model import Attribution, Group
@@ -78,6 +80,10 @@ class Writer(Protocol):
         twice where sizes stand before them, because they may be too big for memory."""
         ...
 
+    def add(self, name: str, data: bytes) -> None:
+        """A small file of our own."""
+        ...
+
     def finish(self) -> None:
         """The end of the archive."""
         ...
@@ -96,12 +102,13 @@ class Container(Protocol):
 @dataclass(frozen=True, slots=True)
 class Around:
     """What an archive has from what is around it: a scratch file for archives inside it, the
-    counter of what they unfold to (none while rewriting: it was counted), and the owners of all of
-    it."""
+    counter of what they unfold to (none while rewriting: it was counted), the owners of all of it,
+    and the name of the notice that something was left out."""
 
     scratch: Scratch | None = None
     unfolding: Unfolding | None = None
     owners: Owners = ()
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,8 @@ class Archive:
     """One reading of the container and its manifests, the same for inspecting and rewriting.
 
     `members` are by entry number, directories left out; `folders` are those that hold a file.
+    `holder` is the entry that names the owner of all of it, `notice` the one that says what was
+    left out before.
     """
 
     container: Container
@@ -117,22 +126,34 @@ class Archive:
     members: dict[int, Member]
     vouchers: Vouchers
     folders: frozenset[str]
+    holder: int | None = None
+    notice: int | None = None
+
+    def contents(self, entry: Entry) -> Contents:
+        """The bytes of an entry, held against what a manifest states of them."""
+        contents = self.container.contents(entry.number)
+        voucher = self.vouchers.get(entry.name)
+        return Verified(contents, voucher.stated) if voucher and voucher.stated else contents
 
     def inside(self, entry: Entry, member: Member) -> Tally:
         """The records in a structured member."""
         inside = Tally(self.limits)
         with self.opened(entry, member) as source:
             reader_of(member.spec).inspect(source, member.spec, self.limits, inside)
-            if isinstance(source, Unpacked):
-                inside.sealed = source.sealed
-        if isinstance(source, Body) and source.meter.inspected != source.stored.size:
-            raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of a member belong to no record")
+        if isinstance(source, Unpacked):
+            inside.sealed = source.sealed
+        if isinstance(source, Body):
+            inside.sealed = inside.sealed and not source.meter.unsealed
+            if source.meter.inspected != source.stored.size:
+                raise BadUpstream(
+                    Code.BODY_INCOMPLETE, "some bytes of a member belong to no record"
+                )
         return inside
 
     @contextmanager
     def opened(self, entry: Entry, member: Member) -> Iterator[Source]:
         """A structured member for its reader: decoded; for an archive, laid out in the scratch."""
-        contents = _contents(self.container, entry, member.spec, self.around)
+        contents = _unpacked(self.contents(entry), member.spec, self.around)
         if not reader_of(member.spec).random_access:
             yield contents
             check_proven(contents)
@@ -148,6 +169,7 @@ class Archive:
                 stored,
                 (),
                 self.limits,
+                Meter(unsealed=int(isinstance(contents, Unpacked) and not contents.sealed)),
                 scratch=scratch,
                 unfolding=self.around.unfolding,
                 owners=member.outer_owners(),
@@ -156,6 +178,8 @@ class Archive:
     def groups_outside(self, entry: Entry) -> tuple[Group, ...]:
         """What a member counts for that is one record, and a directory, that is one if empty."""
         member = self.members.get(entry.number)
+        if entry.number == self.notice:
+            return ()
         if member is None:
             return () if entry.name[:-1] in self.folders else (_UNATTRIBUTED,)
         owners, spec = member.outer_owners(), member.spec
@@ -170,30 +194,38 @@ def open_archive(
 ) -> Archive:
     """Match each member with its specification, reconcile the manifests. Raises BadUpstream."""
     specs = spec.inner if isinstance(spec, MemberSpec) else spec.members
-    files = [entry for entry in container.entries if not entry.is_directory]
-    matches = {entry.number: first_match(entry.name, specs) for entry in files}
-    manifests = [
-        Manifest(
-            _contents(container, entry, matches[entry.number][0], around), matches[entry.number][0]
-        )
-        for entry in files
-        if matches[entry.number][0].vouches_for is not None
+    notice = find_notice(container, around.notice) if around.notice else None
+    files = [
+        entry for entry in container.entries if not (entry.is_directory or entry.number == notice)
     ]
+    matches = {entry.number: first_match(entry.name, specs) for entry in files}
+
+    def manifest(entry: Entry) -> Manifest:
+        spec, _ = matches[entry.number]
+        return Manifest(_unpacked(container.contents(entry.number), spec, around), spec)
+
+    manifests = [
+        manifest(entry) for entry in files if matches[entry.number][0].vouches_for is not None
+    ]
+    holders = [entry for entry in files if matches[entry.number][0].owns_archive]
+    if len(holders) > 1:
+        raise BadUpstream(Code.BODY_AMBIGUOUS, "two members say whose the archive is")
+    held = around.owners
+    for entry in holders:
+        held = joint(held, owner_of_archive(manifest(entry), limits))
     vouchers = reconcile(manifests, frozenset(entry.name for entry in files), limits)
     members: dict[int, Member] = {}
     for entry in files:
         voucher = vouchers.get(entry.name)
         members[entry.number] = Member(
-            *matches[entry.number], vouched=voucher.owners if voucher else (), held=around.owners
+            *matches[entry.number], vouched=voucher.owners if voucher else (), held=held
         )
     folders = folders_of(entry.name for entry in files)
-    return Archive(container, limits, around, members, vouchers, folders)
+    holder = holders[0].number if holders else None
+    return Archive(container, limits, around, members, vouchers, folders, holder, notice)
 
 
-def _contents(
-    container: Container, entry: Entry, spec: MemberSpec, around: Around
-) -> "Contents | Unpacked":
-    contents = container.contents(entry.number)
+def _unpacked(contents: Contents, spec: MemberSpec, around: Around) -> "Contents | Unpacked":
     if spec.compression:
         return Unpacked(contents, spec.compression, around.unfolding)
     return contents
@@ -213,7 +245,8 @@ def count(archive: Archive, tally: Tally) -> Iterator[Entry]:
             groups = groups_inside(inside, member) or groups_hollow(member)
             nested = inside.members
         else:
-            _prove(archive.container.contents(entry.number))
+            _prove(archive.contents(entry))
+            tally.sealed = tally.sealed and entry.number != archive.notice
             groups = archive.groups_outside(entry)
         if member:
             tally.add_member(nested)
@@ -260,7 +293,9 @@ def groups_inside(inside: Tally, member: Member) -> tuple[Group, ...]:
 def groups_hollow(member: Member) -> tuple[Group, ...]:
     """What a structured member counts for that has no records."""
     owners = member.outer_owners()
-    attribution = Attribution.PATH if member.named else Attribution.MANIFEST
+    attribution = Attribution.CONTAINER
+    if member.named or member.vouched:
+        attribution = Attribution.PATH if member.named else Attribution.MANIFEST
     return (Group(owners, attribution, member.spec.category, 1, (0,)),) if owners else ()
 
 

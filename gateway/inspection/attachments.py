@@ -16,6 +16,7 @@ from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.transfer import decoded
+from gateway.model import Format
 from gateway.response import Payload
 
 _HEAD = 4096
@@ -44,7 +45,7 @@ def _read(message: bytes, part: Part, spec: MemberSpec, limits: Limits) -> Tally
     from gateway.inspection.formats import FORMATS  # the table holds the mail formats, too
 
     reader = FORMATS.get(spec.format)
-    if reader is None or reader.random_access:
+    if reader is None or reader.random_access or spec.format is Format.OPAQUE:
         raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an attachment that can't be read in a message")
     content_type = part.header.one("content-type") or ""
     _, mark, rest = content_type.partition(";")

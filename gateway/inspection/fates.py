@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from gateway.errors import BadUpstream, Code, InternalError
+from gateway.inspection import notice
 from gateway.inspection.archive import (
     Archive,
     Entry,
@@ -20,7 +21,7 @@ from gateway.inspection.archive import (
 from gateway.inspection.members import Member
 from gateway.inspection.sinks import CodedSink, Sink, under
 from gateway.inspection.verdict import Verdict
-from gateway.model import Counts, Group
+from gateway.model import Attribution, Counts, Group
 
 
 class _Way(Enum):
@@ -51,6 +52,7 @@ def rewrite(archive: Archive, verdict: Verdict, sink: Sink) -> Counts:
     entries = archive.container.entries
     fates = {entry.number: _decide(archive, entry, verdict) for entry in entries}
     _check_manifests(archive, fates, verdict)
+    _check_holder(archive, fates)
     kept = (entry for entry in entries if fates[entry.number].way is not _Way.DROP)
     folders = folders_of(entry.name for entry in kept if not entry.is_directory)
     writer = archive.container.writer(sink)
@@ -66,13 +68,18 @@ def rewrite(archive: Archive, verdict: Verdict, sink: Sink) -> Counts:
             case _Way.CHANGE:
                 change = _Change(archive, entry, fate, verdict)
                 writer.change(entry.number, change)
-    writer.finish()
     seen = sum(fate.seen for fate in fates.values())
     released = sum(fate.kept for fate in fates.values())
+    if archive.around.notice and released < seen:
+        gone = sum(fates[number].way is _Way.DROP for number in archive.members)
+        writer.add(archive.around.notice, notice.text(seen - released, gone))
+    writer.finish()
     return Counts(seen=seen, released=released, redacted=seen - released)
 
 
 def _decide(archive: Archive, entry: Entry, verdict: Verdict) -> _Fate:
+    if entry.number == archive.notice:
+        return _Fate(_Way.DROP, 0, 0)
     member = archive.members.get(entry.number)
     inside: tuple[Group, ...] = ()
     sealed = True
@@ -107,6 +114,23 @@ def _check_manifests(archive: Archive, fates: Mapping[int, _Fate], verdict: Verd
                 Code.REDACTION_UNSUPPORTED,
                 f"member {entry.number} and its record in the manifest at member "
                 f"{voucher.manifest} would not stay together",
+            )
+        if voucher.stated and fates[entry.number].way is _Way.CHANGE:
+            raise BadUpstream(
+                Code.REDACTION_UNSUPPORTED,
+                f"member {entry.number} would no longer be what its manifest states",
+            )
+
+
+def _check_holder(archive: Archive, fates: Mapping[int, _Fate]) -> None:
+    """Where the member that names the owner of all goes, nothing may stay that is owned by it."""
+    if archive.holder is None or fates[archive.holder].way is not _Way.DROP:
+        return
+    for number, member in archive.members.items():
+        owned = member.spec.attribution is Attribution.CONTAINER
+        if owned and fates[number].way is not _Way.DROP:
+            raise BadUpstream(
+                Code.REDACTION_UNSUPPORTED, f"member {number} would stay without its owner's name"
             )
 
 

@@ -185,12 +185,13 @@ class Member:
     def outer_owners(self) -> Owners:
         """The owners of the whole member, as its configuration attributes it.
 
-        Empty: it is an orphan. Raises BadUpstream(BODY_AMBIGUOUS) where path and manifest name
-        different owners of one kind; of different kinds, they own the member together.
+        Empty: it is an orphan. Raises BadUpstream(BODY_AMBIGUOUS) where path, manifest and archive
+        name different owners of one kind; of different kinds, they own the member together.
         """
         both = joint(self.named, self.vouched)
         if self.tells:
-            return both
+            shared = self.spec.attribution is Attribution.CONTAINER
+            return joint(both, self.held) if shared else both
         match self.spec.attribution:
             case Attribution.MANIFEST:
                 return both if self.vouched else ()

@@ -60,6 +60,15 @@ Owners = Annotated[
 """One map, or a list of maps where a record has several owners."""
 
 
+Hashes = Mapping[Literal["md5", "sha1", "sha256", "sha512"], Locator]
+"""Algorithm → where a manifest has the hash of a member, in hexadecimal or base64."""
+
+FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
+
+MemberName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,60}(?:\.[A-Za-z0-9]{1,8})?$")
+]
+
 Compression = Literal["gzip", "bzip2", "xz", "zstd"]
 
 
@@ -83,6 +92,9 @@ class InnerMemberSpec:
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
     compression: Compression | None = None
+    sizes: Locator | None = None
+    hashes: Hashes = field(default_factory=dict)
+    owns_archive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,13 @@ class MemberSpec(InnerMemberSpec):
 
     `match` is a pattern over the whole name: `*` stands for any text inside one segment, `**` for
     any number of segments, `{kind}` for one non-empty run without `/` that is an identifier of
-    that kind (used with `attribution: path`). `compression` says that the member is a compressed
+    that kind (used with `attribution: path`).
+
+    `vouches_for` makes it a manifest: it locates the names of members, which belong to their
+    record's owner; `sizes` and `hashes` locate what the manifest states of them, which must be so
+    (a member with such a statement can't be redacted in part). `owns_archive` says that the owner
+    it names is the owner of the archive, which counts for members with `attribution: container`.
+    `compression` says that the member is a compressed
     file, and `members` what is in it where it is an archive; archives are read two deep.
     """
 
@@ -120,7 +138,13 @@ class BodySpec:
     A message (`mbox`, `eml`) has the fields of its header: `Delivered-To`, or `To|Cc` for the
     addresses of both; its `members` are attachments to be read, matched by media type.
     `compression` says that the body is a compressed file (`format: tar` with `compression: gzip` is
-    a TAR.GZ, `format: csv` with it a plain GZIP file); it leaves compressed as it came.
+    a TAR.GZ, `format: csv` with it a plain GZIP file); it leaves under the same compression,
+    written anew where it has bytes beside its content, as a file name in a GZIP (and BZIP2 always
+    may).
+    `subject_header` names fields of the upstream's response that hold the identifiers of the owner
+    of an `opaque` body, or of an archive as a whole (`attribution: container`). `removed_notice`
+    is the name of a text that is added to an archive of which something was left out, such as
+    `REMOVED.txt`: it says how many records and members.
     `media_type` is the one type that the response must declare, where it isn't one of the format's
     well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """
@@ -140,6 +164,8 @@ class BodySpec:
     doctype: bool = False
     media_type: MediaType | None = None
     compression: Compression | None = None
+    subject_header: Mapping[str, FieldName] = field(default_factory=dict)
+    removed_notice: MemberName | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ class Body:
 
     `meter` counts what was read: `chunks` by itself; a reader with random access counts the
     pieces that it has tiled the file with. `scratch` is there for what must be decoded before it
-    can be read at random. Of an archive inside another, `unfolding` counts what comes out of all
-    of them, and `owners` are those of the member that it is.
+    can be read at random. `owners` are those of all of it, as a header says, or of the member that
+    an archive inside another is; there, `unfolding` counts what comes out of all of them.
     """
 
     stored: Stored

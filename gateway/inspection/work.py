@@ -35,7 +35,8 @@ def scratch_needed(task: Task, received: int) -> int:
     spec = task.spec
     forms = [spec.format] if task.payload.codings or spec.compression else []
     forms += [member.format for member in spec.members]
-    if not any(form in FORMATS and FORMATS[form].random_access for form in forms):
+    readers = [FORMATS.get(form) for form in forms]
+    if not any(reader and reader.random_access for reader in readers):
         return 0
     return Inflation.most(task.limits, received)
 
@@ -113,7 +114,14 @@ def confirm(
 
 def _body(stored: Stored, task: Task, scratch: Scratch | None) -> Body:
     codings, compression = task.payload.codings, task.spec.compression
-    return Body(stored, codings, task.limits, compression=compression, scratch=scratch)
+    return Body(
+        stored,
+        codings,
+        task.limits,
+        compression=compression,
+        scratch=scratch,
+        owners=task.payload.owners,
+    )
 
 
 def _head(body: Body) -> bytes:

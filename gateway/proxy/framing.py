@@ -7,15 +7,17 @@ what the gateway spells itself; of the upstream's own fields nothing is copied.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 from gateway.endpoints import Endpoint
 from gateway.errors import BadUpstream, Code, UpstreamError
 from gateway.inspection.codings import CODINGS, MOST
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.mediatypes import boundary_of
+from gateway.model import SubjectRef
 from gateway.proxy import fields
 from gateway.response import Payload
 
@@ -32,6 +34,9 @@ _PARAMETER = re.compile(
 )
 _CHARSET = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,39}")
 
+_IDENTIFIER = re.compile(rb"[!#-+\--\[\]-~]{1,1024}")
+"""Visible ASCII without quotes, backslashes and commas, which would be syntax."""
+
 _GZIP = frozenset({b"gzip", b"x-gzip"})
 """RFC 9110 section 8.4.1.3: `x-gzip` is the same coding."""
 
@@ -45,9 +50,15 @@ class Head:
 
 
 def read_head(
-    version: tuple[int, int], status: int, reason: str, headers: fields.RawHeaders
+    version: tuple[int, int],
+    status: int,
+    reason: str,
+    headers: fields.RawHeaders,
+    subject: Mapping[str, str] = MappingProxyType({}),
 ) -> Head:
-    """Raises UpstreamError for 4xx and 5xx, BadUpstream for everything else but a sound 200."""
+    """`subject` are the fields that name the owners of the body, by identifier kind.
+
+    Raises UpstreamError for 4xx and 5xx, BadUpstream for everything else but a sound 200."""
     if version not in ((1, 0), (1, 1)):
         raise _protocol("neither HTTP/1.0 nor HTTP/1.1")
     if not 100 <= status <= 599 or not _REASON.fullmatch(reason):
@@ -67,7 +78,8 @@ def read_head(
     length = _length(version, named.get(b"content-length", ()), named.get(b"transfer-encoding", ()))
     media_type, charset, boundary = _media_type(tuple(named.get(b"content-type", ())))
     codings = _codings(named.get(b"content-encoding", ()))
-    return Head(Payload(media_type, charset, codings, boundary), length)
+    owners = _owners(named, subject) if subject else ()
+    return Head(Payload(media_type, charset, codings, owners, boundary), length)
 
 
 def client_headers(
@@ -157,6 +169,24 @@ def _codings(values: Sequence[bytes]) -> tuple[str, ...]:
     if len(named) > MOST or not CODINGS.keys() >= {*named}:
         raise BadUpstream(Code.CODING_UNSUPPORTED, "a content coding that can't be read, or a pile")
     return named
+
+
+def _owners(
+    named: Mapping[bytes, Sequence[bytes]], subject: Mapping[str, str]
+) -> tuple[SubjectRef, ...]:
+    """Whom the fields name; nobody where one of them is missing.
+
+    A field that comes twice, or is a list that somebody may have joined, names no one.
+    """
+    found: list[SubjectRef] = []
+    for kind, name in subject.items():
+        values = named.get(name.lower().encode("ascii"), ())
+        if not values:
+            return ()
+        if len(values) > 1 or not _IDENTIFIER.fullmatch(values[0]):
+            raise BadUpstream(Code.BODY_AMBIGUOUS, f"{name} isn't one identifier")
+        found.append(SubjectRef(kind, values[0].decode("ascii")))
+    return tuple(found)
 
 
 def _protocol(note: str) -> BadUpstream:

@@ -71,7 +71,10 @@ class UpstreamClient:
                     wire.send(head, self._settings.read)
                     answer, content, early = await _answered(wire, request)
                     version = (answer.version.major, answer.version.minor)
-                    claims = read_head(version, answer.code, answer.reason, answer.raw_headers)
+                    subject = endpoint.body.subject_header
+                    claims = read_head(
+                        version, answer.code, answer.reason, answer.raw_headers, subject
+                    )
                     if early:
                         raise _protocol("answered before the request was complete")
                     body = await self._receive(wire, content, claims.length, endpoint.limits.body)

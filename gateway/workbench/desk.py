@@ -34,9 +34,9 @@ from gateway.policy.bundle import BundleError
 from gateway.policy.contract import Question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import Engine
+from gateway.policy.engine import Engine, EngineKind
 from gateway.policy.opa import OpaEngine
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from gateway.proxy.admission import admit
 from gateway.proxy.framing import client_headers, read_head
 from gateway.proxy.settings import RequestLimits
@@ -262,7 +262,8 @@ class _Play:
 
 def _response(sample: Sample, endpoint: Endpoint, exchange_id: str) -> Response:
     """What `proxy.upstream` makes of such a response."""
-    head = read_head((1, 1), sample.status, "", sample.headers)
+    subject = endpoint.body.subject_header
+    head = read_head((1, 1), sample.status, "", sample.headers, subject)
     if sample.stored.size > endpoint.limits.body:
         raise BadUpstream(Code.BODY_TOO_LARGE, "more bytes than limits.body")
     headers = client_headers(head.payload, endpoint, exchange_id)

@@ -18,7 +18,7 @@ from gateway.inspection.source import Body
 from gateway.inspection.tardirectory import read_directory
 from gateway.model import Format, SubjectRef
 from gateway.policy.contract import encode_question
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineKind
 from gateway.proxy.framing import read_head
 from gateway.spool import InMemory, Stored
 from gateway.workbench import bodyfault, modules

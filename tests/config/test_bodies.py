@@ -52,8 +52,17 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
     ("body", "found"),
     [
         (
+            f"{{format: acme.fixed-width, {SUBJECT}}}",
+            "format: no installed package brings it (entry points 'privacy_gateway.formats')",
+        ),
+        (
+            "{format: zip, members: [{match: x, format: acme.fixed-width}]}",
+            "members[0].format: no installed package brings it"
+            " (entry points 'privacy_gateway.formats')",
+        ),
+        (
             "{format: opaque}",
-            "format: only a member of an archive can be opaque: records have no owner otherwise",
+            "format: an opaque body needs subject_header: nothing else says whose it is",
         ),
         (f"{{format: ndjson, records: '$[*]', {SUBJECT}}}", "records: has no meaning for ndjson"),
         (f"{{format: ndjson, totals: $.a, {SUBJECT}}}", "totals: has no meaning for ndjson"),
@@ -186,7 +195,19 @@ def test_a_locator_that_can_not_be_read_is_a_fault_at_its_place(
             "attribution: the pattern names no owner, as accounts/{account}/* does",
         ),
         ("{match: '{account}/x'}", "match: the pattern names an owner: say attribution: path"),
-        ("{match: a, attribution: container}", "attribution: an archive has no owner as a whole"),
+        (
+            "{match: a, attribution: container}",
+            "attribution: the archive has no owner as a whole: say owns_archive or subject_header",
+        ),
+        ("{match: a, format: json, sizes: $.s}", "sizes: is for a manifest: say vouches_for"),
+        (
+            "{match: a, format: json, hashes: {md5: $.s}}",
+            "hashes: is for a manifest: say vouches_for",
+        ),
+        (
+            "{match: a, format: json, owns_archive: true}",
+            "owns_archive: needs a subject: it says whose the archive is",
+        ),
         (
             "{match: a, format: json, vouches_for: $.f}",
             "vouches_for: a manifest needs a subject: it says whose the members are",

@@ -2,6 +2,7 @@
 
 import csv
 import email
+import gzip
 import io
 import json
 import zipfile
@@ -67,6 +68,8 @@ class Export:
                 return b"".join(b"%b%b\n" % (_FROM, _message(owner)) for owner in owners)
             case "eml":
                 return _message(*owners)
+            case "tar" if self.body.get("compression"):
+                return gzip.compress(tarred(_members(owners)), mtime=0)
             case "tar":
                 return tarred(_members(owners))
             case "multipart":
@@ -99,8 +102,8 @@ class Export:
                 messages = [email.message_from_bytes(text, policy=default) for text in texts]
                 return [str(message["X-Customer"]) for message in messages]
             case _:
-                read = _READERS[self.body["format"]]
-                files = read(body)
+                plain = gzip.decompress(body) if self.body.get("compression") else body
+                files = _READERS[self.body["format"]](plain)
                 listed = json.loads(files.pop("manifest.json"))["recordings"]
                 assert set(files) == {entry["file"] for entry in listed}
                 return [entry["customer_id"] for entry in listed]
@@ -194,6 +197,11 @@ EXPORTS = {
         "/exports/mbox",
         "application/mbox",
         {"format": "mbox", "subject": {"account": "X-Customer"}},
+    ),
+    "tar-gz": Export(
+        "/exports/tar-gz",
+        "application/gzip",
+        {"format": "tar", "compression": "gzip", "members": _VOICES},
     ),
 }
 

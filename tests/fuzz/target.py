@@ -30,7 +30,8 @@ LIMITS = Limits(body=1 << 20, decoded=1 << 20, record=1 << 12, depth=20, members
 HANGING = 20
 """Seconds for a body of a few kilobytes."""
 
-NAMES = (*(str(form) for form in FORMATS), *CODINGS)
+NAMES = (*(str(form) for form in SEEDS), *CODINGS)
+"""What is tried: every format but the opaque one, of which nothing is read."""
 
 
 def examine(name: str, dice: random.Random) -> bool:
@@ -48,7 +49,7 @@ def examine_body(form: Format, body: bytes, chunk: int) -> bool:
     """Try one body, whole and in chunks of `chunk` bytes. See `examine`."""
     reader, spec = FORMATS[form], SEEDS[form][0]
     boundary = "b" if form is Format.MULTIPART else None
-    task = work.Task(Payload(reader.media_types[0], None, (), boundary), spec, LIMITS)
+    task = work.Task(Payload(reader.media_types[0], boundary=boundary), spec, LIMITS)
     with _in_time():
         found = _read(body, task)
         with mock.patch.object(source, "CHUNK", chunk):

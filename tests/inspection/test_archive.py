@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from gateway.errors import BadUpstream, Code, InternalError
-from gateway.inspection import work
-from gateway.inspection.archive import check_proven, count, folders_of, open_archive
+from gateway.inspection import notice, work
+from gateway.inspection.archive import Around, check_proven, count, folders_of, open_archive
 from gateway.inspection.settings import BodySpec, InnerMemberSpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
 from gateway.inspection.tally import Tally
-from gateway.model import Attribution, Decision, Effect, Format, Inspection, SubjectRef
+from gateway.model import Attribution, Decision, Effect, Format, Group, Inspection, SubjectRef
 from gateway.response import Payload
 from tests.support.containers import Shelf
 from tests.support.scratches import scratch
@@ -96,6 +96,92 @@ def test_a_reader_that_stops_early_is_a_fault_of_ours() -> None:
 
 def test_every_folder_above_a_file_holds_it() -> None:
     assert folders_of(["a/b/c", "a/d", "e"]) == {"a", "a/b"}
+
+
+# --- owners of the whole, and what manifests state ----------------------------------------------
+
+HOLDER = MemberSpec(
+    "account.json", Format.JSON, subject=({"account": ("$.id",)},), owns_archive=True
+)
+ALONE = Around()
+HELD = MemberSpec("*.jpg", attribution=Attribution.CONTAINER, category="photo")
+
+
+def held(files: dict[str, bytes], around: Around = ALONE) -> list[Group]:
+    spec, tally = BodySpec(Format.ZIP, members=(HOLDER, HELD)), Tally(LIMITS)
+    list(count(open_archive(Shelf(files), spec, LIMITS, around), tally))
+    return list(tally.groups)
+
+
+def test_a_member_may_name_the_owner_of_the_whole_archive() -> None:
+    files = {"1.jpg": b"J", "account.json": b'{"id":"me"}', "else": b"?"}
+    assert held(files) == [
+        Group((ME,), Attribution.CONTAINER, "photo", 1),
+        Group((ME,), Attribution.DIRECT, "", 1),
+        Group((), Attribution.NONE, "", 1),
+    ]
+    nobody = {"1.jpg": b"J", "account.json": b"{}"}
+    assert [group.owners for group in held(nobody)] == [(), ()]
+    assert held({"1.jpg": b"J"}) == [Group((), Attribution.NONE, "photo", 1)]
+
+
+def test_a_header_names_the_same_owner_or_the_archive_is_ambiguous() -> None:
+    files = {"1.jpg": b"J"}
+    assert held(files, Around(owners=(ME,)))[0].owners == (ME,)
+    files["account.json"] = b'{"id":"me"}'
+    assert held(files, Around(owners=(ME,)))[0].owners == (ME,)
+    with pytest.raises(BadUpstream) as caught:
+        held(files, Around(owners=(SubjectRef("account", "other"),)))
+    assert caught.value.code is Code.BODY_AMBIGUOUS
+
+
+def test_what_is_inside_a_member_inherits_where_the_member_does() -> None:
+    """And a structured member without records is one of whom the archive belongs to."""
+    rows = MemberSpec("*.ndjson", Format.NDJSON, attribution=Attribution.CONTAINER)
+    own = replace(rows, match="own*", subject=LINES.subject)
+    spec, around = BodySpec(Format.ZIP, members=(own, rows)), Around(owners=(ME,))
+    files = {"a.ndjson": b"1\n2\n", "b.ndjson": b"", "own.ndjson": b'{"owner":"me"}\n{}\n'}
+    tally = Tally(LIMITS)
+    list(count(open_archive(Shelf(files), spec, LIMITS, around), tally))
+    assert tally.groups == (
+        Group((ME,), Attribution.CONTAINER, "", 3),
+        Group((ME,), Attribution.DIRECT, "", 1),
+        Group((), Attribution.NONE, "", 1),
+    )
+    other = Shelf({"own.ndjson": b'{"owner":"other"}\n'})
+    with pytest.raises(BadUpstream) as caught:
+        list(count(open_archive(other, spec, LIMITS, around), Tally(LIMITS)))
+    assert caught.value.code is Code.BODY_AMBIGUOUS
+
+
+def test_two_members_that_name_the_owner_of_the_whole_are_ambiguous() -> None:
+    both = replace(HOLDER, match="*.json")
+    spec = BodySpec(Format.ZIP, members=(both,))
+    shelf = Shelf({"a.json": b'{"id":"me"}', "b.json": b'{"id":"me"}'})
+    with pytest.raises(BadUpstream):
+        open_archive(shelf, spec, LIMITS)
+
+
+def test_a_member_is_what_its_manifest_states_of_it() -> None:
+    stating = replace(MANIFEST, sizes="$.bytes")
+    spec = BodySpec(Format.ZIP, members=(stating, VOICE))
+    for size, fits in ((4, True), (5, False)):
+        listed = b'{"owner":"me","file":"1.wav","bytes":%d}\n' % size
+        archive = open_archive(Shelf({"1.wav": b"RIFF", "manifest.ndjson": listed}), spec, LIMITS)
+        if fits:
+            assert len(list(count(archive, Tally(LIMITS)))) == 2
+            continue
+        with pytest.raises(BadUpstream) as caught:
+            list(count(archive, Tally(LIMITS)))
+        assert caught.value.code is Code.MANIFEST_MISMATCH
+
+
+def test_a_notice_counts_for_nothing_and_never_leaves_as_it_came() -> None:
+    files, tally = {"REMOVED.txt": notice.text(3, 1), "me/1.jpg": b"J"}, Tally(LIMITS)
+    around = Around(notice="REMOVED.txt")
+    list(count(open_archive(Shelf(files), SPEC, LIMITS, around), tally))
+    assert [group.records for group in tally.groups] == [1] and not tally.sealed
+    assert tallied(files).sealed  # an unknown member, where no notice is configured
 
 
 # --- archives and compressed files inside an archive --------------------------------------------
@@ -205,15 +291,17 @@ def test_an_inner_archive_is_read_as_strictly_as_a_body(inner: bytes) -> None:
 
 def test_bytes_beside_the_content_of_an_inner_file_never_leave() -> None:
     """A file name in a gzip: nobody has read it, so that it is written anew."""
-    plain = packed(BOTH)
-    named = plain[:3] + b"\x08" + plain[4:10] + b"canary\0" + plain[10:]
-    assert gzip.decompress(named) == BOTH
-    data = zipped({"c.ndjson.gz": named})
-    assert not inspected(data).sealed
-    other = SubjectRef("account", "other")
-    new = unzipped(redacted(data, permitted=frozenset({ME, other})))
-    assert gzip.decompress(new["c.ndjson.gz"]) == BOTH
-    assert b"canary" not in new["c.ndjson.gz"]
+    archive = tarred({"r.ndjson": BOTH})
+    for name, content in (("c.ndjson.gz", BOTH), ("b.tar.gz", archive)):
+        plain = packed(content)
+        named = plain[:3] + b"\x08" + plain[4:10] + b"canary\0" + plain[10:]
+        assert gzip.decompress(named) == content
+        data = zipped({name: named})
+        assert not inspected(data).sealed and inspected(zipped({name: plain})).sealed
+        other = SubjectRef("account", "other")
+        new = unzipped(redacted(data, permitted=frozenset({ME, other})))
+        assert gzip.decompress(new[name]) == content
+        assert b"canary" not in new[name]
 
 
 def test_bombs_in_an_archive_are_refused_together() -> None:

@@ -1,10 +1,12 @@
 """What becomes of the entries of an archive."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import fates
-from gateway.inspection.archive import open_archive
+from gateway.inspection import fates, notice
+from gateway.inspection.archive import Around, open_archive
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.verdict import Verdict
@@ -81,3 +83,57 @@ def test_a_manifest_and_its_members_stay_or_go_together() -> None:
     with pytest.raises(BadUpstream) as caught:
         rewritten(files, withhold=frozenset({"voice"}))
     assert caught.value.code is Code.REDACTION_UNSUPPORTED
+
+
+def refusal(files: dict[str, bytes], spec: BodySpec, withhold: frozenset[str]) -> Code:
+    decision = Decision(Effect.REDACT, frozenset({ME}), False, withhold, (), (), "1")
+    with pytest.raises(BadUpstream) as caught:
+        fates.rewrite(open_archive(Shelf(files), spec, Limits()), Verdict(decision), MemorySink())
+    return caught.value.code
+
+
+def test_a_member_of_a_stated_size_is_dropped_or_kept_whole() -> None:
+    stating = replace(MANIFEST, sizes="$.bytes", hashes={"md5": "$.md5"})
+    rows = replace(LINES, attribution=Attribution.MANIFEST)
+    spec = BodySpec(Format.ZIP, members=(stating, rows))
+    for lines, code in ((MINE, None), (MINE + OTHER, Code.BODY_AMBIGUOUS)):
+        listed = b'{"owner":"me","file":"a.ndjson","bytes":%d}\n' % len(lines)
+        files = {"a.ndjson": lines, "manifest.ndjson": listed}
+        decision = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), (), (), "1")
+        shelf = Shelf(files)
+        if code is None:
+            fates.rewrite(open_archive(shelf, spec, Limits()), Verdict(decision), MemorySink())
+            assert shelf.rebuilt.files == files
+        else:
+            assert refusal(files, spec, frozenset()) is code  # content and manifest disagree
+    masked = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), ("$.phone",), (), "1")
+    listed = b'{"owner":"me","file":"a.ndjson","bytes":%d}\n' % len(MINE)
+    archive = open_archive(Shelf({"a.ndjson": MINE, "manifest.ndjson": listed}), spec, Limits())
+    with pytest.raises(BadUpstream) as caught:
+        fates.rewrite(archive, Verdict(masked), MemorySink())
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+
+
+def test_what_the_whole_archive_s_owner_owns_does_not_stay_without_their_name() -> None:
+    holder = MemberSpec(
+        "account.json",
+        Format.JSON,
+        subject=({"account": ("$.id",)},),
+        owns_archive=True,
+        category="profile",
+    )
+    held = MemberSpec("*.jpg", attribution=Attribution.CONTAINER)
+    spec = BodySpec(Format.ZIP, members=(holder, held))
+    files = {"account.json": b'{"id":"me"}', "1.jpg": b"J"}
+    assert refusal(files, spec, frozenset({"profile"})) is Code.REDACTION_UNSUPPORTED
+
+
+def test_a_notice_says_what_was_left_out() -> None:
+    decision = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), (), (), "1")
+    around = Around(notice="REMOVED.txt")
+    shelf = Shelf({"a.ndjson": MINE + OTHER, "x/1.jpg": b"c", "REMOVED.txt": notice.text(9, 9)})
+    fates.rewrite(open_archive(shelf, SPEC, Limits(), around), Verdict(decision), MemorySink())
+    assert shelf.rebuilt.files == {"a.ndjson": MINE, "REMOVED.txt": notice.text(2, 1)}
+    whole = Shelf({"a.ndjson": MINE, "REMOVED.txt": notice.text(9, 9)})
+    fates.rewrite(open_archive(whole, SPEC, Limits(), around), Verdict(decision), MemorySink())
+    assert whole.rebuilt.files == {"a.ndjson": MINE}

@@ -92,7 +92,7 @@ def test_a_type_of_its_own_is_configured_and_then_the_only_one() -> None:
 
 def test_a_format_without_a_reader_is_refused() -> None:
     with pytest.raises(BadUpstream) as refused:
-        work.inspect(body("me"), work.Task(Payload(), BodySpec(Format.OPAQUE), Limits()))
+        work.inspect(body("me"), work.Task(Payload(), BodySpec(Format("acme.x")), Limits()))
     assert refused.value.code is Code.FORMAT_UNKNOWN
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.endpoints import Endpoint
 from gateway.errors import BadUpstream, Code, Refusal, UpstreamError
 from gateway.inspection.settings import BodySpec
-from gateway.model import Format
+from gateway.model import Format, SubjectRef
 from gateway.proxy.framing import MAX_FIELDS, MAX_HEAD, MAX_LINE, client_headers, read_head
 from gateway.response import Payload
 
@@ -285,6 +285,31 @@ def test_every_format_has_a_file_name(format: Format) -> None:
     assert headers["Content-Disposition"].startswith('attachment; filename="orders.')
     assert headers["Content-Type"] == "application/octet-stream"
     assert "Content-Encoding" not in headers
+
+
+def test_a_field_may_name_the_owner_of_the_whole_body() -> None:
+    def owners(*values: bytes, **subject: str) -> tuple[SubjectRef, ...]:
+        headers = (LENGTH, *((b"X-Account", value) for value in values), (b"X-Kind", b"k"))
+        return read_head((1, 1), 200, "OK", headers, subject).payload.owners
+
+    assert owners(b"A1") == ()
+    assert owners(b"A1", account="x-account") == (SubjectRef("account", "A1"),)
+    assert owners(b"A1", account="X-Account", kind="X-Kind") == (
+        SubjectRef("account", "A1"), SubjectRef("kind", "k"),
+    )  # fmt: skip
+    assert owners(account="X-Account") == owners(b"A1", account="X-Account", mail="X-Mail") == ()
+    for values in (
+        [b"A1", b"A1"],
+        [b"A1,A2"],
+        [b""],
+        [b'"A1"'],
+        [b"A 1"],
+        [b"\xff"],
+        [b"x" * 1025],
+    ):
+        with pytest.raises(BadUpstream) as caught:
+            owners(*values, account="X-Account")
+        assert caught.value.code is Code.BODY_AMBIGUOUS
 
 
 def test_a_compressed_file_is_named_so_and_has_no_charset() -> None:

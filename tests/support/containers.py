@@ -56,6 +56,9 @@ class Rebuilt:
         self.files[entry.name] = sink.getvalue()
         self.changed.append(entry.name)
 
+    def add(self, name: str, data: bytes) -> None:
+        self.files[name] = data
+
     def finish(self) -> None:
         self.finished = True
 

@@ -23,6 +23,7 @@ TYPES = {
     Format.ZIP: "application/zip",
     Format.TAR: "application/x-tar",
     Format.MULTIPART: "multipart/mixed",
+    Format.OPAQUE: "application/octet-stream",
 }
 
 

@@ -1,4 +1,5 @@
-"""The formats, as a table one can read. A new format is a file here and a row in `FORMATS`.
+"""The formats, as a table one can read. A new format is a file here and a row in the table, or
+comes from a package of its own (`outside`).
 
 A format is two functions over one reading of the bytes (both walk the same scan, so that what is
 kept is decided by exactly what was counted), and what the rest of the gateway must know of it; see
@@ -15,19 +16,24 @@ from gateway.inspection.formats import (
     mbox,
     multipart,
     ndjson,
+    opaque,
     sse,
     tar,
     xml,
     zip,
 )
+from gateway.inspection.formats.outside import Table
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
 __all__ = ["FORMATS", "Reader"]
 
-_OWNED = frozenset({"subject", "category", "vouches_for", "compression"})
+_OWNED = frozenset(
+    {"subject", "category", "vouches_for", "sizes", "hashes", "owns_archive", "compression"}
+)
+_ARCHIVE = frozenset({"members", "subject_header", "removed_notice"})
 
-FORMATS: dict[Format, Reader] = {
+_OURS = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
@@ -97,7 +103,7 @@ FORMATS: dict[Format, Reader] = {
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,
         "zip",
-        frozenset({"members"}),
+        _ARCHIVE,
         zip.detect,
         zip.inspect,
         zip.rewrite,
@@ -124,7 +130,7 @@ FORMATS: dict[Format, Reader] = {
     Format.TAR: Reader(
         tar.MEDIA_TYPES,
         "tar",
-        frozenset({"members", "compression"}),
+        _ARCHIVE | {"compression"},
         tar.detect,
         tar.inspect,
         tar.rewrite,
@@ -133,10 +139,21 @@ FORMATS: dict[Format, Reader] = {
     Format.MULTIPART: Reader(
         multipart.MEDIA_TYPES,
         "mime",
-        frozenset({"members"}),
+        _ARCHIVE,
         multipart.detect,
         multipart.inspect,
         multipart.rewrite,
         random_access=True,
     ),
+    Format.OPAQUE: Reader(
+        opaque.MEDIA_TYPES,
+        "bin",
+        frozenset({"category", "subject_header"}),
+        opaque.detect,
+        opaque.inspect,
+        opaque.rewrite,
+    ),
 }
+
+FORMATS = Table(_OURS)
+"""Ours, and behind them those that installed packages bring (`outside`)."""

@@ -80,10 +80,16 @@ def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSp
     subject = tuple(
         {kind: tuple(map(_path, found)) for kind, found in owner.items()} for owner in spec.subject
     )
-    named = replace(spec, subject=subject, vouches_for=_path(spec.vouches_for or ""))
+    named = replace(
+        spec,
+        subject=subject,
+        vouches_for=_path(spec.vouches_for or ""),
+        sizes=_path(spec.sizes) if spec.sizes else None,
+        hashes={name: _path(locator) for name, locator in spec.hashes.items()},
+    )
     _, text = charset.read_text(source.chunks(), spec.encoding)
     rows = Rows(text, Dialect(spec.delimiter or ",", spec.quote or '"'), limits)
-    if column(spec.vouches_for or "") not in rows.names:
+    if spec.vouches_for and column(spec.vouches_for) not in rows.names:
         raise BadUpstream(Code.MANIFEST_MISMATCH, "a manifest without its column of members")
     return named, _records(rows)
 

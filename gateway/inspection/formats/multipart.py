@@ -57,7 +57,12 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
         unfolding = Unfolding(limits, body.stored.size)
         unfolding.count(stored.size)
         container = _Container(stored, read_directory(stored, limits))
-        opened = _open(container, spec, limits, archive.Around(body.scratch, unfolding))
+        opened = _open(
+            container,
+            spec,
+            limits,
+            archive.Around(body.scratch, unfolding, body.owners, _notice(spec)),
+        )
         inspected = stored.size - sum(entry.size for entry in container.entries)
         for counted in archive.count(opened, tally):
             inspected += counted.size
@@ -76,7 +81,9 @@ def rewrite(
     body = _body(source, spec)
     with body.laid_out() as stored:
         container = _Container(stored, read_directory(stored, limits))
-        opened = _open(container, spec, limits, archive.Around(body.scratch))
+        opened = _open(
+            container, spec, limits, archive.Around(body.scratch, None, body.owners, _notice(spec))
+        )
         return fates.rewrite(opened, verdict, sink)
 
 
@@ -121,6 +128,14 @@ class _Writer:
         _filled(entry, fill, written)
         if written.tell() != measured.tell():
             raise InternalError(Code.INTERNAL_ERROR, "a part was rewritten in two ways")
+        self._end()
+
+    def add(self, name: str, data: bytes) -> None:
+        if self._container.entries[0].said.range:
+            raise _unsupported("a notice among ranges of a document")
+        disposition = f'Content-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
+        self._sink.write(b"--%b\r\n" % self._container.directory.boundary)
+        self._sink.write(disposition.encode() + b"Content-Type: text/plain\r\n\r\n" + data)
         self._end()
 
     def finish(self) -> None:
@@ -199,9 +214,10 @@ def _open(
 
 def _check_declared(opened: Archive, entry: Entry) -> None:
     """A part that is read into declares the format that it is read as, or nothing."""
-    spec = opened.members[entry.number].spec
-    if spec.format is Format.OPAQUE:
+    member = opened.members.get(entry.number)
+    if member is None or not member.is_structured:  # None: the notice that something was left out
         return
+    spec = member.spec
     reader, body = archive.reader_of(spec), _as_body(spec)
     payload = Payload(entry.said.kind, entry.said.charset)
     if entry.said.kind is not None:
@@ -241,6 +257,10 @@ def _check_ranges(opened: Archive, entries: tuple[Entry, ...], wanted: bool) -> 
                 Code.MEMBER_UNSUPPORTED, f"part {entry.number}: a range that is read as a whole"
             )
         before = last
+
+
+def _notice(spec: BodySpec | MemberSpec) -> str | None:
+    return spec.removed_notice if isinstance(spec, BodySpec) else None
 
 
 def _unsupported(note: str) -> BadUpstream:

@@ -42,7 +42,7 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
             unfolding = Unfolding(limits, body.stored.size)
             unfolding.count(stored.size)
         container = _Container(stored, read_directory(stored, limits))
-        around = archive.Around(body.scratch, unfolding, body.owners)
+        around = archive.Around(body.scratch, unfolding, body.owners, _notice(spec))
         inspected = stored.size - sum(entry.size for entry in container.entries)
         for counted in archive.count(archive.open_archive(container, spec, limits, around), tally):
             inspected += counted.size
@@ -57,7 +57,7 @@ def rewrite(
     body = _body(source)
     with body.laid_out() as stored:
         container = _Container(stored, read_directory(stored, limits))
-        around = archive.Around(body.scratch, owners=body.owners)
+        around = archive.Around(body.scratch, None, body.owners, _notice(spec))
         return fates.rewrite(archive.open_archive(container, spec, limits, around), verdict, sink)
 
 
@@ -105,6 +105,9 @@ class _Writer:
             raise InternalError(Code.INTERNAL_ERROR, "a member was rewritten in two ways")
         self._sink.write(bytes(-written.tell() % BLOCK))
 
+    def add(self, name: str, data: bytes) -> None:
+        self._sink.write(tarheaders.made(name, len(data)) + data + bytes(-len(data) % BLOCK))
+
     def finish(self) -> None:
         self._sink.write(bytes(2 * BLOCK))
         self._sink.write(bytes(-(self._sink.tell() - self._start) % _RECORD))
@@ -118,3 +121,7 @@ def _body(source: Source) -> Body:
     if not isinstance(source, Body):
         raise InternalError(Code.INTERNAL_ERROR, "an archive that can't be read at random")
     return source
+
+
+def _notice(spec: BodySpec | MemberSpec) -> str | None:
+    return spec.removed_notice if isinstance(spec, BodySpec) else None

@@ -87,7 +87,8 @@ def rewrite(
 
 def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
     """See `reader`. A record is what each locator found in it, by the locator's place."""
-    plan = Plan(spec, more=(spec.vouches_for or ".",))
+    sizes = (spec.sizes,) if spec.sizes else ()
+    plan = Plan(spec, more=(spec.vouches_for or ".", *sizes, *spec.hashes.values()))
     places = iter(range(len(plan.paths)))
     texts = dict.fromkeys(
         text for owner in spec.subject for found in owner.values() for text in found
@@ -97,8 +98,16 @@ def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSp
         {kind: tuple(named[text] for text in found) for kind, found in owner.items()}
         for owner in spec.subject
     )
+    beside = [f"$['{place}'][*]" for place in places]
+    found = replace(
+        spec,
+        subject=subject,
+        vouches_for=beside.pop(0),
+        sizes=beside.pop(0) if spec.sizes else None,
+        hashes=dict(zip(spec.hashes, beside, strict=True)),
+    )
     return (
-        replace(spec, subject=subject, vouches_for=f"$['{next(places)}'][*]"),
+        found,
         _records(Walk(source, plan, limits, spec.doctype)),
     )
 

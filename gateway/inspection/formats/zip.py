@@ -36,7 +36,7 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     body, container = _read(source, limits)
     unfolding = body.unfolding or Unfolding(limits, body.stored.size)
     unfolding.count(container.directory.size)
-    around = archive.Around(body.scratch, unfolding, body.owners)
+    around = archive.Around(body.scratch, unfolding, body.owners, _notice(spec))
     opened = archive.open_archive(container, spec, limits, around)
     body.meter.inspected = body.stored.size - container.directory.compressed
     body.meter.decoded = 0
@@ -51,7 +51,7 @@ def rewrite(
 ) -> Counts:
     """Write a new archive of what the verdict keeps; see `fates`."""
     body, container = _read(source, limits)
-    around = archive.Around(body.scratch, owners=body.owners)
+    around = archive.Around(body.scratch, None, body.owners, _notice(spec))
     return fates.rewrite(archive.open_archive(container, spec, limits, around), verdict, sink)
 
 
@@ -102,6 +102,9 @@ class _Writer:
         fill(member)
         return member.finish()
 
+    def add(self, name: str, data: bytes) -> None:
+        self.writer.add(name, data)
+
     def finish(self) -> None:
         self.writer.finish()
 
@@ -111,3 +114,7 @@ def _read(source: Source, limits: Limits) -> tuple[Body, _Container]:
         raise InternalError(Code.INTERNAL_ERROR, "an archive that can't be read at random")
     stored = source.plain()
     return source, _Container(stored, read_directory(stored, limits))
+
+
+def _notice(spec: BodySpec | MemberSpec) -> str | None:
+    return spec.removed_notice if isinstance(spec, BodySpec) else None

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,7 @@ RANGES = BodySpec(
 
 def task(spec: BodySpec = SPEC) -> work.Task:
     media_type = spec.media_type or "multipart/form-data"
-    return work.Task(Payload(media_type, None, (), BOUNDARY), spec, LIMITS)
+    return work.Task(Payload(media_type, boundary=BOUNDARY), spec, LIMITS)
 
 
 def inspected(body: bytes, spec: BodySpec = SPEC) -> Inspection:
@@ -169,7 +170,7 @@ def test_the_boundary_is_the_declared_one() -> None:
     body = multipart(named("a.json", records("me")), boundary="other")
     assert refused(body) is Code.FORMAT_MISMATCH
     for boundary, charset in ((None, None), ("=_", None), ("=_b ", None), (BOUNDARY, "utf-8")):
-        claims = Payload("multipart/mixed", charset, (), boundary)
+        claims = Payload("multipart/mixed", charset, boundary=boundary)
         with pytest.raises(BadUpstream) as caught:
             work.inspect(InMemory(files(MIXED)), work.Task(claims, SPEC, LIMITS))
         assert caught.value.code is Code.FORMAT_MISMATCH
@@ -313,6 +314,18 @@ def test_a_body_without_parts_is_none() -> None:
     assert unredactable(body, permitting(ME)) is Code.REDACTION_UNSUPPORTED
 
 
+def test_a_notice_says_that_something_was_left_out() -> None:
+    spec = replace(SPEC, removed_notice="REMOVED.txt")
+    body = files({"a.ndjson": lines("me", "foreign"), "b.ndjson": lines("foreign")})
+    kept = by_aiohttp(redacted(body, permitting(ME), spec))
+    assert [name for name, _ in kept] == ["a.ndjson", "REMOVED.txt"]
+    assert by_email(redacted(body, permitting(ME), spec)) == kept
+    assert redacted(body, permitting(ME, FOREIGN), spec) == body
+    joined = replace(RANGES, removed_notice="REMOVED.txt")
+    apart = ranges((0, MINE), (50, THEIRS))
+    assert unredactable(apart, permitting(ME), joined) is Code.REDACTION_UNSUPPORTED
+
+
 def test_a_manifest_and_what_it_lists_stay_together() -> None:
     kept = redacted(files(MIXED), permitting(FOREIGN))
     assert [name for name, _ in by_aiohttp(kept)] == [
@@ -370,7 +383,7 @@ def test_a_range_is_not_changed_and_not_read_as_a_whole() -> None:
 
 def test_byte_ranges_are_read_only_where_they_are_asked_for() -> None:
     """Catalogue A22."""
-    claims = Payload("multipart/byteranges", None, (), BOUNDARY)
+    claims = Payload("multipart/byteranges", boundary=BOUNDARY)
     for spec in (SPEC, BodySpec(Format.NDJSON, subject=OWNER)):
         with pytest.raises(BadUpstream) as caught:
             work.inspect(InMemory(ranges((0, MINE))), work.Task(claims, spec, LIMITS))

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code, InternalError
-from gateway.inspection import work
+from gateway.inspection import notice, work
 from gateway.inspection.codings import COMPRESSIONS
 from gateway.inspection.formats import tar as archives
 from gateway.inspection.inflation import Inflation
@@ -155,6 +155,14 @@ def test_a_directory_stays_with_what_is_in_it() -> None:
 def test_masks_reach_into_members() -> None:
     new = redacted(tarred(MIXED), permitting(ME, mask=("$.text",)))
     assert untarred(new)["own.csv"] == b"owner,text\nme,\n"
+
+
+def test_a_notice_tells_that_something_was_left_out() -> None:
+    task = replace(TASK, spec=replace(SPEC, removed_notice="REMOVED.txt"))
+    sink, data = MemorySink(), tarred(MIXED)
+    counts = work.rewrite(InMemory(data), task, inspected(data, task), permitting(ME), sink)
+    work.confirm(InMemory(sink.getvalue()), task, permitting(ME), counts)
+    assert untarred(sink.getvalue()) == KEPT | {"REMOVED.txt": notice.text(6, 3)}
 
 
 def test_a_manifest_that_does_not_fit_is_refused() -> None:
@@ -303,6 +311,27 @@ def test_an_archive_under_a_content_coding_is_read_too() -> None:
     with scratch() as file:
         found = work.inspect(InMemory(gzip.compress(tarred(MIXED), mtime=0)), coded, file)
     assert found.groups == inspected(tarred(MIXED)).groups
+
+
+COMMANDS = {
+    "gzip": [["gzip", "-9n"]],
+    "bzip2": [["bzip2"]],
+    "xz": [["xz"], ["xz", "-T2", "--block-size=1000"], ["xz", "-1", "--check=crc32"]],
+    "zstd": [["zstd"], ["zstd", "-19"], ["zstd", "-1", "--no-check"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [(name, each) for name, several in COMMANDS.items() for each in several]
+)
+def test_what_tools_compress_is_read(name: str, command: list[str]) -> None:
+    done = subprocess.run(
+        [*tool(command), "-c"], input=tarred(MIXED), capture_output=True, check=True
+    )
+    with scratch() as file:
+        found = work.inspect(InMemory(done.stdout), packed_task(name), file)
+    assert found.groups == inspected(tarred(MIXED)).groups
+    assert found.sealed == (name != "bzip2")
 
 
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "xz", "zstd"])

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import wave
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code, Refusal, Unavailable
+from gateway.inspection import notice
 from gateway.inspection.formats import zip as archives
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
@@ -591,6 +593,15 @@ def test_totals_inside_a_member_count_what_remains() -> None:
         "1.json": {"count": 1, "items": [{"owner": "me"}]},
         "2.json": {"count": 1, "items": [{"owner": "me"}]},
     }
+
+
+def test_a_notice_tells_that_something_was_left_out() -> None:
+    told = replace(VOICE, removed_notice="REMOVED.txt")
+    new = redacted(zipped(MIXED, DEFLATED), told, permitting(ME))
+    assert unzipped(new)["REMOVED.txt"] == notice.text(6, 3)
+    assert "REMOVED.txt" not in unzipped(redacted(zipped({"me/1.jpg": b"1"}), told, permitting(ME)))
+    taken = zipped({"REMOVED.txt": b"canary", "me/1.jpg": b"1"})
+    assert refused(taken, told) is Code.BODY_AMBIGUOUS
 
 
 def test_masks_reach_into_members() -> None:
