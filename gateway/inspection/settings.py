@@ -138,9 +138,9 @@ class BodySpec:
     A message (`mbox`, `eml`) has the fields of its header: `Delivered-To`, or `To|Cc` for the
     addresses of both; its `members` are attachments to be read, matched by media type.
     `compression` says that the body is a compressed file (`format: tar` with `compression: gzip` is
-    a TAR.GZ, `format: csv` with it a plain GZIP file); it leaves under the same compression,
-    written anew where it has bytes beside its content, as a file name in a GZIP (and BZIP2 always
-    may).
+    a TAR.GZ, `format: csv` with it a plain GZIP file). It leaves under the same compression: as it
+    came, or written anew where it has bytes beside its content, as a file name in a GZIP (and
+    BZIP2 always may).
     `subject_header` names fields of the upstream's response that hold the identifiers of the owner
     of an `opaque` body, or of an archive as a whole (`attribution: container`). `removed_notice`
     is the name of a text that is added to an archive of which something was left out, such as
