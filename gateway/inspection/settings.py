@@ -131,10 +131,12 @@ class BodySpec:
     `records` locates the records (JSONPath subset: `$`, `.name`, `['name']`, `[*]`, `.*`),
     `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
     count the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote`
-    describe a CSV; left out, the defaults of RFC 4180 hold and a byte order mark may prove UTF-16.
-    XML has locators of its own (XPath subset: `/export/order`, `customer/@id`, `../Acct/Id/IBAN`,
-    `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix is for elements
-    without one. `doctype` lets a document type pass that only declares elements and attributes.
+    describe a CSV, `encoding` an MT940, too; left out, the defaults of RFC 4180 hold and a byte
+    order mark may prove UTF-16. XML has locators of its own (XPath subset: `/export/order`,
+    `customer/@id`, `../Acct/Id/IBAN`, `id/@root^@extension`), with the prefixes of `namespaces`;
+    the empty prefix is for elements without one. `doctype` lets a document type pass that only
+    declares elements and attributes. In vCard and iCalendar the name of a property is a locator
+    (`EMAIL`, `../X-WR-CALNAME`), in MT940 `:25:`, in OFX 1 a path from the statement (`ACCTID`).
     A message (`mbox`, `eml`) has the fields of its header: `Delivered-To`, or `To|Cc` for the
     addresses of both; its `members` are attachments to be read, matched by media type.
     `compression` says that the body is a compressed file (`format: tar` with `compression: gzip` is

@@ -10,15 +10,19 @@ from gateway.inspection import mailrecords, xpath
 from gateway.inspection.formats import (
     csv,
     eml,
+    icalendar,
     javascript,
     json,
     jsonseq,
     mbox,
+    mt940,
     multipart,
     ndjson,
+    ofx,
     opaque,
     sse,
     tar,
+    vcard,
     xml,
     zip,
 )
@@ -32,6 +36,7 @@ _OWNED = frozenset(
     {"subject", "category", "vouches_for", "sizes", "hashes", "owns_archive", "compression"}
 )
 _ARCHIVE = frozenset({"members", "subject_header", "removed_notice"})
+_SUBJECT = frozenset({"subject", "category"})
 
 _OURS = {
     Format.JSON: Reader(
@@ -99,6 +104,44 @@ _OURS = {
         xml.rewrite,
         locator=xpath.check,
         vouching=xml.vouching,
+    ),
+    Format.VCARD: Reader(
+        vcard.MEDIA_TYPES,
+        "vcf",
+        _SUBJECT,
+        vcard.detect,
+        vcard.inspect,
+        vcard.rewrite,
+        locator=vcard.locator,
+        charset="utf-8",
+    ),
+    Format.ICALENDAR: Reader(
+        icalendar.MEDIA_TYPES,
+        "ics",
+        _SUBJECT,
+        icalendar.detect,
+        icalendar.inspect,
+        icalendar.rewrite,
+        locator=icalendar.locator,
+        charset="utf-8",
+    ),
+    Format.MT940: Reader(
+        mt940.MEDIA_TYPES,
+        "sta",
+        _SUBJECT | {"encoding"},
+        mt940.detect,
+        mt940.inspect,
+        mt940.rewrite,
+        locator=mt940.locator,
+    ),
+    Format.OFX: Reader(
+        ofx.MEDIA_TYPES,
+        "ofx",
+        _SUBJECT,
+        ofx.detect,
+        ofx.inspect,
+        ofx.rewrite,
+        locator=ofx.locator,
     ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,

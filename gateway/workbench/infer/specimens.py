@@ -151,6 +151,10 @@ def contents(sample: Specimen) -> Contents:
                 | Format.MULTIPART
                 | Format.MBOX
                 | Format.EML
+                | Format.VCARD
+                | Format.ICALENDAR
+                | Format.MT940
+                | Format.OFX
             ):
                 raise Unusable(f"{sample.name}: infer proposes nothing for {sample.format}")
             case other:
