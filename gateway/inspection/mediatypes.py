@@ -21,7 +21,7 @@ BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 
 MESSAGES = frozenset({"message/rfc822", "message/global"})
 _ELSEWHERE = frozenset({"message/partial", "message/external-body"})
-_COULD_BE_SPLIT = ("multipart", "message/", "boundary")
+_COULD_BE_SPLIT = ("multipart", "message", "boundary")
 
 
 class MediaType(NamedTuple):
@@ -51,7 +51,7 @@ def media_type(header: Header, default: str = "text/plain") -> MediaType:
     elif name not in MESSAGES:
         if not name and any(word in text.lower() for word in _COULD_BE_SPLIT):
             raise _ambiguous("a media type that can't be read")
-        return MediaType(name or default)
+        return MediaType(name or "text/plain")
     if encoding is not None and encoding.lower() not in PLAIN:
         raise _ambiguous("parts or a message under a transfer encoding")
     return MediaType(name, boundary)

@@ -40,6 +40,8 @@ def test_what_says_nothing_is_what_it_is_by_default() -> None:
     assert read("A: 1").name == "text/plain"
     header = read_header(b"\n", 0, Limits())
     assert media_type(header, "message/rfc822").name == "message/rfc822"
+    unreadable = read_header(b"Content-Type: text\n\n", 0, Limits())
+    assert media_type(unreadable, "message/rfc822").name == "text/plain"
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,7 @@ def test_what_says_nothing_is_what_it_is_by_default() -> None:
         "multipart; boundary=a",
         "multi part/multipart; boundary=a",
         "message/ rfc822",
+        "message /rfc822",
         "(comment) multipart/mixed; boundary=a",
     ],
 )
