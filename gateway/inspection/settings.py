@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from gateway.inspection.charset import known_label
+from gateway.inspection.fhirtypes import known_type
 from gateway.model import Attribution, Format
 from gateway.quantities import Duration, Size
 from gateway.response import Payload
@@ -44,6 +45,16 @@ Namespaces = Mapping[
     Annotated[str, Field(pattern=r"^[!-~]+$", max_length=1024)],
 ]
 """Prefix → namespace, for the locators of XML; the empty prefix is for elements without one."""
+
+_Base = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=1024)]
+Bases = Annotated[
+    tuple[_Base, ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=_Base | tuple[_Base, ...]),
+]
+"""The URLs that a FHIR server is known by."""
+
+Categories = Mapping[Annotated[str, AfterValidator(known_type)], str]
+"""FHIR resource type → category."""
 
 Owner = Annotated[Mapping[str, Locators], Field(min_length=1)]
 """Identifier kind → where it stands, relative to the record."""
@@ -91,6 +102,9 @@ class InnerMemberSpec:
     totals: Locators | tuple[()] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
+    base: Bases = ()
+    categories: Categories = field(default_factory=dict)
+    lines: bool = False
     compression: Compression | None = None
     sizes: Locator | None = None
     hashes: Hashes = field(default_factory=dict)
@@ -137,6 +151,10 @@ class BodySpec:
     the empty prefix is for elements without one. `doctype` lets a document type pass that only
     declares elements and attributes. In vCard and iCalendar the name of a property is a locator
     (`EMAIL`, `../X-WR-CALNAME`), in MT940 `:25:`, in OFX 1 a path from the statement (`ACCTID`).
+    FHIR knows its records and owners by itself: its locators are `Patient` and the systems of
+    patients' identifiers, `base` are the URLs of the server whose patients they are, `categories`
+    are by resource type (`category` for all others), and `lines` says that each line is a resource,
+    as in a bulk export, instead of one Bundle.
     A message (`mbox`, `eml`) has the fields of its header: `Delivered-To`, or `To|Cc` for the
     addresses of both; its `members` are attachments to be read, matched by media type.
     `compression` says that the body is a compressed file (`format: tar` with `compression: gzip` is
@@ -164,6 +182,9 @@ class BodySpec:
     totals: Locators | tuple[()] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
+    base: Bases = ()
+    categories: Categories = field(default_factory=dict)
+    lines: bool = False
     media_type: MediaType | None = None
     compression: Compression | None = None
     subject_header: Mapping[str, FieldName] = field(default_factory=dict)

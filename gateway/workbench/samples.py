@@ -48,15 +48,20 @@ def sample(
     """
     stored = InMemory(body) if isinstance(body, bytes) else body
     spec = expected if isinstance(expected, BodySpec) else BodySpec(expected)
-    declared = FORMATS[spec.format].declared(spec)[0] if content_type is None else content_type
-    if declared.startswith("multipart/") and ";" not in declared:
+    given = FORMATS[spec.format].declared(spec)[0] if content_type is None else content_type
+    if given.startswith("multipart/") and ";" not in given:
         boundary = boundary_in(stored.pread(_FIRST_LINE, 0)) or b"none"
-        declared += f'; boundary="{boundary.decode("ascii")}"'
-    fields = [("Content-Type", declared)]
+        given += f'; boundary="{boundary.decode("ascii")}"'
+    fields = [("Content-Type", given)]
     if coding:
         fields.append(("Content-Encoding", coding))
     headers = [(name.encode(), _field(name, value)) for name, value in fields]
     return Sample(stored, (*headers, (b"Content-Length", b"%d" % stored.size)))
+
+
+def declared(spec: BodySpec) -> str | None:
+    """The type that the bodies of an endpoint declare, where it isn't the first of its format."""
+    return spec.media_type or ("application/fhir+ndjson" if spec.lines else None)
 
 
 def _field(name: str, value: str) -> bytes:

@@ -49,6 +49,8 @@ class Export:
             case "ndjson":
                 lines = [{"customer": {"id": o}, "n": n} for n, o in enumerate(owners)]
                 return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+            case "fhir":
+                return _fhir(owners, self.body.get("lines", False))
             case "json-seq" | "sse":
                 before, after = (b"\x1e", b"\n") if "seq" in self.path else (b"data: ", b"\n\n")
                 lines = [{"customer": {"id": o}, "n": n} for n, o in enumerate(owners)]
@@ -91,6 +93,13 @@ class Export:
                 return [record["customer"]["id"] for record in json.loads(body)["orders"]]
             case "ndjson":
                 return [json.loads(line)["customer"]["id"] for line in body.splitlines()]
+            case "fhir":
+                text = body.decode()
+                if self.body.get("lines"):
+                    resources = [json.loads(line) for line in text.splitlines()]
+                else:
+                    resources = [each["resource"] for each in json.loads(text)["entry"]]
+                return [each["subject"]["identifier"]["value"] for each in resources]
             case "json-seq" | "sse":
                 before = b"\x1e" if "seq" in self.path else b"data: "
                 lines = [line.removeprefix(before) for line in body.splitlines() if line]
@@ -128,6 +137,29 @@ class Export:
                 listed = json.loads(files.pop("manifest.json"))["recordings"]
                 assert set(files) == {entry["file"] for entry in listed}
                 return [entry["customer_id"] for entry in listed]
+
+
+_ACCOUNTS = "https://id.example.org/accounts"
+
+
+def _fhir(owners: tuple[str, ...], lines: bool) -> bytes:
+    resources = [
+        {
+            "resourceType": "Observation",
+            "id": str(n),
+            "subject": {"identifier": {"system": _ACCOUNTS, "value": owner}},
+        }
+        for n, owner in enumerate(owners)
+    ]
+    if lines:
+        return b"".join(json.dumps(each).encode() + b"\n" for each in resources)
+    entries = [
+        {"fullUrl": f"https://fhir.example.org/r4/Observation/{each['id']}", "resource": each}
+        for each in resources
+    ]
+    bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
+    link = [{"relation": "self", "url": "https://fhir.example.org/r4/Observation"}]
+    return json.dumps({**bundle, "link": link, "entry": entries}, indent=1).encode()
 
 
 _READERS: dict[str, Callable[[bytes], dict[str, bytes]]] = {
@@ -248,6 +280,16 @@ EXPORTS = {
     ),
     "ofx": Export(
         "/exports/ofx", "application/ofx", {"format": "ofx", "subject": {"account": "ACCTID"}}
+    ),
+    "fhir": Export(
+        "/exports/fhir",
+        "application/fhir+json",
+        {"format": "fhir", "subject": {"account": _ACCOUNTS}},
+    ),
+    "fhir-lines": Export(
+        "/exports/fhir-lines",
+        "application/fhir+ndjson",
+        {"format": "fhir", "lines": True, "subject": {"account": _ACCOUNTS}},
     ),
     "zip": Export("/exports/zip", "application/zip", {"format": "zip", "members": _VOICES}),
     "tar": Export("/exports/tar", "application/x-tar", {"format": "tar", "members": _VOICES}),

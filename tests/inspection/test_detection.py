@@ -28,6 +28,7 @@ HEADS = {
         b"OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\n"
         b"COMPRESSION:NONE\nOLDFILEUID:NONE\nNEWFILEUID:NONE\n\n<OFX>"
     ),
+    Format.FHIR: b'{"resourceType": "Bundle"}',
     Format.ZIP: b"PK\x03\x04\x14\x00",
     Format.MBOX: b"From me@x.org Sat Nov 28 08:57:42 2026\nTo: me@x.org\n\n",
     Format.EML: b"To: me@x.org\n\n",
@@ -47,6 +48,7 @@ TYPES = {
     Format.ICALENDAR: "text/calendar",
     Format.MT940: "application/x-mt940",
     Format.OFX: "application/ofx",
+    Format.FHIR: "application/fhir+json",
     Format.ZIP: "application/zip",
     Format.MBOX: "application/mbox",
     Format.EML: "message/rfc822",
@@ -68,7 +70,8 @@ def check(
     boundary = "b" if expected is Format.MULTIPART else None
     payload = Payload(TYPES[expected] if declared == "" else declared, charset, boundary=boundary)
     detection.check_type(payload, FORMATS[expected].media_types)
-    spec = BodySpec(expected, encoding=encoding)
+    lines = expected is Format.FHIR and payload.media_type == "application/fhir+ndjson"
+    spec = BodySpec(expected, encoding=encoding, lines=lines)
     FORMATS[expected].detect(payload, HEADS[expected] if head is None else head, spec)
 
 
@@ -107,7 +110,7 @@ def test_an_empty_media_type_is_a_mismatch() -> None:
 @EACH
 def test_the_type_of_another_format_is_a_mismatch(expected: Format) -> None:
     for other in FORMATS:
-        if other is not expected:
+        if TYPES[other] not in FORMATS[expected].media_types:
             assert refusal(expected, declared=TYPES[other]) is Code.FORMAT_MISMATCH
 
 
