@@ -325,6 +325,16 @@ def endpoints(prefix: str = "") -> list[dict[str, Any]]:
     ]
 
 
+PHOTO = {
+    "name": "photo",
+    "path": "/exports/photo",
+    "body": {
+        "format": "opaque",
+        "media_type": "image/jpeg",
+        "subject_header": {"account": "X-Account-Id"},
+    },
+}
+
 DEPLOYMENT = {
     "grounds": {"self_access": True},
     "partial": {f"{name}-partial": "redact" for name in (*EXPORTS, "eml")},
@@ -361,7 +371,12 @@ async def world(
             policy |= {"engine": "opa", "opa": opa.url, "deadline": "2s"}
             deployment = None
         config = configuration(
-            tmp_path, issuer, upstream, endpoints(), deployment=deployment, policy=policy
+            tmp_path,
+            issuer,
+            upstream,
+            [*endpoints(), PHOTO],
+            deployment=deployment,
+            policy=policy,
         )
         gateway = await stack.enter_async_context(running(config))
         gateway.token = issuer.token(sub=ME)

@@ -139,6 +139,26 @@ async def test_metrics_account_for_every_record_and_byte(world: World) -> None:
     assert all((await world.gateway.checks()).values())
 
 
+async def test_an_opaque_body_is_for_whom_a_header_of_the_response_names(world: World) -> None:
+    def says(**fields: str) -> None:
+        headers = {"Content-Type": "image/jpeg", **fields}
+        world.service.answers["/exports/photo"] = (200, headers, b"JPEG canary")
+
+    says(**{"X-Account-Id": ME})
+    answer = await world.gateway.get("/exports/photo")
+    assert (answer.status, answer.body) == (200, b"JPEG canary")
+    assert "X-Account-Id" not in answer.headers
+    for fields, status in (
+        ({"X-Account-Id": FOREIGN}, 403),
+        ({}, 403),
+        ({"X-Account-Id": f"{ME}, {FOREIGN}"}, 502),
+        ({"X-Account-Id": ME, "x-account-id": FOREIGN}, 502),
+    ):
+        says(**fields)
+        answer = await world.gateway.get("/exports/photo")
+        assert answer.status == status and b"canary" not in answer.body, fields
+
+
 async def test_what_stands_beside_the_content_of_a_coding_never_leaves(world: World) -> None:
     """A file name in a gzip, a byte that a zstd repeats no times: nobody has read it."""
     export = EXPORTS["ndjson"]

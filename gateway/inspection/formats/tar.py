@@ -93,7 +93,7 @@ class _Writer:
     def change(self, number: int, fill: Callable[[Sink], None]) -> None:
         entry = self._container.entries[number - 1]
         if entry.is_wide:
-            raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a member of over 8 GiB in a TAR")
+            raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a member with its size in an extension")
         measured = CountingSink(None)
         fill(measured)
         self._copy(entry.start, entry.header)
