@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from gateway.inspection.charset import known_label
+from gateway.inspection.fhirtypes import known_type
 from gateway.model import Attribution, Format
 from gateway.quantities import Duration, Size
 from gateway.response import Payload
@@ -44,6 +45,16 @@ Namespaces = Mapping[
     Annotated[str, Field(pattern=r"^[!-~]+$", max_length=1024)],
 ]
 """Prefix → namespace, for the locators of XML; the empty prefix is for elements without one."""
+
+_Base = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=1024)]
+Bases = Annotated[
+    tuple[_Base, ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=_Base | tuple[_Base, ...]),
+]
+"""The URLs that a FHIR server is known by."""
+
+Categories = Mapping[Annotated[str, AfterValidator(known_type)], str]
+"""FHIR resource type → category."""
 
 Owner = Annotated[Mapping[str, Locators], Field(min_length=1)]
 """Identifier kind → where it stands, relative to the record."""
@@ -91,6 +102,9 @@ class InnerMemberSpec:
     totals: Locators | tuple[()] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
+    base: Bases = ()
+    categories: Categories = field(default_factory=dict)
+    lines: bool = False
     compression: Compression | None = None
     sizes: Locator | None = None
     hashes: Hashes = field(default_factory=dict)
@@ -131,10 +145,16 @@ class BodySpec:
     `records` locates the records (JSONPath subset: `$`, `.name`, `['name']`, `[*]`, `.*`),
     `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
     count the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote`
-    describe a CSV; left out, the defaults of RFC 4180 hold and a byte order mark may prove UTF-16.
-    XML has locators of its own (XPath subset: `/export/order`, `customer/@id`, `../Acct/Id/IBAN`,
-    `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix is for elements
-    without one. `doctype` lets a document type pass that only declares elements and attributes.
+    describe a CSV, `encoding` an MT940, too; left out, the defaults of RFC 4180 hold and a byte
+    order mark may prove UTF-16. XML has locators of its own (XPath subset: `/export/order`,
+    `customer/@id`, `../Acct/Id/IBAN`, `id/@root^@extension`), with the prefixes of `namespaces`;
+    the empty prefix is for elements without one. `doctype` lets a document type pass that only
+    declares elements and attributes. In vCard and iCalendar the name of a property is a locator
+    (`EMAIL`, `../X-WR-CALNAME`), in MT940 `:25:`, in OFX 1 a path from the statement (`ACCTID`).
+    FHIR knows its records and owners by itself: its locators are `Patient` and the systems of
+    patients' identifiers, `base` are the URLs of the server whose patients they are, `categories`
+    are by resource type (`category` for all others), and `lines` says that each line is a resource,
+    as in a bulk export, instead of one Bundle.
     `compression` says that the body is a compressed file (`format: tar` with `compression: gzip` is
     a TAR.GZ, `format: csv` with it a plain GZIP file). It leaves under the same compression: as it
     came, or written anew where it has bytes beside its content, as a file name in a GZIP (and
@@ -160,6 +180,9 @@ class BodySpec:
     totals: Locators | tuple[()] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
+    base: Bases = ()
+    categories: Categories = field(default_factory=dict)
+    lines: bool = False
     media_type: MediaType | None = None
     compression: Compression | None = None
     subject_header: Mapping[str, FieldName] = field(default_factory=dict)

@@ -34,7 +34,7 @@ class Sample:
 
 def sample(
     body: bytes | Stored,
-    expected: Format | BodySpec,
+    expected: Format,
     *,
     content_type: str | None = None,
     coding: str | None = None,
@@ -44,13 +44,19 @@ def sample(
     `content_type` and `coding` are field values. Raises Unusable where they can't be in a head.
     """
     stored = InMemory(body) if isinstance(body, bytes) else body
-    spec = expected if isinstance(expected, BodySpec) else BodySpec(expected)
-    usual = FORMATS[spec.format].declared(spec)[0]
+    usual = FORMATS[expected].media_types[0]
     fields = [("Content-Type", usual if content_type is None else content_type)]
     if coding:
         fields.append(("Content-Encoding", coding))
     headers = [(name.encode(), _field(name, value)) for name, value in fields]
     return Sample(stored, (*headers, (b"Content-Length", b"%d" % stored.size)))
+
+
+def declared(spec: BodySpec) -> str | None:
+    """The type that the bodies of an endpoint declare, where it isn't the first of its format."""
+    if spec.media_type or spec.compression:
+        return str(FORMATS[spec.format].declared(spec)[0])
+    return "application/fhir+ndjson" if spec.lines else None
 
 
 def _field(name: str, value: str) -> bytes:

@@ -6,16 +6,21 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection import xpath
+from gateway.inspection import fhirreferences, xpath
 from gateway.inspection.formats import (
     csv,
+    fhir,
+    icalendar,
     javascript,
     json,
     jsonseq,
+    mt940,
     ndjson,
+    ofx,
     opaque,
     sse,
     tar,
+    vcard,
     xml,
     zip,
 )
@@ -29,6 +34,7 @@ _OWNED = frozenset(
     {"subject", "category", "vouches_for", "sizes", "hashes", "owns_archive", "compression"}
 )
 _ARCHIVE = frozenset({"members", "subject_header", "removed_notice"})
+_SUBJECT = frozenset({"subject", "category", "compression"})
 
 _OURS = {
     Format.JSON: Reader(
@@ -96,6 +102,53 @@ _OURS = {
         xml.rewrite,
         locator=xpath.check,
         vouching=xml.vouching,
+    ),
+    Format.VCARD: Reader(
+        vcard.MEDIA_TYPES,
+        "vcf",
+        _SUBJECT,
+        vcard.detect,
+        vcard.inspect,
+        vcard.rewrite,
+        locator=vcard.locator,
+        charset="utf-8",
+    ),
+    Format.ICALENDAR: Reader(
+        icalendar.MEDIA_TYPES,
+        "ics",
+        _SUBJECT,
+        icalendar.detect,
+        icalendar.inspect,
+        icalendar.rewrite,
+        locator=icalendar.locator,
+        charset="utf-8",
+    ),
+    Format.MT940: Reader(
+        mt940.MEDIA_TYPES,
+        "sta",
+        _SUBJECT | {"encoding"},
+        mt940.detect,
+        mt940.inspect,
+        mt940.rewrite,
+        locator=mt940.locator,
+    ),
+    Format.OFX: Reader(
+        ofx.MEDIA_TYPES,
+        "ofx",
+        _SUBJECT,
+        ofx.detect,
+        ofx.inspect,
+        ofx.rewrite,
+        locator=ofx.locator,
+    ),
+    Format.FHIR: Reader(
+        fhir.MEDIA_TYPES,
+        "fhir.json",
+        _SUBJECT | {"categories", "base", "lines"},
+        fhir.detect,
+        fhir.inspect,
+        fhir.rewrite,
+        locator=fhirreferences.locator,
     ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,
