@@ -37,7 +37,7 @@ class Sample:
 
 def sample(
     body: bytes | Stored,
-    expected: Format | BodySpec,
+    expected: Format,
     *,
     content_type: str | None = None,
     coding: str | None = None,
@@ -61,7 +61,9 @@ def sample(
 
 def declared(spec: BodySpec) -> str | None:
     """The type that the bodies of an endpoint declare, where it isn't the first of its format."""
-    return spec.media_type or ("application/fhir+ndjson" if spec.lines else None)
+    if spec.media_type or spec.compression:
+        return str(FORMATS[spec.format].declared(spec)[0])
+    return "application/fhir+ndjson" if spec.lines else None
 
 
 def _field(name: str, value: str) -> bytes:

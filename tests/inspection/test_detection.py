@@ -56,6 +56,15 @@ TYPES = {
     Format.MULTIPART: "multipart/mixed",
     Format.OPAQUE: "application/octet-stream",
 }
+BYTES = (
+    Format.CSV,
+    Format.MT940,
+    Format.OFX,
+    Format.ZIP,
+    Format.TAR,
+    Format.MULTIPART,
+    Format.OPAQUE,
+)
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
 
 
@@ -136,20 +145,7 @@ def test_json_has_no_types_that_could_carry_a_text_to_the_caller(declared: str) 
 
 @pytest.mark.parametrize(
     "expected",
-    [
-        each
-        for each in FORMATS
-        if each
-        not in (
-            Format.CSV,
-            Format.MT940,
-            Format.OFX,
-            Format.ZIP,
-            Format.TAR,
-            Format.MULTIPART,
-            Format.OPAQUE,
-        )
-    ],
+    [each for each in FORMATS if each not in BYTES],
     ids=str,
 )
 def test_json_is_utf_8_only(expected: Format) -> None:

@@ -37,7 +37,7 @@ _OWNED = frozenset(
     {"subject", "category", "vouches_for", "sizes", "hashes", "owns_archive", "compression"}
 )
 _ARCHIVE = frozenset({"members", "subject_header", "removed_notice"})
-_SUBJECT = frozenset({"subject", "category"})
+_SUBJECT = frozenset({"subject", "category", "compression"})
 
 _OURS = {
     Format.JSON: Reader(
@@ -147,7 +147,7 @@ _OURS = {
     Format.FHIR: Reader(
         fhir.MEDIA_TYPES,
         "fhir.json",
-        frozenset({"subject", "category", "categories", "base", "lines"}),
+        _SUBJECT | {"categories", "base", "lines"},
         fhir.detect,
         fhir.inspect,
         fhir.rewrite,

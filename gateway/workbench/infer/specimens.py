@@ -156,6 +156,7 @@ def contents(sample: Specimen) -> Contents:
                 | Format.ICALENDAR
                 | Format.MT940
                 | Format.OFX
+                | Format.TAR
             ):
                 raise Unusable(f"{sample.name}: infer proposes nothing for {sample.format}")
             case other:
