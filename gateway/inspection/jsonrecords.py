@@ -1,10 +1,10 @@
-"""What becomes of JSON records: counted, kept or dropped, their fields blanked."""
+"""What becomes of JSON records: counted, kept or dropped, their fields masked."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import jsontext
+from gateway.inspection import jsontext, masking
 from gateway.inspection.locators import Attributor, LocatorError, check_names, compile, find
 from gateway.inspection.settings import BodySpec, MemberSpec
 from gateway.inspection.tally import Tally
@@ -43,7 +43,9 @@ class Selection:
         self._attributor = Attributor(spec.subject)
         self._category, self._verdict = spec.category, verdict
         try:
-            self._masks = [compile(mask) for mask in verdict.mask]
+            self._masks = [
+                (mask, compile(mask.path)) for mask in masking.strictest_first(verdict.mask)
+            ]
         except LocatorError:
             raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
 
@@ -58,25 +60,33 @@ class Selection:
         return self._verdict.keeps((), self._category)
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:
-        """Which of the records have a value to blank.
+        """Which of the records have a value to mask.
 
         Raises BadUpstream(BODY_AMBIGUOUS) for one that some parsers would find under another name.
         """
         if not self._masks:
             return [False] * len(records)
         for record in records:
-            for steps in self._masks:
+            for _, steps in self._masks:
                 check_names(record, steps, "a mask")
         return [
-            any(value is not None for steps in self._masks for value in find(record, steps))
+            any(value is not None for _, steps in self._masks for value in find(record, steps))
             for record in records
         ]
 
     def masked(self, text: bytes) -> bytes:
-        """The text of a record, its masked values blanked."""
-        return jsontext.blank(text, self._places(text))
+        """The text of a record with what its masked values become.
 
-    def _places(self, text: bytes) -> Iterator[tuple[int, int]]:
+        Raises BadUpstream(REDACTION_UNSUPPORTED) for a value that can't become that.
+        """
+        return masking.spliced(text, self._places(text), self._become)
+
+    def _places(self, text: bytes) -> Iterator[tuple[int, int, int]]:
         begin, end = jsontext.trimmed(text)
-        for steps in self._masks:
-            yield from jsontext.places(text, begin, end, steps)
+        for number, (_, steps) in enumerate(self._masks):
+            for first, last in jsontext.places(text, begin, end, steps):
+                yield first, last, number
+
+    def _become(self, value: bytes, number: int) -> bytes:
+        mask, _ = self._masks[number]
+        return masking.of_json(mask, value, self._verdict.key)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from gateway.inspection.charset import known_label
+from gateway.locations import FilePath
 from gateway.model import Attribution, Format
 from gateway.quantities import Duration, Size
 from gateway.response import Payload
@@ -142,10 +143,12 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class InspectionSettings:
     """Where bodies are inspected: up to `inline` bytes of plain text in the event loop, all others
-    in `workers` processes, each body within `deadline`."""
+    in `workers` processes, each body within `deadline`. `pseudonym_key_file` holds the secret (32
+    bytes or more) for the pseudonyms of masked values; without one, no policy can ask for them."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     inline: Size = 64 * 2**10
     deadline: Duration = 60.0
+    pseudonym_key_file: FilePath | None = None

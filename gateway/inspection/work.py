@@ -3,6 +3,7 @@
 Pure: bytes or a file descriptor in, values and bytes out. `dispatch` decides where it runs.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code, InternalError
@@ -11,7 +12,7 @@ from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import Sink, under
 from gateway.inspection.source import Body, Stored
-from gateway.inspection.tally import Tally
+from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts, Decision, Inspection
 from gateway.response import Payload
@@ -54,16 +55,22 @@ def inspect(stored: Stored, task: Task) -> Inspection:
 
 
 def rewrite(
-    stored: Stored, task: Task, inspection: Inspection, decision: Decision, sink: Sink
+    stored: Stored,
+    task: Task,
+    inspection: Inspection,
+    decision: Decision,
+    sink: Sink,
+    key: bytes | None = None,
 ) -> Counts:
-    """Write what the decision lets through, under the same content codings.
+    """Write what the decision lets through, under the same content codings. `key` is that of the
+    pseudonyms that masked values may become.
 
     Raises BadUpstream(REDACTION_UNSUPPORTED) where the format can't be rewritten, and
     InternalError where the result doesn't add up with the inspection.
     """
     reader = FORMATS[task.spec.format]
     kept = sum(group.records for group in inspection.groups if decision.releases(group))
-    verdict = Verdict(decision, totals_drop=inspection.records - kept)
+    verdict = Verdict(decision, totals_drop=inspection.records - kept, key=key)
     body = Body(stored, task.payload.codings, task.limits)
     if task.payload.codings:
         coded = under(task.payload.codings, sink)
@@ -79,13 +86,28 @@ def rewrite(
     return counts
 
 
-def confirm(rewritten: Stored, task: Task, decision: Decision, counts: Counts) -> None:
-    """Read a rewritten body as if it came from a stranger: nothing withheld may be left in it."""
-    inspection = inspect(rewritten, task)
-    if not all(decision.releases(group) for group in inspection.groups):
+def confirm(
+    rewritten: Stored, task: Task, inspection: Inspection, decision: Decision, counts: Counts
+) -> None:
+    """Read a rewritten body as if it came from a stranger: nothing withheld may be left in it, and
+    nobody may have more records than were theirs."""
+    left = inspect(rewritten, task)
+    if not all(decision.releases(group) for group in left.groups):
         raise InternalError(Code.INTERNAL_ERROR, "a withheld record is left after redaction")
-    if inspection.records != counts.released:
+    if left.records != counts.released:
         raise InternalError(Code.INTERNAL_ERROR, "redaction left another number of records")
+    if _owned(left) - _owned(inspection):
+        # Such as a text in the place of an identifier. What it says of the owners can't be proven.
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask that changes whose a record is")
+
+
+def _owned(inspection: Inspection) -> Counter[tuple[Owners, str]]:
+    """How many records of which category each of the owners has, or have together."""
+    counts = Counter[tuple[Owners, str]]()
+    for group in inspection.groups:
+        if group.owners:
+            counts[group.owners, group.category] += group.records
+    return counts
 
 
 def _head(body: Body) -> bytes:

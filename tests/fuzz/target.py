@@ -85,7 +85,7 @@ def _rewritten(
         ), refusal
         return None
     assert counts.released == (found.records if everything else 0)
-    work.confirm(InMemory(sink.getvalue()), task, decision, counts)
+    work.confirm(InMemory(sink.getvalue()), task, found, decision, counts)
     return sink.getvalue()
 
 

@@ -14,7 +14,7 @@ from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Counts, Decision, Effect, SubjectRef
+from gateway.model import Counts, Decision, Effect, Mask, SubjectRef
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,22 @@ class Format:
 
 
 def permit(
-    *permitted: SubjectRef, mask: tuple[str, ...] = (), unattributed: bool = False
+    *permitted: SubjectRef,
+    mask: tuple[str | Mask, ...] = (),
+    unattributed: bool = False,
+    key: bytes | None = None,
 ) -> Verdict:
     """A verdict that keeps the records of these subjects."""
+    masked = masks(*mask)
     return Verdict(
-        Decision(Effect.REDACT, frozenset(permitted), unattributed, frozenset(), mask, (), "r1")
+        Decision(Effect.REDACT, frozenset(permitted), unattributed, frozenset(), masked, (), "r1"),
+        key=key,
     )
+
+
+def masks(*given: str | Mask) -> tuple[Mask, ...]:
+    """Masks; those that are a path make null."""
+    return tuple(each if isinstance(each, Mask) else Mask(each) for each in given)
 
 
 def spaced(value: Any, seed: int) -> bytes:

@@ -147,7 +147,7 @@ class _Splice:
 
 
 def _kept(items: Items, keeps: list[bool], selection: Selection) -> bytes:
-    """The items that stay, blanked where the verdict masks them."""
+    """The items that stay, masked where the verdict says so."""
     if items.fixed and not all(keeps):
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "the one record of its kind is withheld")
     blanks = selection.blanks(items.values)

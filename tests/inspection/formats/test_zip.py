@@ -21,7 +21,8 @@ from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Attribution, Counts, Decision, Effect, Format, Group, SubjectRef
+from gateway.model import Attribution, Counts, Decision, Effect, Format, Group, Mask, SubjectRef
+from tests.support.reading import masks
 from tests.support.zips import (
     DEFLATED,
     READERS,
@@ -69,10 +70,11 @@ def permitting(
     *permitted: SubjectRef,
     unattributed: bool = False,
     withhold: Iterable[str] = (),
-    mask: tuple[str, ...] = (),
+    mask: tuple[str | Mask, ...] = (),
 ) -> Decision:
+    hidden = frozenset(withhold)
     return Decision(
-        Effect.REDACT, frozenset(permitted), unattributed, frozenset(withhold), mask, (), "1"
+        Effect.REDACT, frozenset(permitted), unattributed, hidden, masks(*mask), (), "1"
     )
 
 
