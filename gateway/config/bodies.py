@@ -11,6 +11,7 @@ from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.inspection import jsonplan, xpath
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.jsonlineage import climb
 from gateway.inspection.members import compile_pattern
 from gateway.inspection.rows import Dialect
 from gateway.model import Attribution, Format
@@ -116,12 +117,33 @@ def _records(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[F
     yield from faults
     records, totals = spec.get("records", "$"), spec.get("totals", ())
     if "totals" in reader.settings and not faults and isinstance(records, str):
-        texts = tuple(text for _, text in _texts(totals, ()))
-        yield from _rejected(lambda _: jsonplan.plan(records, texts), [((*path, "totals"), "")])
+        yield from _climbing(records, _texts(totals, ()), named, path)
     if form is Format.XML and not faults and isinstance(records, str):
         yield from _xpaths(spec, records, named, path)
     if "delimiter" in reader.settings:
         yield from _dialect(spec, path)
+
+
+def _climbing(
+    records: str,
+    totals: Iterable[tuple[KeyPath, str]],
+    named: Iterable[tuple[KeyPath, str]],
+    path: KeyPath,
+) -> Iterator[Finding]:
+    """Whether totals and what names owners stand somewhere beside the records or in them."""
+    texts = tuple(text for _, text in totals)
+    faults = [*_rejected(jsonplan.plan, [((*path, "records"), records)])]
+    yield from faults
+    if faults:
+        return
+    yield from _rejected(lambda _: jsonplan.plan(records, texts), [((*path, "totals"), "")])
+
+    def climbing(text: str) -> object:
+        found = climb(text)
+        return jsonplan.plan(records, (), (found,)) if found else None
+
+    keys = ("subject", "vouches_for")
+    yield from _rejected(climbing, [each for each in named if each[0][len(path)] in keys])
 
 
 def _xpaths(

@@ -7,30 +7,36 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext, masking
 from gateway.inspection.locators import Attributor, LocatorError, check_names, compile, find
 from gateway.inspection.settings import BodySpec, MemberSpec
-from gateway.inspection.tally import Tally
+from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution
 
 
 class Census:
-    """Counts the records of one body into a tally."""
+    """Counts the records of one body into a tally. `attribution` is how they have their owners."""
 
-    def __init__(self, spec: BodySpec | MemberSpec, tally: Tally) -> None:
+    def __init__(
+        self,
+        spec: BodySpec | MemberSpec,
+        tally: Tally,
+        attribution: Attribution = Attribution.DIRECT,
+    ) -> None:
         self._attributor = Attributor(spec.subject)
-        self._category, self._tally = spec.category, tally
+        self._category, self._tally, self._attribution = spec.category, tally, attribution
 
-    def count(self, records: Sequence[Any]) -> None:
-        """Count records by their owners, and note the names of their fields."""
+    def count(self, records: Sequence[Any], owned: Sequence[Any] | None = None) -> None:
+        """Count records by their owners, and note the names of their fields. Owners are looked for
+        in the records, or in `owned`, one for each."""
         objects = records
         if set(map(type, records)) != {dict}:
             objects = [record for record in records if isinstance(record, dict)]
         self._tally.add_fields(set().union(*objects))
-        keys, owners = self._attributor.keyed(records)
-        self._tally.add_each(keys, owners, Attribution.DIRECT, self._category)
+        keys, owners = self._attributor.keyed(records if owned is None else owned)
+        self._tally.add_each(keys, owners, self._attribution, self._category)
 
-    def count_stray(self) -> None:
-        """Count something that no locator names."""
-        self._tally.add((), Attribution.NONE, self._category)
+    def count_other(self, owners: Owners = ()) -> None:
+        """Count something beside the records: what names these owners, or nobody's."""
+        self._tally.add(owners, Attribution.DIRECT, self._category)
 
 
 class Selection:
@@ -55,9 +61,9 @@ class Selection:
         stays = {each: self._verdict.keeps(each, self._category) for each in set(owners)}
         return [stays[each] for each in owners]
 
-    def keeps_stray(self) -> bool:
-        """Whether something that no locator names stays."""
-        return self._verdict.keeps((), self._category)
+    def keeps_other(self, owners: Owners = ()) -> bool:
+        """Whether something beside the records stays: what names these owners, or nobody's."""
+        return self._verdict.keeps(owners, self._category)
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:
         """Which of the records have a value to mask.

@@ -93,8 +93,11 @@ class BodySpec:
 
     `records` locates the records (JSONPath subset: `$`, `.name`, `['name']`, `[*]`, `.*`),
     `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
-    count the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote`
-    describe a CSV; left out, the defaults of RFC 4180 hold and a byte order mark may prove UTF-16.
+    count the records and are lowered when some are dropped. In JSON an owner may stand above the
+    records, and before them: `$^^.id` is in what is two containers up (past the records' own list),
+    `$~` the record's name in a map, `$^~` the name of what it stands in. `delimiter`, `encoding`
+    and `quote` describe a CSV; left out, the defaults of RFC 4180 hold and a byte order mark may
+    prove UTF-16.
     XML has locators of its own (XPath subset: `/export/order`, `customer/@id`, `../Acct/Id/IBAN`,
     `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix is for elements
     without one. `doctype` lets a document type pass that only declares elements and attributes.

@@ -1,8 +1,11 @@
 """The way a scan takes through a document, from the endpoint's locators."""
 
+import re
+
 import pytest
 
-from gateway.inspection.jsonplan import Each, Envelope, Leaf, plan
+from gateway.inspection.jsonlineage import climb
+from gateway.inspection.jsonplan import Each, Envelope, Leaf, Plan, plan
 from gateway.inspection.jsontext import Container
 from gateway.inspection.locators import LocatorError
 
@@ -75,3 +78,53 @@ def test_locators_that_contradict_each_other_are_refused(
     with pytest.raises(LocatorError) as caught:
         plan(records, totals)
     assert repr(named) in str(caught.value)
+
+
+def climbing(records: str, *texts: str, totals: tuple[str, ...] = ()) -> Plan:
+    climbs = tuple(climb(text, str(place)) for place, text in enumerate(texts))
+    return plan(records, totals, tuple(each for each in climbs if each))
+
+
+def test_what_names_owners_above_the_records_has_its_place_in_the_envelope() -> None:
+    assert climbing("$.a[*].b[*]", "$^^.id", "$^^.by.x", "$^^^^.id") == Envelope(
+        {
+            "a": Each(
+                Container.ARRAY,
+                Envelope({"b": RECORDS}, "b", True, {"id": [("0", ())], "by": [("1", ("x",))]}),
+            )
+        },
+        "a",
+        False,
+        {"id": [("2", ())]},
+    )
+
+
+def test_the_names_in_a_map_have_the_places_of_those_who_look_for_them() -> None:
+    assert climbing("$.*.*[*]", "$^~", "$^^~") == Each(
+        Container.OBJECT, Each(Container.OBJECT, RECORDS, ("0",)), ("1",)
+    )
+    assert climbing("$.*", "$~") == Each(Container.OBJECT, Leaf.RECORD, ("name",))
+
+
+@pytest.mark.parametrize(
+    ("records", "text"),
+    [
+        ("$", "$^.id"),
+        ("$", "$~"),
+        ("$[*]", "$^.id"),
+        ("$[*]", "$^^.id"),
+        ("$[*]", "$~"),
+        ("$.a", "$~"),
+        ("$.*", "$^~"),
+        ("$.*", "$^.id"),
+        ("$.a[*]", "$^^.a"),
+        ("$.a[*]", "$^~"),
+        ("$.a[*]", "$^^.page.id"),
+    ],
+)
+def test_a_locator_that_climbs_to_where_no_owner_is_named_is_a_fault(
+    records: str, text: str
+) -> None:
+    with pytest.raises(LocatorError, match=re.escape(text)):
+        climbing(records, text, totals=("$.page.count",) if records == "$.a[*]" else ())
+    assert climbing("$.a[*]", "$^^.id")

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -44,8 +45,10 @@ class Format:
 
     def owners(self, body: bytes, spec: BodySpec) -> dict[tuple[Any, ...], int]:
         """How many records have which owners, by their values."""
-        groups = self.inspect(body, spec).groups
-        return {tuple(o.value for o in group.owners): group.records for group in groups}
+        counts = Counter[tuple[Any, ...]]()
+        for group in self.inspect(body, spec).groups:
+            counts[tuple(owner.value for owner in group.owners)] += group.records
+        return dict(counts)
 
     def refusal(self, body: bytes, spec: BodySpec) -> Code:
         """The code that inspecting is refused with, and rewriting too."""

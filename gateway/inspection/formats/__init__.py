@@ -5,7 +5,7 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection import xpath
+from gateway.inspection import jsonlineage, xpath
 from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, xml, zip
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
@@ -22,6 +22,7 @@ FORMATS: dict[Format, Reader] = {
         json.detect,
         json.inspect,
         json.rewrite,
+        locator=jsonlineage.climb,
         vouching=json.vouching,
     ),
     Format.NDJSON: Reader(
@@ -58,6 +59,7 @@ FORMATS: dict[Format, Reader] = {
         javascript.detect,
         javascript.inspect,
         javascript.rewrite,
+        locator=jsonlineage.climb,
         vouching=javascript.vouching,
         charset="utf-8",
     ),

@@ -4,15 +4,18 @@ The default, `$`, is the whole document as one record. Everything else in the do
 envelope. A number, text, boolean, null or empty container in it stays; any other value in it that
 no locator names counts as one unattributed record, and goes with its name where those are
 withheld. Inside something repeated (above a wildcard of `records`) that holds for every value.
-A name in a map above the records (`.*` in the middle of `records`) counts as one unattributed
-record where there is nothing below it, and can't stay where all that is below it goes.
+What names the owners of the records below it (see `jsonlineage`) counts as one record of theirs. A
+name in a map above the records (`.*` in the middle of `records`) counts as one record where there
+is nothing below it: its owner's, or unattributed. It goes with the last that is below it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, assert_never
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import detection, jsontext, jsonwhole, locators
+from gateway.inspection import detection, jsontext, jsonwhole
+from gateway.inspection.jsonlineage import Lineage
 from gateway.inspection.jsonplan import plan
 from gateway.inspection.jsonrecords import Census, Selection
 from gateway.inspection.jsonscan import Items, Mark, Role, Structure, scan
@@ -46,18 +49,23 @@ def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
     """Count every record and stray value. Raises BadUpstream; see `jsonscan.scan`."""
-    census, route = Census(spec, tally), plan(spec.records, tuple(spec.totals))
+    lineage = Lineage(spec)
+    route = plan(spec.records, tuple(spec.totals), lineage.climbs)
+    census = Census(replace(spec, subject=lineage.subject), tally, lineage.attribution)
     chunks = source.chunks()
-    document = next(chunks, b"")
-    if len(document) <= min(jsonwhole.SMALL, limits.record) and next(chunks, None) is None:
+    document = next(chunks, b"") if not lineage.climbs else b""
+    small = 0 < len(document) <= min(jsonwhole.SMALL, limits.record)
+    if small and next(chunks, None) is None:
         jsonwhole.count(document, route, limits, census)
         return
     for piece in scan(source, route, limits):
         match piece:
             case Items(Role.RECORD):
-                census.count(piece.values)
+                census.count(piece.values, _whole(piece, lineage))
+            case Items(Role.OWNER):
+                census.count_other(lineage.named(piece.above))
             case Items(Role.STRAY):
-                census.count_stray()
+                census.count_other()
 
 
 def rewrite(
@@ -69,32 +77,35 @@ def rewrite(
     Raises BadUpstream: BODY_AMBIGUOUS for a total that isn't a number at least as large,
     REDACTION_UNSUPPORTED where a withheld record is the document, or its only place in it.
     """
-    route, selection = plan(spec.records, tuple(spec.totals)), Selection(spec, verdict)
+    lineage = Lineage(spec)
+    route = plan(spec.records, tuple(spec.totals), lineage.climbs)
+    selection = Selection(replace(spec, subject=lineage.subject), verdict)
     drop = 0
     if spec.totals:
         # A total may stand before what it counts, so the records are counted first. The verdict's
         # own number includes the strays, which no total counts.
         for piece in scan(source, route, limits):
             if isinstance(piece, Items) and piece.role is Role.RECORD:
-                drop += selection.keeps(piece.values).count(False)
-    splice, named = _Splice(sink), list[int]()
+                drop += selection.keeps(_whole(piece, lineage)).count(False)
+    splice = _Splice(sink, limits.record)
     seen = released = 0
     for piece in scan(source, route, limits):
         match piece:
             case Structure(mark, text):
                 splice.structure(mark, text)
-                if mark is Mark.NAMED:
-                    named.append(released)
-                elif mark is Mark.LEFT and named.pop() == released:
-                    raise BadUpstream(
-                        Code.REDACTION_UNSUPPORTED, "a name would stay without its records"
-                    )
-            case Items(Role.RECORD | Role.STRAY as role, values=values):
-                stray = role is Role.STRAY
-                keeps = [selection.keeps_stray()] if stray else selection.keeps(values)
+            case Items(Role.RECORD):
+                keeps = selection.keeps(_whole(piece, lineage))
                 splice.items(_kept(piece, keeps, selection))
                 seen += len(keeps)
                 released += sum(keeps)
+            case Items(Role.OWNER | Role.STRAY as role):
+                named = lineage.named(piece.above) if role is Role.OWNER else ()
+                keep = selection.keeps_other(named)
+                if keep:
+                    splice.stay()
+                splice.items(_kept(piece, [keep], selection))
+                seen += 1
+                released += keep
             case Items(Role.TOTAL):
                 splice.items(_lowered(piece, drop))
             case Items(Role.SCALAR):
@@ -106,44 +117,86 @@ def rewrite(
 
 def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
     """See `reader`."""
-    text = b"".join(source.chunks()).removeprefix(jsontext.BOM)
-    root = jsontext.parse(text, limits.depth)
-    return spec, locators.find(root, locators.compile(spec.records))
+    vouches_for = spec.vouches_for or "$"
+    lineage = Lineage(spec, more=(vouches_for,))
+    plain = replace(spec, subject=lineage.subject, vouches_for=lineage.locator(vouches_for))
+    pieces = scan(source, plan(spec.records, tuple(spec.totals), lineage.climbs), limits)
+    records = (piece for piece in pieces if isinstance(piece, Items) and piece.role is Role.RECORD)
+    return plain, (each for piece in records for each in _whole(piece, lineage))
+
+
+def _whole(items: Items, lineage: Lineage) -> Sequence[Any]:
+    return lineage.whole(items.values, items.names, items.above)
 
 
 class _Splice:
-    """Puts pieces together again, with the commas that those which stay need."""
+    """Puts pieces together again, with the commas that those which stay need.
 
-    def __init__(self, sink: Sink) -> None:
-        self._write = sink.write
+    A name in a map, and what follows it, is held until something below it stays. Where nothing
+    does, it goes. No more than `most` bytes are held.
+    """
+
+    def __init__(self, sink: Sink, most: int) -> None:
+        self._write, self._most = sink.write, most
         self._filled: list[bool] = []
+        self._held: list[bytes] = []
+        self._holding: list[tuple[int, bool]] = []
+        self._size = 0
 
     def structure(self, mark: Mark, text: bytes) -> None:
         match mark:
             case Mark.OPEN:
                 self._filled.append(False)
-            case Mark.ENTER | Mark.NAMED:
+            case Mark.ENTER:
+                self._separate()
+            case Mark.NAMED:
+                self._holding.append((len(self._held), self._filled[-1]))
                 self._separate()
             case Mark.CLOSE:
                 self._filled.pop()
-            case Mark.SPACE | Mark.LEFT:
+            case Mark.LEFT:
+                begun, filled = self._holding.pop()
+                if begun >= 0:  # nothing was written since
+                    self._size -= sum(map(len, self._held[begun:]))
+                    del self._held[begun:]
+                    self._filled[-1] = filled
+                    return
+            case Mark.SPACE:
                 pass
             case _:
                 assert_never(mark)
         if text:
-            self._write(text)
+            self._put(text)
 
     def items(self, text: bytes) -> None:
         """Add items of the innermost container; no text, no item."""
         if text:
+            self.stay()
             self._separate()
             self._write(text)
+
+    def stay(self) -> None:
+        """Whatever is held stays."""
+        self._write(b"".join(self._held))
+        self._held, self._size = [], 0
+        self._holding = [(-1, filled) for _, filled in self._holding]
 
     def _separate(self) -> None:
         if self._filled:
             if self._filled[-1]:
-                self._write(b",")
+                self._put(b",")
             self._filled[-1] = True
+
+    def _put(self, text: bytes) -> None:
+        if not self._holding or self._holding[-1][0] < 0:
+            self._write(text)
+            return
+        self._held.append(text)
+        self._size += len(text)
+        if self._size > self._most:
+            raise BadUpstream(
+                Code.REDACTION_UNSUPPORTED, "a name with more below it than limits.record holds"
+            )
 
 
 def _kept(items: Items, keeps: list[bool], selection: Selection) -> bytes:
