@@ -11,9 +11,9 @@ is a record of that owner's by itself, and goes where they aren't permitted.
 
 For those who look for owners, a record and what stands above it are one value:
 
-    {"0": "A1", "name": "…", "record": {…}}
+    {"0.0": "A1", "name": "…", "record": {…}}
 
-in which `$^^.id` is `$['0']` and `$.customer.id` is `$.record.customer.id`.
+in which `$^^.id` is `$['0.0']` and `$.customer.id` is `$.record.customer.id`.
 """
 
 import re
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import locators
 from gateway.inspection.locators import LocatorError, Steps, Wildcard, compile
-from gateway.inspection.settings import BodySpec, MemberSpec
+from gateway.inspection.settings import AlsoSpec, BodySpec, MemberSpec
 from gateway.inspection.tally import Owners
 from gateway.model import Attribution, SubjectRef
 
@@ -65,10 +65,13 @@ class Lineage:
     something above it names one of a kind. Raises LocatorError.
     """
 
-    def __init__(self, spec: BodySpec | MemberSpec, more: Sequence[str] = ()) -> None:
+    def __init__(
+        self, spec: BodySpec | MemberSpec | AlsoSpec, more: Sequence[str] = (), number: int = 0
+    ) -> None:
+        """`number` is that of the set of records, `more` are further locators from them."""
         subject = [(kind, found) for owner in spec.subject for kind, found in owner.items()]
         texts = dict.fromkeys((*(text for _, found in subject for text in found), *more))
-        compiled = {text: climb(text, str(number)) for number, text in enumerate(texts)}
+        compiled = {text: climb(text, f"{number}.{n}") for n, text in enumerate(texts)}
         self._climbs = {text: found for text, found in compiled.items() if found}
         self.climbs = tuple(self._climbs.values())
         self._kinds = [

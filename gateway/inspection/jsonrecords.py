@@ -6,7 +6,7 @@ from typing import Any
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext, masking
 from gateway.inspection.locators import Attributor, LocatorError, check_names, compile, find
-from gateway.inspection.settings import BodySpec, MemberSpec
+from gateway.inspection.settings import AlsoSpec, BodySpec, MemberSpec
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution
@@ -17,7 +17,7 @@ class Census:
 
     def __init__(
         self,
-        spec: BodySpec | MemberSpec,
+        spec: BodySpec | MemberSpec | AlsoSpec,
         tally: Tally,
         attribution: Attribution = Attribution.DIRECT,
     ) -> None:
@@ -45,7 +45,7 @@ class Selection:
     Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that is no JSONPath locator.
     """
 
-    def __init__(self, spec: BodySpec | MemberSpec, verdict: Verdict) -> None:
+    def __init__(self, spec: BodySpec | MemberSpec | AlsoSpec, verdict: Verdict) -> None:
         self._attributor = Attributor(spec.subject)
         self._category, self._verdict = spec.category, verdict
         try:

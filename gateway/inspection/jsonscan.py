@@ -18,7 +18,7 @@ from typing import Any
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext, locators
 from gateway.inspection.jsonlineage import found_above
-from gateway.inspection.jsonplan import Each, Envelope, Leaf, Plan
+from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan
 from gateway.inspection.jsonreader import Text
 from gateway.inspection.jsontext import Container, malformed, too_deep
 from gateway.inspection.settings import Limits
@@ -60,7 +60,8 @@ class Items:
 
     `fixed` where it is the one record that a locator without a final wildcard names: nothing
     sensible remains without it. `names` are those of records in a map. `above` is what was
-    found above the records, by place (see `jsonlineage`): of an owner what it is itself.
+    found above the records, by place (see `jsonlineage`): of an owner what it is itself. `number`
+    is that of the set of records.
     """
 
     role: Role
@@ -70,6 +71,7 @@ class Items:
     fixed: bool = False
     names: Sequence[str] | None = None
     above: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 0
 
 
 Piece = Structure | Items
@@ -85,7 +87,7 @@ def scan(source: Source, plan: Plan, limits: Limits) -> Iterator[Piece]:
     mark = len(jsontext.BOM)
     if text.hold(mark) and text.slice(mark) == jsontext.BOM:
         yield Structure(Mark.SPACE, text.take(mark))
-    if isinstance(plan, Leaf):
+    if not isinstance(plan, Each | Envelope):
         held = text.hold(limits.record + 1)
         if held > limits.record:
             raise BadUpstream(Code.BODY_TOO_LARGE, "one record longer than limits.record")
@@ -174,8 +176,8 @@ class _Walk:
         match plan:
             case Envelope():
                 return self._envelope(plan, depth)
-            case Each(container, Leaf()):
-                return self._records(container, depth)
+            case Each(container, Leaf() | Also() as leaf):
+                return self._records(container, depth, _number(leaf))
             case Each(_, Each() | Envelope() as child):
                 return self._each(plan, child, depth)
         raise AssertionError(plan)
@@ -190,9 +192,9 @@ class _Walk:
             if any(name != other and locators.alike(name, other) for other in plan.above):
                 raise _ambiguous("a name that looks like one in a locator", self._text.offset)
             child = plan.members.get(name)
-            # A total that isn't where configuration has it is no total; records must be there.
+            # The first records must be there. What else isn't where it may be is no such thing.
             if isinstance(child, Each | Envelope) and (
-                name == plan.required or self._text.byte(length) == b"{"
+                name == plan.required or self._text.byte(length) == _opener(child)
             ):
                 yield Structure(Mark.ENTER, self._text.take(length))
                 yield from self.value(child, depth + 1)
@@ -209,9 +211,17 @@ class _Walk:
                     yield Items(Role.OWNER, item, Container.OBJECT, (value,), above=found)
                     continue
                 role = _role(value, child, plan)
-                fixed = role is Role.RECORD
-                self._records_seen += fixed
-                yield Items(role, item, Container.OBJECT, (value,), fixed=fixed, above=self._above)
+                fixed = role is Role.RECORD and not isinstance(child, Also)
+                self._records_seen += role is Role.RECORD
+                yield Items(
+                    role,
+                    item,
+                    Container.OBJECT,
+                    (value,),
+                    fixed=fixed,
+                    above=self._above,
+                    number=_number(child),
+                )
         self._above = outside
         if plan.required is not None and plan.required not in names:
             raise _misfit(self._text.offset)
@@ -237,7 +247,7 @@ class _Walk:
         self._above = outside
         yield Structure(Mark.CLOSE, closing)
 
-    def _records(self, container: Container, depth: int) -> Iterator[Piece]:
+    def _records(self, container: Container, depth: int, number: int) -> Iterator[Piece]:
         yield self._open(container)
         names, closing = _Names(self._limits), self._empty(container)
         while not closing:
@@ -249,7 +259,15 @@ class _Walk:
                 names.add(named)
                 values = list(values.values())
             self._records_seen += len(values)
-            yield Items(Role.RECORD, items, container, values, names=named, above=self._above)
+            yield Items(
+                Role.RECORD,
+                items,
+                container,
+                values,
+                names=named,
+                above=self._above,
+                number=number,
+            )
         yield Structure(Mark.CLOSE, closing)
 
     def _guessed(self, container: Container, depth: int) -> _Batch | None:
@@ -335,8 +353,17 @@ def _never_hollow(pieces: Iterator[Piece], own: Mapping[str, Any]) -> Iterator[P
         yield Items(role, b"", Container.OBJECT, (None,), above=own)
 
 
+def _opener(plan: Each | Envelope) -> bytes:
+    container = plan.container if isinstance(plan, Each) else Container.OBJECT
+    return container.opener
+
+
+def _number(plan: Plan | None) -> int:
+    return plan.number if isinstance(plan, Also) else 0
+
+
 def _role(value: Any, plan: Plan | None, envelope: Envelope) -> Role:
-    if plan is Leaf.RECORD:
+    if plan is Leaf.RECORD or isinstance(plan, Also):
         return Role.RECORD
     if envelope.repeated or (value and isinstance(value, (dict, list))):
         return Role.STRAY

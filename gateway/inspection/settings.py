@@ -12,7 +12,15 @@ from gateway.model import Attribution, Format
 from gateway.quantities import Duration, Size
 from gateway.response import Payload
 
-__all__ = ["BodySpec", "InspectionSettings", "Limits", "MemberSpec", "Owners", "Payload"]
+__all__ = [
+    "AlsoSpec",
+    "BodySpec",
+    "InspectionSettings",
+    "Limits",
+    "MemberSpec",
+    "Owners",
+    "Payload",
+]
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,6 +70,18 @@ Owners = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
+class AlsoSpec:
+    """Other records of a JSON document: `records`, `subject` and `category` as for the first ones.
+    There may be none where `records` says."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    records: Locator
+    subject: Owners = ()
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MemberSpec:
     """How to read the archive members whose name matches `match`; the first match counts.
 
@@ -83,6 +103,7 @@ class MemberSpec:
     encoding: Encoding | None = None
     quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
+    also: tuple[AlsoSpec, ...] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
 
@@ -95,9 +116,10 @@ class BodySpec:
     `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
     count the records and are lowered when some are dropped. In JSON an owner may stand above the
     records, and before them: `$^^.id` is in what is two containers up (past the records' own list),
-    `$~` the record's name in a map, `$^~` the name of what it stands in. `delimiter`, `encoding`
-    and `quote` describe a CSV; left out, the defaults of RFC 4180 hold and a byte order mark may
-    prove UTF-16.
+    `$~` the record's name in a map, `$^~` the name of what it stands in. `also` are other records
+    in the document, such as the `included` of JSON:API, which no `totals` count. `delimiter`,
+    `encoding` and `quote` describe a CSV; left out, the defaults of RFC 4180 hold and a byte order
+    mark may prove UTF-16.
     XML has locators of its own (XPath subset: `/export/order`, `customer/@id`, `../Acct/Id/IBAN`,
     `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix is for elements
     without one. `doctype` lets a document type pass that only declares elements and attributes.
@@ -116,6 +138,7 @@ class BodySpec:
     encoding: Encoding | None = None
     quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
+    also: tuple[AlsoSpec, ...] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
     media_type: MediaType | None = None

@@ -25,6 +25,8 @@ def of_body(faults: Faults, body: str) -> list[str]:
         "{format: json, subject: [{account: [$.a, $.b]}, {account: $.c, email: $.d}]}",
         "{format: json, records: '$.a[*].b[*]', subject: {account: ['$^^.id', $.c]}, totals: $.n}",
         "{format: javascript, records: '$.*', subject: {account: $~}}",
+        "{format: json, records: '$.a[*]', subject: {account: '$^^.id'}, totals: $.n,"
+        " also: [{records: '$.b[*]', subject: {account: $.x}, category: b}, {records: $.c}]}",
         f"{{format: ndjson, {SUBJECT}, category: message}}",
         f"{{format: csv, {COLUMN}, delimiter: ';', encoding: windows-1252, quote: \"'\"}}",
         "{format: csv, subject: {account: $.a}}",
@@ -118,6 +120,22 @@ def test_keys_that_a_format_does_not_have_are_faults(faults: Faults, body: str, 
         ),
         ("{format: json, records: '$.x[*]', subject: {account: '$^^.x'}}", "subject.account"),
         ("{format: ndjson, subject: {account: '$^.a'}}", "subject.account"),
+        ("{format: json, records: '$.x[*]', also: [{records: '$.x[*]'}]}", "also[0].records"),
+        ("{format: json, records: '$.x[*]', also: [{records: y}]}", "also[0].records"),
+        (
+            "{format: json, records: '$.x[*]', also: [{records: $.y, subject: {account: '$^.x'}}]}",
+            "also[0].subject.account",
+        ),
+        (
+            "{format: json, records: '$.x[*]', subject: {account: '$^^.y'},"
+            " also: [{records: $.y}]}",
+            "subject.account",
+        ),
+        ("{format: json, records: '$.x[*]', also: [{records: $.y}], totals: $.y.n}", "totals"),
+        (
+            "{format: json, records: '$.x[*]', subject: {account: '$^^.y.id'}, totals: $.y.n}",
+            "subject.account",
+        ),
         ("{format: csv, subject: {account: a}, delimiter: '\"'}", "delimiter"),
         ("{format: csv, subject: {account: a}, quote: ','}", "quote"),
         ("{format: csv, subject: {account: a}, delimiter: ab}", "delimiter"),

@@ -38,11 +38,11 @@ def test_what_climbs_to_nothing_is_a_fault(text: str) -> None:
 def test_a_record_and_what_stands_above_it_are_one_value_for_locators() -> None:
     found = lineage("$^^.id", "$.owner", "$~")
     attributor = Attributor(found.subject)
-    (whole,) = found.whole([{"owner": "me"}], ["me"], {"0": "me"})
+    (whole,) = found.whole([{"owner": "me"}], ["me"], {"0.0": "me"})
     assert attributor.of(whole) == (ME,)
     (other,) = found.whole([{"owner": "me"}], ["me"], {})
     assert attributor.of(other) == ()
-    (odd,) = found.whole([{"owner": "me"}], ["you"], {"0": "me"})
+    (odd,) = found.whole([{"owner": "me"}], ["you"], {"0.0": "me"})
     with pytest.raises(BadUpstream) as caught:
         attributor.of(odd)
     assert caught.value.code is Code.BODY_AMBIGUOUS
@@ -64,11 +64,11 @@ def test_who_is_named_only_above_the_records_contains_them() -> None:
 def test_whoever_is_named_is_named_exactly() -> None:
     found = lineage("$^^.id", "$^^.more[*]")
     assert found.named({}) == ()
-    assert found.named({"0": "me", "1": ["me", 2]}) == (ME, SubjectRef("account", 2))
+    assert found.named({"0.0": "me", "0.1": ["me", 2]}) == (ME, SubjectRef("account", 2))
     value: Any
     for value in (None, 1.0, True, "", ["me"], {"id": "me"}):
         with pytest.raises(BadUpstream):
-            found.named({"0": value})
+            found.named({"0.0": value})
 
 
 def test_what_is_looked_for_above_is_whole_or_not_there() -> None:

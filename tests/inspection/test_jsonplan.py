@@ -5,7 +5,7 @@ import re
 import pytest
 
 from gateway.inspection.jsonlineage import climb
-from gateway.inspection.jsonplan import Each, Envelope, Leaf, Plan, plan
+from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan, plan
 from gateway.inspection.jsontext import Container
 from gateway.inspection.locators import LocatorError
 
@@ -128,3 +128,46 @@ def test_a_locator_that_climbs_to_where_no_owner_is_named_is_a_fault(
     with pytest.raises(LocatorError, match=re.escape(text)):
         climbing(records, text, totals=("$.page.count",) if records == "$.a[*]" else ())
     assert climbing("$.a[*]", "$^^.id")
+
+
+def test_several_sets_of_records_share_what_they_can() -> None:
+    found = plan("$.a[*].b[*]", (), (), (("$.a[*].c.*", ()), ("$.d", ())))
+    assert found == Envelope(
+        {
+            "a": Each(
+                Container.ARRAY,
+                Envelope({"b": RECORDS, "c": Each(Container.OBJECT, Also(1))}, "b", True),
+            ),
+            "d": Also(2),
+        },
+        "a",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("records", "also"),
+    [
+        ("$", "$.a"),
+        ("$.a", "$"),
+        ("$.a[*]", "$.a[*]"),
+        ("$.a[*]", "$.a[*].b[*]"),
+        ("$.a[*]", "$.a"),
+        ("$.a[*]", "$.a.b"),
+        ("$.a[*]", "$.a.*"),
+    ],
+)
+def test_records_in_or_above_others_are_a_fault(records: str, also: str) -> None:
+    with pytest.raises(LocatorError, match=re.escape(also)):
+        plan(records, (), (), ((also, ()),))
+    assert plan(records, (), (), (("$.c", ()),) if records != "$" else ())
+
+
+def test_a_total_or_an_owner_in_the_way_of_another_set_is_a_fault() -> None:
+    with pytest.raises(LocatorError):
+        plan("$.a[*]", ("$.b",), (), (("$.b[*]", ()),))
+    owner = climb("$^^.b", "0")
+    assert owner
+    with pytest.raises(LocatorError):
+        plan("$.a[*]", (), (owner,), (("$.b[*]", ()),))
+    assert plan("$.a[*]", ("$.n",), (owner,), (("$.c[*]", ()),))

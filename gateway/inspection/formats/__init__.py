@@ -18,7 +18,7 @@ FORMATS: dict[Format, Reader] = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
-        _OWNED | {"records", "totals"},
+        _OWNED | {"records", "totals", "also"},
         json.detect,
         json.inspect,
         json.rewrite,
@@ -55,7 +55,7 @@ FORMATS: dict[Format, Reader] = {
     Format.JAVASCRIPT: Reader(
         javascript.MEDIA_TYPES,
         "js",
-        _OWNED | {"records", "totals"},
+        _OWNED | {"records", "totals", "also"},
         javascript.detect,
         javascript.inspect,
         javascript.rewrite,

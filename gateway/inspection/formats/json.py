@@ -4,6 +4,8 @@ The default, `$`, is the whole document as one record. Everything else in the do
 envelope. A number, text, boolean, null or empty container in it stays; any other value in it that
 no locator names counts as one unattributed record, and goes with its name where those are
 withheld. Inside something repeated (above a wildcard of `records`) that holds for every value.
+Several sets of records may stand in one document (`also`); each has owners of its own.
+
 What names the owners of the records below it (see `jsonlineage`) counts as one record of theirs. A
 name in a map above the records (`.*` in the middle of `records`) counts as one record where there
 is nothing below it: its owner's, or unattributed. It goes with the last that is below it.
@@ -16,13 +18,13 @@ from typing import Any, assert_never
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection, jsontext, jsonwhole
 from gateway.inspection.jsonlineage import Lineage
-from gateway.inspection.jsonplan import plan
+from gateway.inspection.jsonplan import Plan, plan
 from gateway.inspection.jsonrecords import Census, Selection
 from gateway.inspection.jsonscan import Items, Mark, Role, Structure, scan
-from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.settings import AlsoSpec, BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
-from gateway.inspection.tally import Tally
+from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts
 from gateway.response import Payload
@@ -49,23 +51,26 @@ def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
     """Count every record and stray value. Raises BadUpstream; see `jsonscan.scan`."""
-    lineage = Lineage(spec)
-    route = plan(spec.records, tuple(spec.totals), lineage.climbs)
-    census = Census(replace(spec, subject=lineage.subject), tally, lineage.attribution)
+    sets, route = _sets(spec)
+    censuses = [
+        Census(replace(each, subject=lineage.subject), tally, lineage.attribution)
+        for each, lineage in sets
+    ]
+    naming = Census(_naming(spec), tally)
     chunks = source.chunks()
-    document = next(chunks, b"") if not lineage.climbs else b""
+    document = b"" if len(sets) > 1 or sets[0][1].climbs else next(chunks, b"")
     small = 0 < len(document) <= min(jsonwhole.SMALL, limits.record)
     if small and next(chunks, None) is None:
-        jsonwhole.count(document, route, limits, census)
+        jsonwhole.count(document, route, limits, censuses[0])
         return
     for piece in scan(source, route, limits):
         match piece:
             case Items(Role.RECORD):
-                census.count(piece.values, _whole(piece, lineage))
+                censuses[piece.number].count(piece.values, _whole(piece, sets))
             case Items(Role.OWNER):
-                census.count_other(lineage.named(piece.above))
+                naming.count_other(_named(piece, sets))
             case Items(Role.STRAY):
-                census.count_other()
+                censuses[0].count_other()
 
 
 def rewrite(
@@ -77,30 +82,33 @@ def rewrite(
     Raises BadUpstream: BODY_AMBIGUOUS for a total that isn't a number at least as large,
     REDACTION_UNSUPPORTED where a withheld record is the document, or its only place in it.
     """
-    lineage = Lineage(spec)
-    route = plan(spec.records, tuple(spec.totals), lineage.climbs)
-    selection = Selection(replace(spec, subject=lineage.subject), verdict)
+    sets, route = _sets(spec)
+    selections = [
+        Selection(replace(each, subject=lineage.subject), verdict) for each, lineage in sets
+    ]
+    naming = Selection(_naming(spec), verdict)
     drop = 0
     if spec.totals:
         # A total may stand before what it counts, so the records are counted first. The verdict's
         # own number includes the strays, which no total counts.
         for piece in scan(source, route, limits):
-            if isinstance(piece, Items) and piece.role is Role.RECORD:
-                drop += selection.keeps(_whole(piece, lineage)).count(False)
+            if isinstance(piece, Items) and piece.role is Role.RECORD and piece.number == 0:
+                drop += selections[0].keeps(_whole(piece, sets)).count(False)
     splice = _Splice(sink, limits.record)
     seen = released = 0
     for piece in scan(source, route, limits):
         match piece:
             case Structure(mark, text):
                 splice.structure(mark, text)
-            case Items(Role.RECORD):
-                keeps = selection.keeps(_whole(piece, lineage))
-                splice.items(_kept(piece, keeps, selection))
+            case Items(Role.RECORD, number=number):
+                keeps = selections[number].keeps(_whole(piece, sets))
+                splice.items(_kept(piece, keeps, selections[number]))
                 seen += len(keeps)
                 released += sum(keeps)
             case Items(Role.OWNER | Role.STRAY as role):
-                named = lineage.named(piece.above) if role is Role.OWNER else ()
-                keep = selection.keeps_other(named)
+                owned = role is Role.OWNER
+                selection = naming if owned else selections[0]
+                keep = selection.keeps_other(_named(piece, sets) if owned else ())
                 if keep:
                     splice.stay()
                 splice.items(_kept(piece, [keep], selection))
@@ -120,13 +128,42 @@ def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSp
     vouches_for = spec.vouches_for or "$"
     lineage = Lineage(spec, more=(vouches_for,))
     plain = replace(spec, subject=lineage.subject, vouches_for=lineage.locator(vouches_for))
-    pieces = scan(source, plan(spec.records, tuple(spec.totals), lineage.climbs), limits)
+    also = tuple((each.records, ()) for each in spec.also)
+    route = plan(spec.records, tuple(spec.totals), lineage.climbs, also)
+    pieces = scan(source, route, limits)
     records = (piece for piece in pieces if isinstance(piece, Items) and piece.role is Role.RECORD)
-    return plain, (each for piece in records for each in _whole(piece, lineage))
+    return plain, (
+        each
+        for piece in records
+        if piece.number == 0
+        for each in lineage.whole(piece.values, piece.names, piece.above)
+    )
 
 
-def _whole(items: Items, lineage: Lineage) -> Sequence[Any]:
+_Sets = list[tuple[BodySpec | MemberSpec | AlsoSpec, Lineage]]
+"""What says whose the records are, for each set of them."""
+
+
+def _sets(spec: BodySpec | MemberSpec) -> tuple[_Sets, Plan]:
+    sets: _Sets = [(each, Lineage(each, (), n)) for n, each in enumerate((spec, *spec.also))]
+    also = tuple((each.records, lineage.climbs) for each, lineage in sets[1:])
+    return sets, plan(spec.records, tuple(spec.totals), sets[0][1].climbs, also)
+
+
+def _naming(spec: BodySpec | MemberSpec) -> BodySpec | MemberSpec:
+    """Of what names owners of several sets: it has no category, or it would go with the first."""
+    return replace(spec, subject=(), category="" if spec.also else spec.category)
+
+
+def _whole(items: Items, sets: _Sets) -> Sequence[Any]:
+    _, lineage = sets[items.number]
     return lineage.whole(items.values, items.names, items.above)
+
+
+def _named(items: Items, sets: _Sets) -> Owners:
+    """Whoever is named by what stands above records of any set."""
+    named = (owner for _, lineage in sets for owner in lineage.named(items.above))
+    return tuple(dict.fromkeys(named))
 
 
 class _Splice:

@@ -170,6 +170,8 @@ def table(data: bytes, spec: BodySpec | MemberSpec) -> Table:
     vouches_for = spec.vouches_for if isinstance(spec, MemberSpec) else None
     if spec.format is Format.JSON and Lineage(spec, (vouches_for or "$",)).climbs:
         raise Unusable("mutate changes no records whose owner stands above them ($^ and $~)")
+    if spec.also:
+        raise Unusable("mutate changes no document with several sets of records (also)")
     return read(data, spec)
 
 

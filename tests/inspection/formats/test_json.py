@@ -2,6 +2,7 @@
 
 import json as stdlib
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.formats import json
 from gateway.inspection.locators import LocatorError
-from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.settings import AlsoSpec, BodySpec, Limits
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.model import Counts, SubjectRef
@@ -457,6 +458,94 @@ def test_only_what_is_below_a_permitted_owner_is_left(
     ]
     mine = [each for each in found if each.get("id") == "me"]
     assert counts.released == len(mine) + sum(len(each["orders"]) for each in mine)
+
+
+# Several sets of records
+
+
+API = BodySpec(
+    Name.JSON,
+    records="$.data[*]",
+    subject=({"account": ("$.relationships.customer.data.id",)},),
+    totals=("$.meta.count",),
+    also=(
+        AlsoSpec("$.included[*]", ({"account": ("$.id",)},), "customer"),
+        AlsoSpec("$.holder", ({"account": ("$.id",)},)),
+    ),
+)
+
+
+def api(*data: str, included: Any, **more: Any) -> bytes:
+    """JSON:API: orders of some customers, and the customers."""
+    found = [
+        {"id": n, "relationships": {"customer": {"data": {"id": d}}}} for n, d in enumerate(data)
+    ]
+    whole = {"meta": {"count": len(data)}, **more, "data": found, "included": included}
+    return stdlib.dumps(whole, separators=(",", ":")).encode()
+
+
+def test_each_set_of_records_has_owners_of_its_own() -> None:
+    body = api("me", "foreign", included=[{"id": "me"}, {"id": "foreign"}, {"type": "x"}])
+    assert JSON.owners(body, API) == {("me",): 2, ("foreign",): 2, (): 1}
+    assert {group.category for group in JSON.inspect(body, API).groups} == {"", "customer"}
+    kept, counts = JSON.rewrite(body, API, permit(ME))
+    assert kept == api("me", included=[{"id": "me"}])
+    assert counts == Counts(5, 2, 3)
+
+
+def test_a_total_counts_the_first_set_only() -> None:
+    kept, _ = JSON.rewrite(api("me", included=[{"id": "foreign"}]), API, permit(ME))
+    assert kept == api("me", included=[])
+
+
+def test_other_sets_may_be_missing_and_the_first_may_not() -> None:
+    assert JSON.owners(b'{"data":[]}', API) == {}
+    assert JSON.owners(b'{"data":[],"included":null,"holder":{"id":"me"}}', API) == {("me",): 1}
+    assert JSON.owners(b'{"data":[],"included":{"id":"canary"}}', API) == {(): 1}
+    assert JSON.verdict(b'{"included":[]}', API) == "body_ambiguous"
+
+
+def test_a_single_record_of_another_set_goes_by_itself() -> None:
+    body = api("me", included=[], holder={"id": "foreign"})
+    assert JSON.rewrite(body, API, permit(ME))[0] == api("me", included=[])
+    mine = api("me", included=[], holder={"id": "me"})
+    assert JSON.rewrite(mine, API, permit(ME))[0] == mine
+
+
+def test_sets_may_stand_side_by_side_below_one_owner() -> None:
+    above = ({"account": ("$^^.id",)},)
+    spec = BodySpec(
+        Name.JSON,
+        "$.customers[*].orders[*]",
+        above,
+        also=(AlsoSpec("$.customers[*].notes.*", above),),
+    )
+    body = b'{"customers":[{"id":"%b","orders":[{}],"notes":{"a":1}}]}'
+    assert JSON.owners(body % b"me", spec) == {("me",): 3}
+    assert JSON.rewrite(body % b"foreign", spec, permit(ME)) == (
+        b'{"customers":[{"orders":[],"notes":{}}]}', Counts(3, 0, 3),
+    )  # fmt: skip
+    assert JSON.verdict(b'{"customers":[{"notes":{"a":1},"id":"me","orders":[]}]}', spec) == (
+        "body_ambiguous"
+    )
+
+
+def test_what_names_the_owner_of_several_sets_goes_with_no_category() -> None:
+    above = ({"account": ("$^^.id",)},)
+    other = AlsoSpec("$.orders[*]", above, "order")
+    spec = BodySpec(Name.JSON, "$.voice[*]", above, "voice", also=(other,))
+    body = b'{"id":"me","voice":[1],"orders":[2]}'
+    verdict = permit(ME)
+    silent = replace(verdict, decision=replace(verdict.decision, withhold=frozenset({"voice"})))
+    kept, counts = JSON.rewrite(body, spec, silent)
+    assert (kept, counts) == (b'{"id":"me","voice":[],"orders":[2]}', Counts(3, 2, 1))
+    assert JSON.owners(kept, spec) == {("me",): 2}
+
+
+def test_masks_reach_every_set() -> None:
+    body = api("me", included=[{"id": "me", "phone": 1}])
+    kept, _ = JSON.rewrite(body, API, permit(ME, mask=("$.phone",)))
+    assert kept == api("me", included=[{"id": "me", "phone": None}])
 
 
 def test_data_beside_the_records_stays_only_if_unattributed_records_do() -> None:
