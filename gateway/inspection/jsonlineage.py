@@ -69,22 +69,27 @@ class Lineage:
         self, spec: BodySpec | MemberSpec | AlsoSpec, more: Sequence[str] = (), number: int = 0
     ) -> None:
         """`number` is that of the set of records, `more` are further locators from them."""
+        self.subject, self.attribution = spec.subject, Attribution.DIRECT
+        self.climbs: tuple[Climb, ...] = ()
+        self._climbs: dict[str, Climb] = {}
+        texts = [text for owner in spec.subject for found in owner.values() for text in found]
+        texts += more
+        if not any(text.startswith(("$^", "$~")) for text in texts):
+            return  # nearly always, and for each body
         subject = [(kind, found) for owner in spec.subject for kind, found in owner.items()]
-        texts = dict.fromkeys((*(text for _, found in subject for text in found), *more))
-        compiled = {text: climb(text, f"{number}.{n}") for n, text in enumerate(texts)}
+        compiled = {
+            text: climb(text, f"{number}.{n}") for n, text in enumerate(dict.fromkeys(texts))
+        }
         self._climbs = {text: found for text, found in compiled.items() if found}
         self.climbs = tuple(self._climbs.values())
         self._kinds = [
             (kind, [self._climbs[text] for text in found if text in self._climbs])
             for kind, found in subject
         ]
-        self.subject = spec.subject
-        self.attribution = Attribution.DIRECT
-        if self.climbs:
-            self.subject = tuple(
-                {kind: tuple(map(self.locator, found)) for kind, found in owner.items()}
-                for owner in spec.subject
-            )
+        self.subject = tuple(
+            {kind: tuple(map(self.locator, found)) for kind, found in owner.items()}
+            for owner in spec.subject
+        )
         if any(all(map(self._climbs_up, found)) for _, found in subject):
             self.attribution = Attribution.CONTAINER
 
@@ -112,7 +117,7 @@ class Lineage:
     def named(self, found: Mapping[str, Any]) -> Owners:
         """Whoever is named by something above the records, as found by place."""
         owners: dict[SubjectRef, None] = {}
-        for kind, climbs in self._kinds:
+        for kind, climbs in self._kinds if self.climbs else ():
             for each in climbs:
                 values = found.get(each.place, [])
                 for value in values if _is_many(each.steps) else [values]:

@@ -52,11 +52,8 @@ def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
     """Count every record and stray value. Raises BadUpstream; see `jsonscan.scan`."""
     sets, route = _sets(spec)
-    censuses = [
-        Census(replace(each, subject=lineage.subject), tally, lineage.attribution)
-        for each, lineage in sets
-    ]
-    naming = Census(_naming(spec), tally)
+    censuses = [Census(_plain(each, lineage), tally, lineage.attribution) for each, lineage in sets]
+    naming = Census(_naming(spec), tally) if spec.also else censuses[0]
     chunks = source.chunks()
     document = b"" if len(sets) > 1 or sets[0][1].climbs else next(chunks, b"")
     small = 0 < len(document) <= min(jsonwhole.SMALL, limits.record)
@@ -83,10 +80,8 @@ def rewrite(
     REDACTION_UNSUPPORTED where a withheld record is the document, or its only place in it.
     """
     sets, route = _sets(spec)
-    selections = [
-        Selection(replace(each, subject=lineage.subject), verdict) for each, lineage in sets
-    ]
-    naming = Selection(_naming(spec), verdict)
+    selections = [Selection(_plain(each, lineage), verdict) for each, lineage in sets]
+    naming = Selection(_naming(spec), verdict) if spec.also else selections[0]
     drop = 0
     if spec.totals:
         # A total may stand before what it counts, so the records are counted first. The verdict's
@@ -140,19 +135,28 @@ def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSp
     )
 
 
-_Sets = list[tuple[BodySpec | MemberSpec | AlsoSpec, Lineage]]
+_Spec = BodySpec | MemberSpec | AlsoSpec
+_Sets = list[tuple[_Spec, Lineage]]
 """What says whose the records are, for each set of them."""
 
 
 def _sets(spec: BodySpec | MemberSpec) -> tuple[_Sets, Plan]:
-    sets: _Sets = [(each, Lineage(each, (), n)) for n, each in enumerate((spec, *spec.also))]
-    also = tuple((each.records, lineage.climbs) for each, lineage in sets[1:])
-    return sets, plan(spec.records, tuple(spec.totals), sets[0][1].climbs, also)
+    first = Lineage(spec)
+    if not spec.also:
+        return [(spec, first)], plan(spec.records, tuple(spec.totals), first.climbs)
+    others = [(each, Lineage(each, (), n)) for n, each in enumerate(spec.also, 1)]
+    also = tuple((each.records, lineage.climbs) for each, lineage in others)
+    return [(spec, first), *others], plan(spec.records, tuple(spec.totals), first.climbs, also)
 
 
 def _naming(spec: BodySpec | MemberSpec) -> BodySpec | MemberSpec:
     """Of what names owners of several sets: it has no category, or it would go with the first."""
-    return replace(spec, subject=(), category="" if spec.also else spec.category)
+    return replace(spec, subject=(), category="")
+
+
+def _plain(spec: _Spec, lineage: Lineage) -> _Spec:
+    """The settings of a set, with locators for `Lineage.whole` values."""
+    return replace(spec, subject=lineage.subject) if lineage.climbs else spec
 
 
 def _whole(items: Items, sets: _Sets) -> Sequence[Any]:
