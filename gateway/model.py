@@ -8,13 +8,17 @@ about, never written down. `Inspection` keeps identifiers because the policy nee
 decision log turns them into keyed hashes before it writes.
 """
 
+import re
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from gateway.errors import Code
+
+OUTSIDE = r"[a-z][a-z0-9-]{0,31}\.[a-z][a-z0-9-]{0,31}"
+"""The name of a format that an installed package brings."""
 
 
 class Effect(StrEnum):
@@ -36,7 +40,11 @@ class Attribution(StrEnum):
 
 
 class Format(StrEnum):
-    """The body formats the gateway can read. `opaque` is a body read only by its name."""
+    """The body formats the gateway can read. `opaque` is a body read only by its name.
+
+    A format that an installed package brings has a name with a dot in it, `acme.fixed-width`, which
+    no format of ours will ever have. Whether there is one is known to `inspection.formats` only.
+    """
 
     JSON = "json"
     NDJSON = "ndjson"
@@ -45,8 +53,23 @@ class Format(StrEnum):
     JAVASCRIPT = "javascript"
     CSV = "csv"
     XML = "xml"
+    VCARD = "vcard"
+    ICALENDAR = "icalendar"
+    MT940 = "mt940"
+    OFX = "ofx"
     ZIP = "zip"
     OPAQUE = "opaque"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Format | None":
+        if not isinstance(value, str) or not re.fullmatch(OUTSIDE, value):
+            return None
+        known = cls._value2member_map_
+        if value not in known:
+            member = str.__new__(cls, value)
+            member._name_ = member._value_ = value
+            known[value] = member
+        return cast("Format", known[value])
 
 
 class Phase(StrEnum):

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from pydantic import TypeAdapter
-from structlog.testing import capture_logs
 
 from gateway import selfproof
 from gateway.decisionlog.entry import Evidence
@@ -27,6 +26,7 @@ from gateway.policy.probes import Plan, Target
 from gateway.policy.settings import PolicySettings, ProofSettings
 from gateway.selfproof import SelfProof, plan, prove
 from gateway.spool import Spool, SpoolSettings
+from tests.support.said import capture_logs
 
 Rule = Callable[[Question], frozenset[SubjectRef]]
 

@@ -11,6 +11,7 @@ from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.inspection import jsonplan, xpath
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.formats.outside import GROUP, OutsideFormatError
 from gateway.inspection.jsonlineage import climb
 from gateway.inspection.members import compile_pattern
 from gateway.inspection.rows import Dialect
@@ -29,6 +30,8 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
         case Format.OPAQUE:
             message = "only a member of an archive can be opaque: records have no owner otherwise"
             yield Finding((*path, "format"), message)
+        case _ if fault := _unread(form):
+            yield Finding((*path, "format"), fault)
         case _:
             yield from _fitting(body, form, path)
             if "members" in FORMATS[form].settings:
@@ -36,9 +39,19 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
             yield from _records(body, form, path)
 
 
+def _unread(form: Format) -> str:
+    """Why nothing reads a format that is none of ours, or an empty text."""
+    try:
+        found = FORMATS.get(form) is not None
+    except OutsideFormatError as error:
+        return str(error)
+    return "" if found else f"no installed package brings it (entry points {GROUP!r})"
+
+
 def _fitting(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[Finding]:
     known = _OPAQUE.union(*(reader.settings for reader in FORMATS.values()))
-    meant = FORMATS[form].settings if form in FORMATS else _OPAQUE
+    reader = FORMATS.get(form)
+    meant = reader.settings if reader else _OPAQUE
     for name in sorted(spec.keys() & known - meant):
         yield Finding((*path, name), f"has no meaning for {form.value}", on_key=True)
 
@@ -73,6 +86,9 @@ def _member(spec: Mapping[str, Any], path: KeyPath, vouched: bool) -> Iterator[F
             return
         case Format.OPAQUE:
             yield from _fitting(spec, form, path)
+        case _ if fault := _unread(form):
+            yield Finding((*path, "format"), fault)
+            return
         case _ if FORMATS[form].random_access:
             yield Finding((*path, "format"), "an archive inside an archive can't be read")
             return

@@ -22,8 +22,8 @@ from gateway.policy import bundle
 from gateway.policy.bundles.keys import read_key as read_signing_key
 from gateway.policy.bundles.reading import read_overlay
 from gateway.policy.bundles.settings import DeliverySettings
+from gateway.policy.engine import EngineKind
 from gateway.policy.probes import PROOF
-from gateway.policy.settings import EngineKind
 from gateway.proxy.settings import parse_address
 from gateway.quantities import parse_instant
 from gateway.secretfile import read_secret

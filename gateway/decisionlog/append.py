@@ -17,7 +17,6 @@ told again to the writer that takes the place of one that died.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,8 +30,9 @@ from gateway.decisionlog.messages import Report, Setup
 from gateway.decisionlog.settings import DecisionLogSettings
 from gateway.decisionlog.supervisor import WRITER, Supervisor
 from gateway.errors import Code, Refusal, Unavailable, cut_off, place
+from gateway.log import Log
 
-_LOG = logging.getLogger(__name__)
+_LOG = Log(__name__)
 
 _LATE = "not durable within decision_log.deadline"
 _HANGS = "a sync takes longer than decision_log.deadline"
@@ -185,7 +185,7 @@ class DecisionLog:
         try:
             frame = messages.entry_frame(append.evidence)
         except Exception as error:  # noqa: BLE001 - too deep, too long, of no type that can be told
-            _LOG.error("%s: %s", _UNTOLD, place(error))  # not its text
+            _LOG.error("an entry can't be told to the writer", error=place(error))
             self._drop(append, _UNTOLD)
             return
         self._numbers += 1

@@ -61,7 +61,8 @@ class Report:
 
     `refusals` and `confessed` count the refusals, and the entries that never became durable, of
     which the log tells. `reached` is its durable end, None while it can't be opened. `synced` are
-    the seconds of each sync since the report before. `warnings` are for the gateway's own log.
+    the seconds of each sync since the report before. `warnings` are for the gateway's own log:
+    events and their values.
     """
 
     settled: int = 0
@@ -72,7 +73,7 @@ class Report:
     syncs: int = 0
     synced: tuple[float, ...] = ()
     unfit: tuple[int, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, dict[str, str | int]], ...] = ()
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -61,12 +61,16 @@ class _Warnings(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._kept: list[str] = []
+        self._kept: list[tuple[str, dict[str, str | int]]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._kept.append(record.getMessage())
+        values = {
+            name: value if isinstance(value, int) else str(value)
+            for name, value in getattr(record, "values", {}).items()
+        }
+        self._kept.append((record.getMessage(), values))
 
-    def taken(self) -> tuple[str, ...]:
+    def taken(self) -> tuple[tuple[str, dict[str, str | int]], ...]:
         kept, self._kept = tuple(self._kept), []
         return kept
 

@@ -8,7 +8,6 @@ What is in its entries, and who waits for them, is the owner's.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -18,8 +17,9 @@ import msgspec
 from gateway.child import Child
 from gateway.decisionlog import messages
 from gateway.decisionlog.messages import Kind, Report, Setup
+from gateway.log import Log
 
-_LOG = logging.getLogger(__name__)
+_LOG = Log(__name__)
 
 WRITER = "gateway.decisionlog.process"
 _START = 60.0
@@ -120,8 +120,8 @@ class Supervisor:
         except msgspec.DecodeError:
             self._lost()
             return
-        for warning in report.warnings:
-            _LOG.warning("%s", warning)
+        for warning, values in report.warnings:
+            _LOG.warning("the writer warns", warning=warning, **values)
         if self._opened and not self._opened.done():
             self._begin(self._opened, report)
         elif self._owner.reported(report):
@@ -139,7 +139,7 @@ class Supervisor:
         self._owner.opened()
 
     def _go_on(self, report: Report) -> None:
-        _LOG.debug("entries up to number %d of this writer are settled", report.settled)
+        _LOG.debug("entries are settled", number=report.settled)
         self.last = report
         for seconds in report.synced:
             self._synced(seconds)
@@ -151,7 +151,7 @@ class Supervisor:
 
     def _say(self, fault: str) -> None:
         if fault and fault != self.fault:
-            _LOG.error("the decision log is unavailable: %s", fault)
+            _LOG.error("the decision log is unavailable", reason=fault)
         elif self.fault and not fault:
             _LOG.warning("the decision log works again")
         self.fault = fault

@@ -12,7 +12,6 @@ many they were, the first one after a fault.
 """
 
 import errno
-import logging
 import time
 import uuid
 from datetime import UTC, datetime
@@ -21,8 +20,9 @@ from gateway.decisionlog.entry import Evidence, Renderer
 from gateway.decisionlog.file import LogFile
 from gateway.decisionlog.messages import Report
 from gateway.errors import Unavailable, place
+from gateway.log import Log
 
-_LOG = logging.getLogger(__name__)
+_LOG = Log(__name__)
 
 
 class Writer:
@@ -127,7 +127,7 @@ class Writer:
         try:
             return self._renderer.render(evidence) if evidence else None
         except Exception as error:  # noqa: BLE001 - one entry's bug must not end all the others'
-            _LOG.error("an entry can't be rendered: %s", place(error))
+            _LOG.error("an entry can't be rendered", error=place(error))
             return None
 
     def _write(self, bodies: list[bytes], *, confess: bool = False) -> None:

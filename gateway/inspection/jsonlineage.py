@@ -59,6 +59,11 @@ def climb(locator: str, place: str = "") -> Climb | None:
     return Climb(locator, _NAME if name and not up else place, len(up), bool(name), steps)
 
 
+def check(locator: str) -> object:
+    """A locator of either kind, compiled. Raises LocatorError."""
+    return climb(locator) or compile(locator)
+
+
 class Lineage:
     """The locators of one body's owners, and those of them that climb. `subject` are the same for
     `whole` values; `attribution` is how a record has its owners: by what contains it, where only

@@ -51,6 +51,17 @@ def strictest_first(masks: Iterable[Mask]) -> list[Mask]:
     return sorted(masks, key=_told)
 
 
+def erased(masks: Iterable[Mask]) -> list[str]:
+    """The paths that are masked, for a format in which a masked value can only go.
+
+    Raises BadUpstream(REDACTION_UNSUPPORTED) for one in whose place something must stand.
+    """
+    paths = [mask.path for mask in masks if mask.erases]
+    if any(mask.path not in paths for mask in masks):
+        raise unsupported("this format")
+    return paths
+
+
 def of_text(mask: Mask, value: str, key: bytes | None) -> str:
     """What a text becomes, in a format that has no null."""
     if not value:

@@ -118,11 +118,13 @@ class BodySpec:
     records, and before them: `$^^.id` is in what is two containers up (past the records' own list),
     `$~` the record's name in a map, `$^~` the name of what it stands in. `also` are other records
     in the document, such as the `included` of JSON:API, which no `totals` count. `delimiter`,
-    `encoding` and `quote` describe a CSV; left out, the defaults of RFC 4180 hold and a byte order
-    mark may prove UTF-16.
-    XML has locators of its own (XPath subset: `/export/order`, `customer/@id`, `../Acct/Id/IBAN`,
-    `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix is for elements
-    without one. `doctype` lets a document type pass that only declares elements and attributes.
+    `encoding` and `quote` describe a CSV, `encoding` an MT940, too; left out, the defaults of
+    RFC 4180 hold and a byte order mark may prove UTF-16. XML has locators of its own (XPath subset:
+    `/export/order`, `customer/@id`, `../Acct/Id/IBAN`, `id/@root^@extension`), with the prefixes of
+    `namespaces`; the empty prefix is for elements without one. `doctype` lets a document type pass
+    that only declares elements and attributes. In vCard and iCalendar the name of a property is a
+    locator (`EMAIL`, `../X-WR-CALNAME`), in MT940 `:25:`, in OFX 1 a path from the statement
+    (`ACCTID`).
     `media_type` is the one type that the response must declare, where it isn't one of the format's
     well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """

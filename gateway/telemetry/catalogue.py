@@ -9,8 +9,7 @@ docs/metrics.md is written from this table.
 from gateway.endpoints import Enforcement
 from gateway.errors import Code
 from gateway.model import Effect, Format
-from gateway.policy.engine import Stage
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineKind, Stage
 from gateway.telemetry.metric import Kind, Label, Metric
 from gateway.telemetry.reasons import LABELS, OTHER
 from gateway.trace import STEPS
@@ -23,7 +22,7 @@ PARTS = ("inspection", "policy", "log", "shadow", "spans")
 
 _ENDPOINT = Label("endpoint", (NONE,), "endpoints")
 _NAMED_ENDPOINT = Label("endpoint", (), "endpoints")
-_FORMAT = Label("format", (*Format, NONE))
+_FORMAT = Label("format", (*Format, NONE), "outside formats")
 _EFFECT = Label("effect", (*Effect, NONE))
 _CODE = Label("code", (*Code, NONE))
 _WOULD = Label("would", (Effect.REDACT, Effect.BLOCK))
@@ -114,9 +113,9 @@ STEP_DURATION = _histogram(
 EXCHANGE_DURATION = _histogram(
     "exchange_duration_seconds",
     "The whole time of an exchange: the sum of its steps, up to the durable log entry.",
-    "Slow: see step_duration_seconds.",
-    _ENDPOINT, _EFFECT,
-)  # fmt: skip
+    "Slow: see step_duration_seconds. Refusals are in it: added_duration_seconds has the exports.",
+    _ENDPOINT,
+)
 ADDED_DURATION = _histogram(
     "added_duration_seconds",
     "What the gateway itself adds to an answered exchange: all its steps but the upstream's.",

@@ -140,7 +140,7 @@ def exchanges(counted: Counted) -> Iterator[Family]:
     yield Family(names.OBSERVED_RECORDS, counted.against.items())
     yield Family(names.SELF_PROOFS, counted.proofs.items())
     yield Family(names.STEP_DURATION, histograms=_one(counted.steps))
-    yield Family(names.EXCHANGE_DURATION, histograms=counted.whole.items())
+    yield Family(names.EXCHANGE_DURATION, histograms=_one(counted.whole))
     yield Family(names.ADDED_DURATION, histograms=_one(counted.added))
     yield Family(names.LOG_SYNC_DURATION, histograms=[((), counted.syncs)])
 

@@ -36,9 +36,9 @@ from gateway.policy.bundle import BundleError
 from gateway.policy.contract import Question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import Engine
+from gateway.policy.engine import Engine, EngineKind
 from gateway.policy.opa import OpaEngine
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from gateway.proxy.admission import admit
 from gateway.proxy.framing import client_headers, read_head
 from gateway.proxy.settings import RequestLimits

@@ -14,7 +14,7 @@ import msgspec
 from gateway.errors import Refusal
 from gateway.model import Format, SubjectRef
 from gateway.policy.contract import encode_question
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineKind
 from gateway.proxy.framing import read_head
 from gateway.spool import Stored
 from gateway.workbench import bodyfault, modules

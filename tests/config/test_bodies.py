@@ -34,6 +34,11 @@ def of_body(faults: Faults, body: str) -> list[str]:
         "{format: xml, records: $, subject: {account: '@id'}}",
         "{format: xml, records: '/a:b/a:c', subject: {account: ['../a:d/@id', 'x/@r^@e']},"
         " namespaces: {a: 'urn:a', '': 'urn:b'}, doctype: true}",
+        "{format: vcard, subject: {email: EMAIL}}",
+        "{format: icalendar, subject: {email: [ORGANIZER, ../X-WR-CALNAME]}}",
+        "{format: mt940, subject: {iban: ':25:'}, encoding: latin-1}",
+        "{format: ofx, subject: {account: ACCTID, bank: BANKACCTFROM/BANKID}}",
+        "{format: zip, members: [{match: '*.vcf', format: vcard, subject: {phone: TEL}}]}",
         f"{{format: zip, members: [{{match: m.json, format: json, {SUBJECT}, vouches_for: $.f}},"
         " {match: '*.wav', attribution: manifest}]}",
         "{format: zip, members: [{match: 'a/{account}/**', attribution: path, category: photo}]}",
@@ -52,6 +57,15 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
     ("body", "found"),
     [
         (
+            f"{{format: acme.fixed-width, {SUBJECT}}}",
+            "format: no installed package brings it (entry points 'privacy_gateway.formats')",
+        ),
+        (
+            "{format: zip, members: [{match: x, format: acme.fixed-width}]}",
+            "members[0].format: no installed package brings it"
+            " (entry points 'privacy_gateway.formats')",
+        ),
+        (
             "{format: opaque}",
             "format: only a member of an archive can be opaque: records have no owner otherwise",
         ),
@@ -59,6 +73,20 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
         (f"{{format: ndjson, totals: $.a, {SUBJECT}}}", "totals: has no meaning for ndjson"),
         (f"{{format: json, delimiter: ';', {SUBJECT}}}", "delimiter: has no meaning for json"),
         (f"{{format: csv, records: $, {COLUMN}}}", "records: has no meaning for csv"),
+        ("{format: vcard, records: $}", "records: has no meaning for vcard"),
+        ("{format: icalendar, encoding: latin-1}", "encoding: has no meaning for icalendar"),
+        (
+            "{format: vcard, subject: {email: ../EMAIL}}",
+            "subject.email: '../EMAIL': expected the name of one property, such as EMAIL",
+        ),
+        (
+            "{format: mt940, subject: {iban: ':20:'}}",
+            "subject.iban: ':20:': the owner of a statement is its account, :25:",
+        ),
+        (
+            "{format: ofx, subject: {account: $.ACCTID}}",
+            "subject.account: '$.ACCTID': expected names from the statement: BANKACCTFROM/ACCTID",
+        ),
         (
             f"{{format: json, namespaces: {{a: b}}, {SUBJECT}}}",
             "namespaces: has no meaning for json",

@@ -86,7 +86,7 @@ async def test_a_writer_that_dies_again_and_again_is_one_process_and_one_line_in
         await until(lambda: faulty.starts >= 5)
         assert len(children()) <= 1
         assert len(os.listdir("/proc/self/fd")) <= descriptors + 1
-        assert caplog.text.count("the decision log is unavailable") == 1
+        assert caplog.messages.count("the decision log is unavailable") == 1
         faulty.deadly = 0
         await until(log.ready)
         await log.append(released("after"))
@@ -172,7 +172,8 @@ async def test_what_the_writer_warns_of_is_in_the_log_of_the_gateway(
     path.write_bytes(path.read_bytes() + b'{"seq":2,"prev"')
     async with running(tmp_path) as log:
         await log.append(released("e2"))
-    assert "a torn line of 15 bytes was moved to decisions.jsonl.torn-1" in caplog.text
+    (line,) = (vars(each)["values"] for each in caplog.records if "warns" in each.getMessage())
+    assert line == {"warning": "a torn line was moved", "bytes": 15, "to": "decisions.jsonl.torn-1"}
 
 
 @pytest.mark.slow

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import icalendar
+import mt940
 import pytest
 import pytest_asyncio
+import vobject
+from ofxtools.Parser import OFXTree
 
 from tests.support.gateway import ExportService, RunningGateway, configuration, running, serving
 from tests.support.issuer import TestIssuer
@@ -51,6 +55,9 @@ class Export:
                 table.writerow(["n", "customer_id", "note"])
                 table.writerows([n, o, 'a "quoted", note'] for n, o in enumerate(owners))
                 return text.getvalue().encode()
+            case "vcard" | "icalendar" | "mt940" | "ofx" as name:
+                before, each, after = LINES[name]
+                return (before + "".join(map(each.format, owners)) + after).encode()
             case "xml":
                 root = ElementTree.Element("export", v="1")
                 for n, o in enumerate(owners):
@@ -77,6 +84,20 @@ class Export:
             case "csv":
                 rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
                 return [row["customer_id"] for row in rows]
+            case "vcard":
+                cards = vobject.readComponents(body.decode())
+                return [card.email.value for card in cards]
+            case "icalendar":
+                events = icalendar.Calendar.from_ical(body).events
+                return [str(event["ORGANIZER"]).removeprefix("mailto:") for event in events]
+            case "mt940":
+                messages = body.decode().split(":20:")[1:]
+                parsed = [mt940.parse(f":20:{message}") for message in messages]
+                return [each.data["account_identification"] for each in parsed]
+            case "ofx":
+                tree = OFXTree()
+                tree.parse(io.BytesIO(body))
+                return [each.account.acctid for each in tree.convert().statements]
             case "xml":
                 found = ElementTree.fromstring(body).findall("order/customer")
                 return [each.text or "" for each in found]
@@ -100,6 +121,32 @@ def _archive(owners: tuple[str, ...]) -> bytes:
             archive.writestr(f"recordings/{n}.wav", f"RIFF voice of {owner}".encode() * 20)
     return buffer.getvalue()
 
+
+LINES = {
+    "vcard": ("", "BEGIN:VCARD\r\nVERSION:3.0\r\nEMAIL;TYPE=home:{}\r\nEND:VCARD\r\n", ""),
+    "icalendar": (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//a//b\r\n",
+        "BEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260701T100000Z\r\n"
+        "ORGANIZER;CN=Name:mailto:{}\r\nEND:VEVENT\r\n",
+        "END:VCALENDAR\r\n",
+    ),
+    "mt940": (
+        "",
+        ":20:STARTUMS\r\n:25:{}\r\n:28C:1/1\r\n:60F:C260630EUR1,00\r\n:62F:C260731EUR1,00\r\n-\r\n",
+        "",
+    ),
+    "ofx": (
+        "OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\n"
+        "COMPRESSION:NONE\nOLDFILEUID:NONE\nNEWFILEUID:NONE\n\n<OFX><SIGNONMSGSRSV1><SONRS><STATUS>"
+        "<CODE>0<SEVERITY>INFO</STATUS><DTSERVER>20260701<LANGUAGE>ENG</SONRS></SIGNONMSGSRSV1>\n"
+        "<BANKMSGSRSV1>\n",
+        "<STMTTRNRS><TRNUID>1<STATUS><CODE>0<SEVERITY>INFO</STATUS><STMTRS><CURDEF>EUR<BANKACCTFROM>"
+        "<BANKID>1<ACCTID>{}<ACCTTYPE>CHECKING</BANKACCTFROM><LEDGERBAL><BALAMT>1.00"
+        "<DTASOF>20260630</LEDGERBAL></STMTRS></STMTTRNRS>\n",
+        "</BANKMSGSRSV1></OFX>\n",
+    ),
+}
+"""What stands before the records, one of them, and what stands behind them."""
 
 EXPORTS = {
     "json": Export(
@@ -134,6 +181,22 @@ EXPORTS = {
         "/exports/xml",
         "application/xml",
         {"format": "xml", "records": "/export/order", "subject": {"account": "customer"}},
+    ),
+    "vcard": Export(
+        "/exports/vcard", "text/vcard", {"format": "vcard", "subject": {"account": "EMAIL"}}
+    ),
+    "icalendar": Export(
+        "/exports/icalendar",
+        "text/calendar",
+        {"format": "icalendar", "subject": {"account": "ORGANIZER"}},
+    ),
+    "mt940": Export(
+        "/exports/mt940",
+        "application/x-mt940",
+        {"format": "mt940", "subject": {"account": ":25:"}},
+    ),
+    "ofx": Export(
+        "/exports/ofx", "application/ofx", {"format": "ofx", "subject": {"account": "ACCTID"}}
     ),
     "zip": Export(
         "/exports/zip",

@@ -20,6 +20,13 @@ HEADS = {
     Format.JAVASCRIPT: b'window.YTD.x.part0 = [{"id": "me"}]',
     Format.CSV: b"id,x\nme,1\n",
     Format.XML: b'<?xml version="1.0"?><id/>',
+    Format.VCARD: b"BEGIN:VCARD\r\nVERSION:3.0\r\n",
+    Format.ICALENDAR: b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n",
+    Format.MT940: b":20:STARTUMS\r\n:25:1\r\n",
+    Format.OFX: (
+        b"OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\n"
+        b"COMPRESSION:NONE\nOLDFILEUID:NONE\nNEWFILEUID:NONE\n\n<OFX>"
+    ),
     Format.ZIP: b"PK\x03\x04\x14\x00",
 }
 TYPES = {
@@ -30,6 +37,10 @@ TYPES = {
     Format.JAVASCRIPT: "text/javascript",
     Format.CSV: "text/csv",
     Format.XML: "application/xml",
+    Format.VCARD: "text/vcard",
+    Format.ICALENDAR: "text/calendar",
+    Format.MT940: "application/x-mt940",
+    Format.OFX: "application/ofx",
     Format.ZIP: "application/zip",
 }
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
@@ -108,7 +119,9 @@ def test_json_has_no_types_that_could_carry_a_text_to_the_caller(declared: str) 
 
 
 @pytest.mark.parametrize(
-    "expected", [each for each in FORMATS if each not in (Format.CSV, Format.ZIP)], ids=str
+    "expected",
+    [each for each in FORMATS if each not in (Format.CSV, Format.MT940, Format.OFX, Format.ZIP)],
+    ids=str,
 )
 def test_json_is_utf_8_only(expected: Format) -> None:
     """Catalogue A17; RFC 8259 section 8.1."""
@@ -197,6 +210,24 @@ def test_a_mark_that_contradicts_the_configured_encoding_is_ambiguous() -> None:
     check(Format.CSV, head, encoding="utf-16")
 
 
+@pytest.mark.parametrize("head", [b"", b"{1:F01BANK}{4:", b":20:a"])
+def test_a_statement_message_begins_with_its_first_field_or_block(head: bytes) -> None:
+    check(Format.MT940, head)
+    for other in (b"\xef\xbb\xbf" + (head or b"x"), b"ABNANL2A\r\n", b"id,x\n", b"{}", b"<a/>"):
+        assert refusal(Format.MT940, other) is Code.FORMAT_MISMATCH
+    check(Format.MT940, head, charset="iso-8859-1", encoding="latin-1")
+    assert refusal(Format.MT940, head, charset="utf-8", encoding="latin-1") is Code.FORMAT_MISMATCH
+
+
+@pytest.mark.parametrize("head", [b"", b"<?xml version='1.0'?><OFX/>", b"\nOFXHEADER:100\n", b"{}"])
+def test_an_ofx_begins_with_its_header(head: bytes) -> None:
+    """OFX 2 is for the format `xml`."""
+    check(Format.OFX)
+    assert refusal(Format.OFX, head) is Code.FORMAT_MISMATCH
+    assert refusal(Format.OFX, b"OFXHEADER:100\r") is Code.BODY_MALFORMED
+    assert refusal(Format.OFX, charset="utf-8") is Code.FORMAT_MISMATCH
+
+
 BINARIES = {
     "gzip": gzip.compress(b"id\nme\n"),
     "zstd": b"\x28\xb5\x2f\xfd\x04\x00",
@@ -214,6 +245,16 @@ BINARIES = {
     "UTF-7": b"+/v8-id",
     "UTF-32": "id".encode("utf-32"),
 }
+
+
+@pytest.mark.parametrize(
+    "expected", [Format.VCARD, Format.ICALENDAR, Format.MT940, Format.OFX], ids=str
+)
+@pytest.mark.parametrize("head", BINARIES.values(), ids=BINARIES.keys())
+def test_lines_that_begin_like_something_else_are_a_mismatch(expected: Format, head: bytes) -> None:
+    """Catalogue A05, A17, A20."""
+    assert refusal(expected, head) is Code.FORMAT_MISMATCH
+    check(expected)
 
 
 @pytest.mark.parametrize("expected", [Format.JSON, Format.NDJSON, Format.CSV], ids=str)

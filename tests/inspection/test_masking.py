@@ -16,6 +16,7 @@ from gateway.inspection.locators import compile, find
 from gateway.inspection.masking import (
     LONGEST,
     derive,
+    erased,
     longest,
     of_json,
     of_text,
@@ -181,6 +182,15 @@ def test_a_text_is_escaped_in_xml() -> None:
 def test_the_mask_that_tells_the_least_comes_first() -> None:
     masks = [KEEP, Mask("$.a", keep=2), PSEUDONYM, TEXT, NULL]
     assert strictest_first(masks) == [NULL, TEXT, PSEUDONYM, Mask("$.a", keep=2), KEEP]
+
+
+def test_where_values_can_only_go_something_in_their_place_is_refused() -> None:
+    assert erased([NULL, Mask("$.b")]) == ["$.a", "$.b"]
+    assert erased([NULL, KEEP, PSEUDONYM]) == ["$.a"]  # it goes anyhow
+    for mask in (TEXT, KEEP, PSEUDONYM):
+        with pytest.raises(BadUpstream) as caught:
+            erased([Mask("$.b"), mask])
+        assert caught.value.code is Code.REDACTION_UNSUPPORTED
 
 
 def test_of_places_in_one_another_the_outer_one_counts() -> None:

@@ -23,7 +23,7 @@ def counted(*evidences: Evidence) -> Counted:
 
 def test_an_exchange_is_as_long_as_its_steps_and_the_upstreams_part_is_not_ours() -> None:
     found = counted(replace(evidence(), durations=STEPS))
-    assert found.whole["orders", "allow"].sum == 2.875
+    assert found.whole["orders"].sum == 2.875
     assert found.added["orders"].sum == 0.875
     assert {step: histogram.sum for step, histogram in found.steps.items()} == STEPS
 
@@ -35,7 +35,7 @@ def test_what_the_upstream_did_not_answer_says_nothing_about_what_we_add(
     refused = Evidence("x", datetime(2026, 1, 1, tzinfo=UTC), endpoint="orders", durations=steps)
     found = counted(refused)
     assert found.added == {}
-    assert found.whole["orders", "none"].classic()[-1] == 1
+    assert found.whole["orders"].classic()[-1] == 1
 
 
 def test_a_record_without_an_owner_is_counted_whatever_becomes_of_it() -> None:
@@ -50,7 +50,7 @@ def test_a_record_without_an_owner_is_counted_whatever_becomes_of_it() -> None:
 
 def test_a_trace_is_kept_with_the_durations_of_its_exchange() -> None:
     found = counted(replace(evidence(), durations=STEPS, trace_id="ab" * 16))
-    kept = [found.whole["orders", "allow"], found.added["orders"], *found.steps.values()]
+    kept = [found.whole["orders"], found.added["orders"], *found.steps.values()]
     assert all([e.trace_id for e in each.exemplars.values()] == ["ab" * 16] for each in kept)
 
 

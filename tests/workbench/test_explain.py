@@ -12,7 +12,8 @@ from gateway.model import Effect, Format
 from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.engine import EngineKind
+from gateway.policy.settings import PolicySettings
 from gateway.workbench import modules
 from gateway.workbench.account import Account, Ask
 from gateway.workbench.bench import RegoBench

@@ -1,4 +1,5 @@
-"""The formats, as a table one can read. A new format is a file here and a row in `FORMATS`.
+"""The formats, as a table one can read. A new format is a file here and a row in the table, or
+comes from a package of its own (`outside`).
 
 A format is two functions over one reading of the bytes (both walk the same scan, so that what is
 kept is decided by exactly what was counted), and what the rest of the gateway must know of it; see
@@ -6,15 +7,30 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 """
 
 from gateway.inspection import jsonlineage, xpath
-from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, xml, zip
+from gateway.inspection.formats import (
+    csv,
+    icalendar,
+    javascript,
+    json,
+    jsonseq,
+    mt940,
+    ndjson,
+    ofx,
+    sse,
+    vcard,
+    xml,
+    zip,
+)
+from gateway.inspection.formats.outside import Table
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
 __all__ = ["FORMATS", "Reader"]
 
 _OWNED = frozenset({"subject", "category", "vouches_for"})
+_SUBJECT = frozenset({"subject", "category"})
 
-FORMATS: dict[Format, Reader] = {
+_OURS = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
@@ -22,7 +38,7 @@ FORMATS: dict[Format, Reader] = {
         json.detect,
         json.inspect,
         json.rewrite,
-        locator=jsonlineage.climb,
+        locator=jsonlineage.check,
         vouching=json.vouching,
     ),
     Format.NDJSON: Reader(
@@ -59,7 +75,7 @@ FORMATS: dict[Format, Reader] = {
         javascript.detect,
         javascript.inspect,
         javascript.rewrite,
-        locator=jsonlineage.climb,
+        locator=jsonlineage.check,
         vouching=javascript.vouching,
         charset="utf-8",
     ),
@@ -83,6 +99,44 @@ FORMATS: dict[Format, Reader] = {
         locator=xpath.check,
         vouching=xml.vouching,
     ),
+    Format.VCARD: Reader(
+        vcard.MEDIA_TYPES,
+        "vcf",
+        _SUBJECT,
+        vcard.detect,
+        vcard.inspect,
+        vcard.rewrite,
+        locator=vcard.locator,
+        charset="utf-8",
+    ),
+    Format.ICALENDAR: Reader(
+        icalendar.MEDIA_TYPES,
+        "ics",
+        _SUBJECT,
+        icalendar.detect,
+        icalendar.inspect,
+        icalendar.rewrite,
+        locator=icalendar.locator,
+        charset="utf-8",
+    ),
+    Format.MT940: Reader(
+        mt940.MEDIA_TYPES,
+        "sta",
+        _SUBJECT | {"encoding"},
+        mt940.detect,
+        mt940.inspect,
+        mt940.rewrite,
+        locator=mt940.locator,
+    ),
+    Format.OFX: Reader(
+        ofx.MEDIA_TYPES,
+        "ofx",
+        _SUBJECT,
+        ofx.detect,
+        ofx.inspect,
+        ofx.rewrite,
+        locator=ofx.locator,
+    ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,
         "zip",
@@ -93,3 +147,6 @@ FORMATS: dict[Format, Reader] = {
         random_access=True,
     ),
 }
+
+FORMATS = Table(_OURS)
+"""Ours, and behind them those that installed packages bring (`outside`)."""

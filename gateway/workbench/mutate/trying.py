@@ -11,7 +11,7 @@ from typing import Any, assert_never
 from gateway.errors import Refusal
 from gateway.model import Decision
 from gateway.policy.contract import Question
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineKind
 from gateway.workbench.desk import Desk
 from gateway.workbench.mutate import fates
 from gateway.workbench.mutate.baselines import Baseline, Wanted
