@@ -57,6 +57,7 @@ class Format(StrEnum):
     ICALENDAR = "icalendar"
     MT940 = "mt940"
     OFX = "ofx"
+    FHIR = "fhir"
     ZIP = "zip"
     OPAQUE = "opaque"
 

@@ -1,7 +1,7 @@
 """What becomes of JSON records: counted, kept or dropped, their fields masked."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext, masking
@@ -10,6 +10,30 @@ from gateway.inspection.settings import AlsoSpec, BodySpec, MemberSpec
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution
+
+
+class Counting(Protocol):
+    """Counts records; see `Census`."""
+
+    def count(self, records: Sequence[Any]) -> None: ...
+
+    def count_stray(self) -> None: ...
+
+
+class Masking(Protocol):
+    """Says what becomes of masked values; see `Selection`."""
+
+    def blanks(self, records: Sequence[Any]) -> list[bool]: ...
+
+    def masked(self, text: bytes) -> bytes: ...
+
+
+class Selecting(Masking, Protocol):
+    """Says what becomes of records."""
+
+    def keeps(self, records: Sequence[Any]) -> list[bool]: ...
+
+    def keeps_stray(self) -> bool: ...
 
 
 class Census:
@@ -34,7 +58,7 @@ class Census:
         keys, owners = self._attributor.keyed(records if owned is None else owned)
         self._tally.add_each(keys, owners, self._attribution, self._category)
 
-    def count_other(self, owners: Owners = ()) -> None:
+    def count_stray(self, owners: Owners = ()) -> None:
         """Count something beside the records: what names these owners, or nobody's."""
         self._tally.add(owners, Attribution.DIRECT, self._category)
 
@@ -61,7 +85,7 @@ class Selection:
         stays = {each: self._verdict.keeps(each, self._category) for each in set(owners)}
         return [stays[each] for each in owners]
 
-    def keeps_other(self, owners: Owners = ()) -> bool:
+    def keeps_stray(self, owners: Owners = ()) -> bool:
         """Whether something beside the records stays: what names these owners, or nobody's."""
         return self._verdict.keeps(owners, self._category)
 

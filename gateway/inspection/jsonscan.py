@@ -353,13 +353,12 @@ def _never_hollow(pieces: Iterator[Piece], own: Mapping[str, Any]) -> Iterator[P
         yield Items(role, b"", Container.OBJECT, (None,), above=own)
 
 
-def _opener(plan: Each | Envelope) -> bytes:
-    container = plan.container if isinstance(plan, Each) else Container.OBJECT
-    return container.opener
-
-
 def _number(plan: Plan | None) -> int:
     return plan.number if isinstance(plan, Also) else 0
+
+
+def _opener(plan: Each | Envelope) -> bytes:
+    return (plan.container if isinstance(plan, Each) else Container.OBJECT).opener
 
 
 def _role(value: Any, plan: Plan | None, envelope: Envelope) -> Role:

@@ -38,7 +38,7 @@ def _count(value: Any, plan: Plan, census: Census) -> int:
             for each in values:
                 inside = _count(each, child, census)
                 if not inside and container is Container.OBJECT:
-                    census.count_other()
+                    census.count_stray()
                     inside = 1
                 counted += inside
             return counted
@@ -54,7 +54,7 @@ def _count(value: Any, plan: Plan, census: Census) -> int:
                     census.count([each])
                     counted += 1
                 elif plan.repeated or (each and type(each) in (dict, list)):
-                    census.count_other()
+                    census.count_stray()
                     counted += 1
             return counted
 

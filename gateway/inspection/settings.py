@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from gateway.inspection.charset import known_label
+from gateway.inspection.fhirtypes import known_type
 from gateway.locations import FilePath
 from gateway.model import Attribution, Format
 from gateway.quantities import Duration, Size
@@ -53,6 +54,16 @@ Namespaces = Mapping[
     Annotated[str, Field(pattern=r"^[!-~]+$", max_length=1024)],
 ]
 """Prefix → namespace, for the locators of XML; the empty prefix is for elements without one."""
+
+_Base = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=1024)]
+Bases = Annotated[
+    tuple[_Base, ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=_Base | tuple[_Base, ...]),
+]
+"""The URLs that a FHIR server is known by."""
+
+Categories = Mapping[Annotated[str, AfterValidator(known_type)], str]
+"""FHIR resource type → category."""
 
 Owner = Annotated[Mapping[str, Locators], Field(min_length=1)]
 """Identifier kind → where it stands, relative to the record."""
@@ -106,6 +117,9 @@ class MemberSpec:
     also: tuple[AlsoSpec, ...] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
+    base: Bases = ()
+    categories: Categories = field(default_factory=dict)
+    lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +138,10 @@ class BodySpec:
     `namespaces`; the empty prefix is for elements without one. `doctype` lets a document type pass
     that only declares elements and attributes. In vCard and iCalendar the name of a property is a
     locator (`EMAIL`, `../X-WR-CALNAME`), in MT940 `:25:`, in OFX 1 a path from the statement
-    (`ACCTID`).
+    (`ACCTID`). FHIR knows its records and owners by itself: its locators are `Patient` and the
+    systems of patients' identifiers, `base` are the URLs of the server whose patients they are,
+    `categories` are by resource type (`category` for all others), and `lines` says that each line
+    is a resource, as in a bulk export, instead of one Bundle.
     `media_type` is the one type that the response must declare, where it isn't one of the format's
     well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """
@@ -143,6 +160,9 @@ class BodySpec:
     also: tuple[AlsoSpec, ...] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
+    base: Bases = ()
+    categories: Categories = field(default_factory=dict)
+    lines: bool = False
     media_type: MediaType | None = None
 
 

@@ -42,6 +42,11 @@ def of_body(faults: Faults, body: str) -> list[str]:
         f"{{format: zip, members: [{{match: m.json, format: json, {SUBJECT}, vouches_for: $.f}},"
         " {match: '*.wav', attribution: manifest}]}",
         "{format: zip, members: [{match: 'a/{account}/**', attribution: path, category: photo}]}",
+        "{format: fhir, subject: {fhir: Patient, mrn: ['urn:oid:1.2', 'https://h/mrn']},"
+        " base: [https://h/r4, https://g/], categories: {Observation: finding}, category: a}",
+        "{format: fhir, lines: true, subject: {fhir: Patient}}",
+        "{format: zip, members: [{match: '*.ndjson', format: fhir, lines: true,"
+        " subject: {fhir: Patient}}]}",
         "{format: zip, members: [{match: '*.pdf', category: document}]}",
         "{format: zip, members: [{match: x, attribution: none}]}",
         f"{{format: zip, members: [{{match: t.csv, format: csv, {COLUMN}, delimiter: ;}}]}}",
@@ -87,6 +92,9 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
             "{format: ofx, subject: {account: $.ACCTID}}",
             "subject.account: '$.ACCTID': expected names from the statement: BANKACCTFROM/ACCTID",
         ),
+        ("{format: fhir, records: '$.entry[*]'}", "records: has no meaning for fhir"),
+        (f"{{format: json, base: https://h, {SUBJECT}}}", "base: has no meaning for json"),
+        ("{format: csv, lines: true}", "lines: has no meaning for csv"),
         (
             f"{{format: json, namespaces: {{a: b}}, {SUBJECT}}}",
             "namespaces: has no meaning for json",
@@ -168,6 +176,9 @@ def test_keys_that_a_format_does_not_have_are_faults(faults: Faults, body: str, 
         ("{format: csv, subject: {account: a}, quote: ','}", "quote"),
         ("{format: csv, subject: {account: a}, delimiter: ab}", "delimiter"),
         ("{format: csv, subject: {account: a}, encoding: ebcdic}", "encoding"),
+        ("{format: fhir, subject: {fhir: $.subject}}", "subject.fhir"),
+        ("{format: fhir, subject: {fhir: Patient}, base: h.example/r4}", "base"),
+        ("{format: fhir, categories: {Binary: document}}", "categories.Binary"),
         ("{format: zip, members: [{match: 'a**b'}]}", "members[0].match"),
         ("{format: zip, members: [{match: 'a/{b'}]}", "members[0].match"),
         ("{format: zip, members: [{match: ''}]}", "members[0].match"),

@@ -42,6 +42,8 @@ class Export:
             case "ndjson":
                 lines = [{"customer": {"id": o}, "n": n} for n, o in enumerate(owners)]
                 return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+            case "fhir":
+                return _fhir(owners, self.body.get("lines", False))
             case "json-seq" | "sse":
                 before, after = (b"\x1e", b"\n") if "seq" in self.path else (b"data: ", b"\n\n")
                 lines = [{"customer": {"id": o}, "n": n} for n, o in enumerate(owners)]
@@ -74,6 +76,13 @@ class Export:
                 return [record["customer"]["id"] for record in json.loads(body)["orders"]]
             case "ndjson":
                 return [json.loads(line)["customer"]["id"] for line in body.splitlines()]
+            case "fhir":
+                text = body.decode()
+                if self.body.get("lines"):
+                    resources = [json.loads(line) for line in text.splitlines()]
+                else:
+                    resources = [each["resource"] for each in json.loads(text)["entry"]]
+                return [each["subject"]["identifier"]["value"] for each in resources]
             case "json-seq" | "sse":
                 before = b"\x1e" if "seq" in self.path else b"data: "
                 lines = [line.removeprefix(before) for line in body.splitlines() if line]
@@ -108,6 +117,29 @@ class Export:
                     names = {name for name in archive.namelist() if name.endswith(".wav")}
                     assert names == {entry["file"] for entry in listed}
                     return [entry["customer_id"] for entry in listed]
+
+
+_ACCOUNTS = "https://id.example.org/accounts"
+
+
+def _fhir(owners: tuple[str, ...], lines: bool) -> bytes:
+    resources = [
+        {
+            "resourceType": "Observation",
+            "id": str(n),
+            "subject": {"identifier": {"system": _ACCOUNTS, "value": owner}},
+        }
+        for n, owner in enumerate(owners)
+    ]
+    if lines:
+        return b"".join(json.dumps(each).encode() + b"\n" for each in resources)
+    entries = [
+        {"fullUrl": f"https://fhir.example.org/r4/Observation/{each['id']}", "resource": each}
+        for each in resources
+    ]
+    bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
+    link = [{"relation": "self", "url": "https://fhir.example.org/r4/Observation"}]
+    return json.dumps({**bundle, "link": link, "entry": entries}, indent=1).encode()
 
 
 def _archive(owners: tuple[str, ...]) -> bytes:
@@ -197,6 +229,16 @@ EXPORTS = {
     ),
     "ofx": Export(
         "/exports/ofx", "application/ofx", {"format": "ofx", "subject": {"account": "ACCTID"}}
+    ),
+    "fhir": Export(
+        "/exports/fhir",
+        "application/fhir+json",
+        {"format": "fhir", "subject": {"account": _ACCOUNTS}},
+    ),
+    "fhir-lines": Export(
+        "/exports/fhir-lines",
+        "application/fhir+ndjson",
+        {"format": "fhir", "lines": True, "subject": {"account": _ACCOUNTS}},
     ),
     "zip": Export(
         "/exports/zip",

@@ -53,6 +53,39 @@ _OFX = (
     b"</BANKTRANLIST></STMTRS></STMTTRNRS>\n<STMTTRNRS><TRNUID>2<STMTRS><BANKACCTFROM>"
     b"<ACCTID>foreign</ACCTID></BANKACCTFROM></STMTRS></STMTTRNRS>\n</BANKMSGSRSV1>\n</OFX>\n"
 )
+_UUID = "05efabf0-4be2-4561-91ce-51548425acb9"
+_BUNDLE = json.dumps(
+    {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": 3,
+        "link": [{"relation": "self", "url": "https://h/r4/Observation?x=y"}],
+        "meta": {"lastUpdated": "2020-01-01", "tag": [{"code": "a"}]},
+        "entry": [
+            {
+                "fullUrl": "https://h/r4/Observation/1",
+                "resource": {
+                    "resourceType": "Observation",
+                    "id": "1",
+                    "subject": {"reference": "Patient/me"},
+                    "performer": [{"reference": "#d"}],
+                    "contained": [{"resourceType": "Practitioner", "id": "d"}],
+                },
+                "search": {"mode": "match"},
+            },
+            {"fullUrl": f"urn:uuid:{_UUID}", "resource": {"resourceType": "Patient", "id": _UUID}},
+            {
+                "resource": {
+                    "resourceType": "Coverage",
+                    "beneficiary": {"reference": f"urn:uuid:{_UUID}", "type": "Patient"},
+                    "payor": [{"identifier": {"system": "urn:x", "value": "foreign"}}],
+                },
+            },
+            {"request": {"method": "DELETE", "url": "Patient/me"}, "response": {"status": "204"}},
+        ],
+    },
+    indent=1,
+).encode()
 _MANIFEST = json.dumps([{"owner": "me", "file": "a.bin"}, {"owner": "foreign", "file": "b.bin"}])
 
 SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
@@ -103,6 +136,18 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
     Format.OFX: (
         BodySpec(Format.OFX, subject=({"account": ("ACCTID",)},)),
         [_OFX, _OFX.replace(b"\n", b"\r\n"), _OFX.replace(b"</ACCTID>", b"")],
+    ),
+    Format.FHIR: (
+        BodySpec(
+            Format.FHIR,
+            subject=({"fhir": ("Patient",), "account": ("urn:x",)},),
+            base=("https://h/r4",),
+        ),
+        [
+            _BUNDLE,
+            _BUNDLE.replace(b" ", b"").replace(b"\n", b""),
+            b'{"resourceType": "Patient", "id": "me", "link": [{"other": {"reference": "#a"}}]}',
+        ],
     ),
     Format.ZIP: (
         BodySpec(

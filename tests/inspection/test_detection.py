@@ -27,6 +27,7 @@ HEADS = {
         b"OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\n"
         b"COMPRESSION:NONE\nOLDFILEUID:NONE\nNEWFILEUID:NONE\n\n<OFX>"
     ),
+    Format.FHIR: b'{"resourceType": "Bundle"}',
     Format.ZIP: b"PK\x03\x04\x14\x00",
 }
 TYPES = {
@@ -41,6 +42,7 @@ TYPES = {
     Format.ICALENDAR: "text/calendar",
     Format.MT940: "application/x-mt940",
     Format.OFX: "application/ofx",
+    Format.FHIR: "application/fhir+json",
     Format.ZIP: "application/zip",
 }
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
@@ -56,7 +58,8 @@ def check(
 ) -> None:
     payload = Payload(TYPES[expected] if declared == "" else declared, charset)
     detection.check_type(payload, FORMATS[expected].media_types)
-    spec = BodySpec(expected, encoding=encoding)
+    lines = expected is Format.FHIR and payload.media_type == "application/fhir+ndjson"
+    spec = BodySpec(expected, encoding=encoding, lines=lines)
     FORMATS[expected].detect(payload, HEADS[expected] if head is None else head, spec)
 
 
@@ -94,7 +97,7 @@ def test_an_empty_media_type_is_a_mismatch() -> None:
 @EACH
 def test_the_type_of_another_format_is_a_mismatch(expected: Format) -> None:
     for other in FORMATS:
-        if other is not expected:
+        if TYPES[other] not in FORMATS[expected].media_types:
             assert refusal(expected, declared=TYPES[other]) is Code.FORMAT_MISMATCH
 
 

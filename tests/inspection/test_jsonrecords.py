@@ -28,7 +28,7 @@ def test_records_are_counted_by_owner_and_their_fields_noted() -> None:
     census = Census(SPEC, tally)
     census.count(RECORDS)
     census.count(RECORDS[:1])
-    census.count_other()
+    census.count_stray()
     assert set(tally.groups) == {
         Group((ME,), Attribution.DIRECT, "orders", 2),
         Group((OTHER,), Attribution.DIRECT, "orders", 1),
@@ -50,8 +50,8 @@ def test_a_selection_keeps_what_the_verdict_keeps() -> None:
     assert Selection(SPEC, permit(ME)).keeps(RECORDS) == [True, False, False, False, False]
     both = Selection(SPEC, permit(ME, OTHER, unattributed=True))
     assert both.keeps(RECORDS) == [True] * 5
-    assert both.keeps_other()
-    assert not Selection(SPEC, permit(ME)).keeps_other()
+    assert both.keeps_stray()
+    assert not Selection(SPEC, permit(ME)).keeps_stray()
 
 
 def test_a_selection_knows_which_records_have_something_to_blank() -> None:

@@ -52,7 +52,7 @@ def pieces(document: bytes, spec: BodySpec) -> Any:
             if isinstance(piece, Items) and piece.role is Role.RECORD:
                 census.count(piece.values)
             elif isinstance(piece, Items) and piece.role is Role.STRAY:
-                census.count_other()
+                census.count_stray()
     except BadUpstream as refusal:
         return refusal.code
     return {(group, group.first) for group in tally.groups}, tally.fields

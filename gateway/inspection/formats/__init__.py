@@ -6,9 +6,10 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection import jsonlineage, xpath
+from gateway.inspection import fhirreferences, jsonlineage, xpath
 from gateway.inspection.formats import (
     csv,
+    fhir,
     icalendar,
     javascript,
     json,
@@ -136,6 +137,15 @@ _OURS = {
         ofx.inspect,
         ofx.rewrite,
         locator=ofx.locator,
+    ),
+    Format.FHIR: Reader(
+        fhir.MEDIA_TYPES,
+        "fhir.json",
+        frozenset({"subject", "category", "categories", "base", "lines"}),
+        fhir.detect,
+        fhir.inspect,
+        fhir.rewrite,
+        locator=fhirreferences.locator,
     ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,

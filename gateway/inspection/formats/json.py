@@ -11,7 +11,7 @@ name in a map above the records (`.*` in the middle of `records`) counts as one 
 is nothing below it: its owner's, or unattributed. It goes with the last that is below it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -19,8 +19,8 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection, jsontext, jsonwhole
 from gateway.inspection.jsonlineage import Lineage
 from gateway.inspection.jsonplan import Plan, plan
-from gateway.inspection.jsonrecords import Census, Selection
-from gateway.inspection.jsonscan import Items, Mark, Role, Structure, scan
+from gateway.inspection.jsonrecords import Census, Masking, Selecting, Selection
+from gateway.inspection.jsonscan import Items, Mark, Piece, Role, Structure, scan
 from gateway.inspection.settings import AlsoSpec, BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
@@ -65,9 +65,9 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
             case Items(Role.RECORD):
                 censuses[piece.number].count(piece.values, _whole(piece, sets))
             case Items(Role.OWNER):
-                naming.count_other(_named(piece, sets))
+                naming.count_stray(_named(piece, sets))
             case Items(Role.STRAY):
-                censuses[0].count_other()
+                censuses[0].count_stray()
 
 
 def rewrite(
@@ -89,26 +89,49 @@ def rewrite(
         for piece in scan(source, route, limits):
             if isinstance(piece, Items) and piece.role is Role.RECORD and piece.number == 0:
                 drop += selections[0].keeps(_whole(piece, sets)).count(False)
-    splice = _Splice(sink, limits.record)
+
+    def fate(items: Items) -> tuple[list[bool], Masking]:
+        if items.role is Role.RECORD:
+            selection = selections[items.number]
+            return selection.keeps(_whole(items, sets)), selection
+        owned = items.role is Role.OWNER
+        selection = naming if owned else selections[0]
+        return [selection.keeps_stray(_named(items, sets) if owned else ())], selection
+
+    return write_pieces(scan(source, route, limits), fate, drop, sink, limits.record)
+
+
+Fate = Callable[[Items], tuple[list[bool], Masking]]
+"""Which of some items stay, and what becomes of their masked values."""
+
+
+def of_one_set(selection: Selecting) -> Fate:
+    """The fate of records that are all of one set."""
+
+    def fate(items: Items) -> tuple[list[bool], Masking]:
+        if items.role is Role.RECORD:
+            return selection.keeps(items.values), selection
+        return [selection.keeps_stray()], selection
+
+    return fate
+
+
+def write_pieces(pieces: Iterable[Piece], fate: Fate, drop: int, sink: Sink, most: int) -> Counts:
+    """Write the pieces that stay, and totals lowered by `drop`; see `rewrite`. No more than `most`
+    bytes are held until it is known that they stay."""
+    splice = _Splice(sink, most)
     seen = released = 0
-    for piece in scan(source, route, limits):
+    for piece in pieces:
         match piece:
             case Structure(mark, text):
                 splice.structure(mark, text)
-            case Items(Role.RECORD, number=number):
-                keeps = selections[number].keeps(_whole(piece, sets))
-                splice.items(_kept(piece, keeps, selections[number]))
+            case Items(Role.RECORD | Role.OWNER | Role.STRAY as role):
+                keeps, selection = fate(piece)
+                if role is not Role.RECORD and all(keeps):
+                    splice.stay()
+                splice.items(_kept(piece, keeps, selection))
                 seen += len(keeps)
                 released += sum(keeps)
-            case Items(Role.OWNER | Role.STRAY as role):
-                owned = role is Role.OWNER
-                selection = naming if owned else selections[0]
-                keep = selection.keeps_other(_named(piece, sets) if owned else ())
-                if keep:
-                    splice.stay()
-                splice.items(_kept(piece, [keep], selection))
-                seen += 1
-                released += keep
             case Items(Role.TOTAL):
                 splice.items(_lowered(piece, drop))
             case Items(Role.SCALAR):
@@ -240,7 +263,7 @@ class _Splice:
             )
 
 
-def _kept(items: Items, keeps: list[bool], selection: Selection) -> bytes:
+def _kept(items: Items, keeps: list[bool], selection: Masking) -> bytes:
     """The items that stay, masked where the verdict says so."""
     if items.fixed and not all(keeps):
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "the one record of its kind is withheld")

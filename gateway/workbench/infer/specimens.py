@@ -147,6 +147,7 @@ def contents(sample: Specimen) -> Contents:
                 | Format.SSE
                 | Format.JAVASCRIPT
                 | Format.XML
+                | Format.FHIR
                 | Format.VCARD
                 | Format.ICALENDAR
                 | Format.MT940

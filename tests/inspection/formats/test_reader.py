@@ -11,6 +11,7 @@ from gateway.model import Format
 
 LOCATORS = {
     Format.XML: ("customer/@id", "customer//id"),
+    Format.FHIR: ("Patient", "$.subject"),
     Format.MT940: (":25:", ":20:"),
     Format.OFX: ("BANKACCTFROM/ACCTID", "ACCTID/"),
 }
