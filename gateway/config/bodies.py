@@ -4,7 +4,7 @@ The formats themselves read their locators, patterns and dialects here, so that 
 they will accept.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.config.faults import Finding
@@ -12,6 +12,7 @@ from gateway.config.keys import KeyPath
 from gateway.inspection import jsonplan, xpath
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.formats.outside import GROUP, OutsideFormatError
+from gateway.inspection.jsonlineage import climb
 from gateway.inspection.members import compile_pattern
 from gateway.inspection.rows import Dialect
 from gateway.model import Attribution, Format
@@ -194,16 +195,61 @@ def _records(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[F
     for algorithm, locator in hashes.items() if isinstance(hashes, Mapping) else ():
         named += _texts(locator, (*path, "hashes", algorithm))
     named += _subjects(spec.get("subject"), (*path, "subject"))
+    for index, each in enumerate(_mappings(spec, "also") if "also" in reader.settings else ()):
+        where = (*path, "also", index)
+        named += _texts(each.get("records"), (*where, "records"))
+        named += _subjects(each.get("subject"), (*where, "subject"))
     faults = [*_rejected(reader.locator, named)]
     yield from faults
-    records, totals = spec.get("records", "$"), spec.get("totals", ())
+    records = spec.get("records", "$")
     if "totals" in reader.settings and not faults and isinstance(records, str):
-        texts = tuple(text for _, text in _texts(totals, ()))
-        yield from _rejected(lambda _: jsonplan.plan(records, texts), [((*path, "totals"), "")])
+        yield from _ways(spec, records, path)
     if form is Format.XML and not faults and isinstance(records, str):
         yield from _xpaths(spec, records, named, path)
     if "delimiter" in reader.settings:
         yield from _dialect(spec, path)
+
+
+def _ways(spec: Mapping[str, Any], records: str, path: KeyPath) -> Iterator[Finding]:
+    """Whether records, totals and what names owners are not in each other's way."""
+    also = [((*path, "also", index), each) for index, each in enumerate(_mappings(spec, "also"))]
+    sets = [(path, spec, records)]
+    sets += [(where, each, each["records"]) for where, each in also if _has_text(each, "records")]
+    ways: list[jsonplan.Way] = [(text, ()) for _, _, text in sets]
+    for number, (where, _, _) in enumerate(sets, 1):
+        try:
+            _planned(ways[:number])
+        except ValueError as error:
+            yield Finding((*where, "records"), str(error))
+            return
+    totals = tuple(text for _, text in _texts(spec.get("totals"), ()))
+    faults = [*_rejected(lambda _: _planned(ways, totals), [((*path, "totals"), "")])]
+    yield from faults
+    for number, (where, each, _) in enumerate(sets if not faults else ()):
+
+        def climbing(text: str, number: int = number) -> object:
+            climbs = tuple(filter(None, [climb(text)]))
+            changed = [*ways[:number], (ways[number][0], climbs), *ways[number + 1 :]]
+            return _planned(changed, totals)
+
+        named = [*_subjects(each.get("subject"), (*where, "subject"))]
+        named += _texts(each.get("vouches_for"), (*where, "vouches_for"))
+        yield from _rejected(climbing, named)
+
+
+def _planned(ways: Sequence[jsonplan.Way], totals: tuple[str, ...] = ()) -> object:
+    (records, climbs), *also = ways
+    return jsonplan.plan(records, totals, climbs, tuple(also))
+
+
+def _mappings(spec: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
+    listed = spec.get(key)
+    for each in listed if isinstance(listed, list) else ():
+        yield each if isinstance(each, Mapping) else {}
+
+
+def _has_text(spec: Mapping[str, Any], key: str) -> bool:
+    return isinstance(spec.get(key), str)
 
 
 def _xpaths(

@@ -167,4 +167,4 @@ def _verdict_inside(member: Member, fate: _Fate, verdict: Verdict) -> Verdict:
         decision = replace(decision, release_unattributed=stays)
     elif not all(owner in decision.permitted for owner in owners):
         decision = replace(decision, permitted=frozenset())
-    return Verdict(decision, totals_drop=fate.seen - fate.kept)
+    return replace(verdict, decision=decision, totals_drop=fate.seen - fate.kept)

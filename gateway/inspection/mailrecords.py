@@ -21,10 +21,11 @@ masked.
 """
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import locators
+from gateway.inspection import locators, masking
 from gateway.inspection.attachments import owners_inside
 from gateway.inspection.locators import Attributor, LocatorError
 from gateway.inspection.mailaddresses import read_addresses
@@ -32,6 +33,7 @@ from gateway.inspection.mailheader import Field, Header, read_header
 from gateway.inspection.mimetree import read_parts
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.tally import Owners
+from gateway.model import Mask
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -107,10 +109,11 @@ class Messages:
         found = {place: _identifiers(header, names) for place, names in self._places.items()}
         return self._attributor.of({place: values for place, values in found.items() if values})
 
-    def masks(self, masks: tuple[str, ...]) -> frozenset[str]:
+    def masks(self, masks: Iterable[Mask]) -> frozenset[str]:
         """The fields that masks empty. Raises BadUpstream(REDACTION_UNSUPPORTED)."""
+        paths = masking.erased(masks)
         try:
-            masked = frozenset(name for mask in masks for name in fields_of(mask))
+            masked = frozenset(name for path in paths for name in fields_of(path))
         except LocatorError:
             raise _unsupported("a mask that names no header field: $.Subject") from None
         if any(map(_READING.fullmatch, masked)):
@@ -125,14 +128,9 @@ def masked(message: Message, masks: frozenset[str]) -> bytes:
     pieces, at = [], 0
     for field in message.header.fields:
         if field.name in masks:
-            pieces += [message.text[at : field.begin], _masked_value(field)]
+            pieces.append(message.text[at : field.begin])
             at = field.end
     return b"".join((*pieces, message.text[at:])) if pieces else message.text
-
-
-def _masked_value(_field: Field) -> bytes:
-    """What becomes of a masked value: the field stays, with nothing in it."""
-    return b""
 
 
 def check_lines(text: bytes, end: bytes) -> None:

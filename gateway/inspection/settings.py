@@ -8,11 +8,20 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from gateway.inspection.charset import known_label
 from gateway.inspection.fhirtypes import known_type
+from gateway.locations import FilePath
 from gateway.model import Attribution, Format
 from gateway.quantities import Duration, Size
 from gateway.response import Payload
 
-__all__ = ["BodySpec", "InspectionSettings", "Limits", "MemberSpec", "Owners", "Payload"]
+__all__ = [
+    "AlsoSpec",
+    "BodySpec",
+    "InspectionSettings",
+    "Limits",
+    "MemberSpec",
+    "Owners",
+    "Payload",
+]
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,6 +83,19 @@ Owners = Annotated[
 Hashes = Mapping[Literal["md5", "sha1", "sha256", "sha512"], Locator]
 """Algorithm → where a manifest has the hash of a member, in hexadecimal or base64."""
 
+
+@dataclass(frozen=True, slots=True)
+class AlsoSpec:
+    """Other records of a JSON document: `records`, `subject` and `category` as for the first ones.
+    There may be none where `records` says."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    records: Locator
+    subject: Owners = ()
+    category: str = ""
+
+
 FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
 
 MemberName = Annotated[
@@ -100,6 +122,7 @@ class InnerMemberSpec:
     encoding: Encoding | None = None
     quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
+    also: tuple[AlsoSpec, ...] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
     base: Bases = ()
@@ -144,17 +167,20 @@ class BodySpec:
 
     `records` locates the records (JSONPath subset: `$`, `.name`, `['name']`, `[*]`, `.*`),
     `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
-    count the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote`
-    describe a CSV, `encoding` an MT940, too; left out, the defaults of RFC 4180 hold and a byte
-    order mark may prove UTF-16. XML has locators of its own (XPath subset: `/export/order`,
-    `customer/@id`, `../Acct/Id/IBAN`, `id/@root^@extension`), with the prefixes of `namespaces`;
-    the empty prefix is for elements without one. `doctype` lets a document type pass that only
-    declares elements and attributes. In vCard and iCalendar the name of a property is a locator
-    (`EMAIL`, `../X-WR-CALNAME`), in MT940 `:25:`, in OFX 1 a path from the statement (`ACCTID`).
-    FHIR knows its records and owners by itself: its locators are `Patient` and the systems of
-    patients' identifiers, `base` are the URLs of the server whose patients they are, `categories`
-    are by resource type (`category` for all others), and `lines` says that each line is a resource,
-    as in a bulk export, instead of one Bundle.
+    count the records and are lowered when some are dropped. In JSON an owner may stand above the
+    records, and before them: `$^^.id` is in what is two containers up (past the records' own list),
+    `$~` the record's name in a map, `$^~` the name of what it stands in. `also` are other records
+    in the document, such as the `included` of JSON:API, which no `totals` count. `delimiter`,
+    `encoding` and `quote` describe a CSV, `encoding` an MT940, too; left out, the defaults of
+    RFC 4180 hold and a byte order mark may prove UTF-16. XML has locators of its own (XPath subset:
+    `/export/order`, `customer/@id`, `../Acct/Id/IBAN`, `id/@root^@extension`), with the prefixes of
+    `namespaces`; the empty prefix is for elements without one. `doctype` lets a document type pass
+    that only declares elements and attributes. In vCard and iCalendar the name of a property is a
+    locator (`EMAIL`, `../X-WR-CALNAME`), in MT940 `:25:`, in OFX 1 a path from the statement
+    (`ACCTID`). FHIR knows its records and owners by itself: its locators are `Patient` and the
+    systems of patients' identifiers, `base` are the URLs of the server whose patients they are,
+    `categories` are by resource type (`category` for all others), and `lines` says that each line
+    is a resource, as in a bulk export, instead of one Bundle.
     A message (`mbox`, `eml`) has the fields of its header: `Delivered-To`, or `To|Cc` for the
     addresses of both; its `members` are attachments to be read, matched by media type.
     `compression` says that the body is a compressed file (`format: tar` with `compression: gzip` is
@@ -180,6 +206,7 @@ class BodySpec:
     encoding: Encoding | None = None
     quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
+    also: tuple[AlsoSpec, ...] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
     base: Bases = ()
@@ -218,7 +245,9 @@ class InspectionSettings:
     """Where bodies are inspected: up to `inline` bytes of plain text in the event loop, all others
     in `workers` processes, each body within `deadline`. An archive behind a compression or inside
     another is decoded into a file of at most `scratch` bytes, nor a quarter of `spool.limit`, out
-    of which it is taken; there is one for each worker."""
+    of which it is taken; there is one for each worker. `pseudonym_key_file` holds the secret (32
+    bytes or more) for the pseudonyms of masked values; without one, no policy can ask
+    for them."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -226,3 +255,4 @@ class InspectionSettings:
     inline: Size = 64 * 2**10
     scratch: Size = 2**30
     deadline: Duration = 60.0
+    pseudonym_key_file: FilePath | None = None

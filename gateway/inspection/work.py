@@ -3,6 +3,7 @@
 Pure: bytes or a file descriptor in, values and bytes out. `dispatch` decides where it runs.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code, InternalError
@@ -13,7 +14,7 @@ from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import Sink, under
 from gateway.inspection.source import Body, Stored
-from gateway.inspection.tally import Tally
+from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts, Decision, Inspection
 from gateway.response import Payload
@@ -73,15 +74,17 @@ def rewrite(
     decision: Decision,
     sink: Sink,
     scratch: Scratch | None = None,
+    key: bytes | None = None,
 ) -> Counts:
-    """Write what the decision lets through, under the same content codings.
+    """Write what the decision lets through, under the same content codings. `key` is that of the
+    pseudonyms that masked values may become.
 
     Raises BadUpstream(REDACTION_UNSUPPORTED) where the format can't be rewritten, and
     InternalError where the result doesn't add up with the inspection.
     """
     reader = FORMATS[task.spec.format]
     kept = sum(group.records for group in inspection.groups if decision.releases(group))
-    verdict = Verdict(decision, totals_drop=inspection.records - kept)
+    verdict = Verdict(decision, totals_drop=inspection.records - kept, key=key)
     body = _body(stored, task, scratch)
     if task.payload.codings or task.spec.compression:
         coded = under(task.payload.codings, task.spec.compression, sink)
@@ -100,16 +103,30 @@ def rewrite(
 def confirm(
     rewritten: Stored,
     task: Task,
+    inspection: Inspection,
     decision: Decision,
     counts: Counts,
     scratch: Scratch | None = None,
 ) -> None:
-    """Read a rewritten body as if it came from a stranger: nothing withheld may be left in it."""
-    inspection = inspect(rewritten, task, scratch)
-    if not all(decision.releases(group) for group in inspection.groups):
+    """Read a rewritten body as if it came from a stranger: nothing withheld may be left in it, and
+    nobody may have more records than were theirs."""
+    left = inspect(rewritten, task, scratch)
+    if not all(decision.releases(group) for group in left.groups):
         raise InternalError(Code.INTERNAL_ERROR, "a withheld record is left after redaction")
-    if inspection.records != counts.released:
+    if left.records != counts.released:
         raise InternalError(Code.INTERNAL_ERROR, "redaction left another number of records")
+    if _owned(left) - _owned(inspection):
+        # Such as a text in the place of an identifier. What it says of the owners can't be proven.
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask that changes whose a record is")
+
+
+def _owned(inspection: Inspection) -> Counter[tuple[Owners, str]]:
+    """How many records of which category each of the owners has, or have together."""
+    counts = Counter[tuple[Owners, str]]()
+    for group in inspection.groups:
+        if group.owners:
+            counts[group.owners, group.category] += group.records
+    return counts
 
 
 def _body(stored: Stored, task: Task, scratch: Scratch | None) -> Body:

@@ -29,6 +29,8 @@ from gateway.endpoints import Endpoint, Endpoints, Route, split_template
 from gateway.enforcement import Release
 from gateway.errors import BadRequest, BadUpstream, Code, Unauthenticated
 from gateway.exchange import Rooms, guard
+from gateway.inspection import masking
+from gateway.inspection.settings import InspectionSettings
 from gateway.model import Admitted, Caller, Counts, Decision, Group, Inspection, Request
 from gateway.policy.bundle import BundleError
 from gateway.policy.contract import Question
@@ -142,7 +144,7 @@ class Desk:
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="privacy-gateway-"))
             spool = Spool(SpoolSettings(directory=Path(folder), limit=self.config.spool.limit))
-            self._inspector = InProcess(spool)
+            self._inspector = InProcess(spool, _key(self.config.inspection))
             try:
                 await self.engine.start()
             except BundleError as error:
@@ -199,6 +201,12 @@ class Desk:
             raise asyncio.CancelledError
         release = outcome if isinstance(outcome, Release) else None
         return Verdict(trial, endpoint, evidence, play.question, release)
+
+
+def _key(inspection: InspectionSettings) -> bytes | None:
+    """Pseudonyms of a trial's own, where the gateway makes any: who tries out a policy needs no key
+    to the real ones."""
+    return masking.derive(b"trial") if inspection.pseudonym_key_file else None
 
 
 def settings(policy: PolicySettings, bundle: Path | None = None) -> PolicySettings:

@@ -19,10 +19,11 @@ from gateway.spool import Spool, Spooled, Stored
 
 
 class InProcess:
-    """The `Inspector` of a trial. A big redacted body goes into `spool`."""
+    """The `Inspector` of a trial. A big redacted body goes into `spool`; `key` is that of the
+    pseudonyms that masked values may become."""
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
+    def __init__(self, spool: Spool, key: bytes | None = None) -> None:
+        self._spool, self._key = spool, key
 
     async def inspect(self, response: Response, spec: BodySpec, limits: Limits) -> Inspection:
         task, stored = work.Task(response.payload, spec, limits), response.body.stored
@@ -41,13 +42,15 @@ class InProcess:
         with self._scratch(task, stored) as scratch:
             if isinstance(stored, InMemory):
                 sink = MemorySink()
-                counts = work.rewrite(stored, task, inspection, decision, sink, scratch)
+                counts = work.rewrite(stored, task, inspection, decision, sink, scratch, self._key)
                 spooled = Spooled(InMemory(sink.getvalue()))
             else:
                 held = self._spool.space(self._spool.limit - self._spool.bytes_used)
                 try:
                     on_disk = FileSink(held.fd, held.reserved)
-                    counts = work.rewrite(stored, task, inspection, decision, on_disk, scratch)
+                    counts = work.rewrite(
+                        stored, task, inspection, decision, on_disk, scratch, self._key
+                    )
                     on_disk.flush()
                 except BaseException:
                     held.close()
@@ -55,7 +58,7 @@ class InProcess:
                 size = os.fstat(held.fd).st_size
                 held.settle(size)
                 spooled = Spooled(OnDisk(held.fd, size), held)
-            work.confirm(spooled.stored, task, decision, counts, scratch)
+            work.confirm(spooled.stored, task, inspection, decision, counts, scratch)
         return spooled, counts
 
     @contextmanager

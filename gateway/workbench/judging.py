@@ -132,7 +132,9 @@ def _differences(expect: Expect, verdict: Verdict) -> Iterator[Difference]:
     if expect.members is not None:
         yield from _unless_same("members", expect.members, _members(verdict))
     if expect.masked is not None:
-        yield from _unless_same("masked", expect.masked, decision.mask if decision else ())
+        yield from _unless_same(
+            "masked", expect.masked, map(str, decision.mask) if decision else ()
+        )
     if expect.reasons is not None:
         yield from _unless_same("reasons", expect.reasons, decision.reasons if decision else ())
 

@@ -37,7 +37,7 @@ class Sample:
 
 def sample(
     body: bytes | Stored,
-    expected: Format,
+    expected: Format | BodySpec,
     *,
     content_type: str | None = None,
     coding: str | None = None,

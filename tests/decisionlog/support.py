@@ -30,6 +30,7 @@ from gateway.model import (
     SubjectRef,
 )
 from gateway.policy.contract import Question
+from tests.support.reading import masks
 
 KEY = derive(b"a test key of at least 32 bytes.")
 OTHER_KEY = derive(b"another key of at least 32 bytes")
@@ -74,6 +75,7 @@ def decision(effect: Effect = Effect.ALLOW, *permitted: SubjectRef, **changes: A
         "reasons": ("self_access",),
         "revision": "rev-7",
     }
+    changes["mask"] = masks(*changes.get("mask", ()))
     return Decision(**fields | changes)
 
 

@@ -91,7 +91,7 @@ def _rewritten(
         return None
     assert counts.released == (found.records if everything else 0)
     with scratch(LIMITS.decoded) as file:
-        work.confirm(InMemory(sink.getvalue()), task, decision, counts, file)
+        work.confirm(InMemory(sink.getvalue()), task, found, decision, counts, file)
     return sink.getvalue()
 
 

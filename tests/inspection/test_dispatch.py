@@ -5,15 +5,18 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from gateway.errors import BadUpstream, Code, Late
+from gateway.inspection import masking
 from gateway.inspection.dispatch import Dispatch
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits, MemberSpec
-from gateway.model import Decision, Effect, Format, SubjectRef
+from gateway.model import Decision, Effect, Format, Mask, SubjectRef
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, Spool, SpoolSettings
 from tests.support.tars import tarred, untarred
@@ -35,6 +38,16 @@ async def dispatch(spool: Spool) -> AsyncIterator[Dispatch]:
     await dispatch.start()
     yield dispatch
     await dispatch.stop()
+
+
+@asynccontextmanager
+async def running(settings: InspectionSettings, spool: Spool) -> AsyncIterator[Dispatch]:
+    dispatch = Dispatch(settings, spool)
+    await dispatch.start()
+    try:
+        yield dispatch
+    finally:
+        await dispatch.stop()
 
 
 def response(spool: Spool, data: bytes, *codings: str) -> Response:
@@ -128,6 +141,46 @@ async def test_an_archive_that_unfolds_beyond_the_scratch_file_is_refused(spool:
         assert spool.files_open == 0
     finally:
         await small.stop()
+
+
+@pytest.mark.parametrize("count", [2, 10_000], ids=["in the loop", "in a worker"])
+async def test_pseudonyms_are_the_same_wherever_they_are_made(
+    spool: Spool, tmp_path: Path, count: int
+) -> None:
+    secret = tmp_path / "mask-key"
+    secret.write_bytes(bytes(32))
+    secret.chmod(0o600)
+    masked = replace(REDACT, mask=(Mask("$.n", pseudonym=True), Mask("$.x", text="é" * 64)))
+    held = response(spool, body(count))
+    async with running(InspectionSettings(1, 1024, pseudonym_key_file=secret), spool) as dispatch:
+        inspection = await dispatch.inspect(held, SPEC, LIMITS)
+        rewritten, _ = await dispatch.rewrite(held, SPEC, LIMITS, inspection, masked)
+    first = json.loads(rewritten.stored.pread(rewritten.size, 0))[0]
+    expected = masking.of_json(Mask("$.n", pseudonym=True), b"0", masking.derive(bytes(32)))
+    assert first == {"owner": "me", "n": json.loads(expected)}
+    async with running(InspectionSettings(1, 1024), spool) as dispatch:
+        with pytest.raises(BadUpstream) as refused:
+            await dispatch.rewrite(held, SPEC, LIMITS, inspection, masked)
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED
+    held.body.close()
+    rewritten.close()
+
+
+async def test_a_rewritten_body_has_room_for_what_its_masks_make(spool: Spool) -> None:
+    """One byte becomes 770, in each of many records: the space is reckoned by the record."""
+    held = response(spool, json.dumps([{"owner": "me", "n": 1}] * 5000).encode())
+    masked = replace(REDACT, mask=(Mask("$.n", text="\U0001f600" * 64),))
+    async with running(InspectionSettings(1, 1024), spool) as dispatch:
+        inspection = await dispatch.inspect(held, SPEC, LIMITS)
+        rewritten, _ = await dispatch.rewrite(held, SPEC, LIMITS, inspection, masked)
+    assert rewritten.size > 5000 * 12 * 64
+    held.body.close()
+    rewritten.close()
+
+
+def test_a_key_that_can_not_be_used_is_said(spool: Spool, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="No such file"):
+        Dispatch(InspectionSettings(pseudonym_key_file=tmp_path / "absent"), spool)
 
 
 async def test_a_rewrite_that_is_refused_gives_its_space_back(

@@ -12,6 +12,7 @@ from gateway.inspection.sinks import MemorySink
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts, Decision, Effect, Format, SubjectRef
 from tests.support.containers import Rebuilt, Shelf
+from tests.support.reading import masks
 
 ME = SubjectRef("account", "me")
 LINES = MemberSpec("*.ndjson", Format.NDJSON, subject=({"account": ("$.owner",)},))
@@ -33,7 +34,9 @@ def rewritten(
     withhold: frozenset[str] = frozenset(),
     mask: tuple[str, ...] = (),
 ) -> tuple[Rebuilt, Counts]:
-    decision = Decision(Effect.REDACT, frozenset({ME}), unattributed, withhold, mask, (), "1")
+    decision = Decision(
+        Effect.REDACT, frozenset({ME}), unattributed, withhold, masks(*mask), (), "1"
+    )
     shelf = Shelf(files)
     archive = open_archive(shelf, SPEC, Limits())
     counts = fates.rewrite(archive, Verdict(decision), MemorySink())
@@ -106,7 +109,7 @@ def test_a_member_of_a_stated_size_is_dropped_or_kept_whole() -> None:
             assert shelf.rebuilt.files == files
         else:
             assert refusal(files, spec, frozenset()) is code  # content and manifest disagree
-    masked = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), ("$.phone",), (), "1")
+    masked = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), masks("$.phone"), (), "1")
     listed = b'{"owner":"me","file":"a.ndjson","bytes":%d}\n' % len(MINE)
     archive = open_archive(Shelf({"a.ndjson": MINE, "manifest.ndjson": listed}), spec, Limits())
     with pytest.raises(BadUpstream) as caught:

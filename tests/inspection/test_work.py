@@ -16,7 +16,7 @@ from gateway.inspection import work
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
-from gateway.model import Counts, Decision, Effect, Format, Inspection, SubjectRef
+from gateway.model import Counts, Decision, Effect, Format, Inspection, Mask, SubjectRef
 from gateway.response import Payload
 from tests.support.codings import CODED as CODED_BY
 
@@ -102,17 +102,32 @@ def test_what_is_left_after_a_redaction_is_permitted_and_adds_up(owners: list[st
     for task, pack in ((PLAIN, bytes), (CODED, gzip.compress)):
         data, counts = rewritten(InMemory(pack(body(*owners).data)), task)
         assert counts == Counts(len(owners), owners.count("me"), len(owners) - owners.count("me"))
-        work.confirm(InMemory(data), task, REDACT, counts)
+        seen = work.inspect(InMemory(pack(body(*owners).data)), task)
+        work.confirm(InMemory(data), task, seen, REDACT, counts)
         unpack: Callable[[bytes], bytes] = gzip.decompress if task is CODED else bytes
         assert json.loads(unpack(data)) == [{"owner": "me"}] * owners.count("me")
 
 
 def test_a_rewritten_body_in_which_a_withheld_record_is_left_does_not_pass() -> None:
     counts = Counts(seen=2, released=1, redacted=1)
+    seen = work.inspect(body("me", "foreign"), PLAIN)
     for left in (("foreign",), ("me", "me")):
         with pytest.raises(InternalError):
-            work.confirm(body(*left), PLAIN, REDACT, counts)
-    work.confirm(body("me"), PLAIN, REDACT, counts)
+            work.confirm(body(*left), PLAIN, seen, REDACT, counts)
+    work.confirm(body("me"), PLAIN, seen, REDACT, counts)
+
+
+def test_a_mask_that_changes_whose_a_record_is_does_not_pass() -> None:
+    """Not even where both may have it: what says whose it is must stay what it was."""
+    both = frozenset({ME, SubjectRef("account", "me2")})
+    for mask, left in ((Mask("$.owner", keep=2), b"me"), (Mask("$.owner", text="me"), b"me")):
+        decision = replace(REDACT, permitted=both, mask=(mask,))
+        seen, sink = work.inspect(body("me2", "me"), PLAIN), MemorySink()
+        counts = work.rewrite(body("me2", "me"), PLAIN, seen, decision, sink)
+        assert sink.getvalue().count(b'"%b"' % left) == 2
+        with pytest.raises(BadUpstream) as refused:
+            work.confirm(InMemory(sink.getvalue()), PLAIN, seen, decision, counts)
+        assert refused.value.code is Code.REDACTION_UNSUPPORTED
 
 
 def test_a_rewrite_that_counts_otherwise_than_the_inspection_does_not_pass() -> None:
@@ -132,7 +147,7 @@ def test_a_plain_gzip_file_is_read_and_leaves_as_one() -> None:
     assert found.bytes_inspected == data.size and found.sealed
     new, counts = rewritten(data, PACKED)
     assert json.loads(gzip.decompress(new)) == [{"owner": "me"}] * 2
-    work.confirm(InMemory(new), PACKED, REDACT, counts)
+    work.confirm(InMemory(new), PACKED, found, REDACT, counts)
 
 
 def test_a_gzip_file_under_a_content_coding_is_read_through_both() -> None:

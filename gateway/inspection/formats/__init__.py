@@ -6,7 +6,7 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection import fhirreferences, mailrecords, xpath
+from gateway.inspection import fhirreferences, jsonlineage, mailrecords, xpath
 from gateway.inspection.formats import (
     csv,
     eml,
@@ -43,10 +43,11 @@ _OURS = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
-        _OWNED | {"records", "totals"},
+        _OWNED | {"records", "totals", "also"},
         json.detect,
         json.inspect,
         json.rewrite,
+        locator=jsonlineage.check,
         vouching=json.vouching,
     ),
     Format.NDJSON: Reader(
@@ -79,10 +80,11 @@ _OURS = {
     Format.JAVASCRIPT: Reader(
         javascript.MEDIA_TYPES,
         "js",
-        _OWNED | {"records", "totals"},
+        _OWNED | {"records", "totals", "also"},
         javascript.detect,
         javascript.inspect,
         javascript.rewrite,
+        locator=jsonlineage.check,
         vouching=javascript.vouching,
         charset="utf-8",
     ),

@@ -17,7 +17,7 @@ from gateway.inspection.formats import mbox
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.source import InMemory
 from gateway.inspection.work import Task
-from gateway.model import Counts, Decision, Effect, SubjectRef
+from gateway.model import Counts, Decision, Effect, Mask, SubjectRef
 from gateway.model import Format as Name
 from gateway.response import Payload
 from tests.support.reading import Format, permit
@@ -191,9 +191,12 @@ def test_memory_is_bounded_by_one_message() -> None:
 
 def test_what_a_redaction_wrote_passes_when_it_is_read_again() -> None:
     task = Task(Payload("application/mbox"), SPEC, Limits())
-    decision = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), ("$.Subject",), (), "")
+    decision = Decision(
+        Effect.REDACT, frozenset({ME}), False, frozenset(), (Mask("$.Subject"),), (), ""
+    )
     rewritten, counts = MBOX.rewrite(THEIRS + MINE + THEIRS, SPEC, permit(ME, mask=("$.Subject",)))
-    work.confirm(InMemory(rewritten), task, decision, counts)
+    found = work.inspect(InMemory(THEIRS + MINE + THEIRS), task)
+    work.confirm(InMemory(rewritten), task, found, decision, counts)
 
 
 @given(st.integers(0, 2**32))

@@ -19,7 +19,7 @@ from gateway.inspection.tally import Tally
 from gateway.model import Attribution, Decision, Effect, Format, Inspection, SubjectRef
 from gateway.response import Payload
 from tests.support.multiparts import BOUNDARY, by_aiohttp, by_email, files, multipart, named, part
-from tests.support.reading import Cut
+from tests.support.reading import Cut, masks
 from tests.support.scratches import scratch
 from tests.support.tars import tarred, untarred
 
@@ -71,13 +71,15 @@ def refused(body: bytes, spec: BodySpec = SPEC) -> Code:
 def permitting(
     *permitted: SubjectRef, unattributed: bool = False, mask: tuple[str, ...] = ()
 ) -> Decision:
-    return Decision(Effect.REDACT, frozenset(permitted), unattributed, frozenset(), mask, (), "1")
+    return Decision(
+        Effect.REDACT, frozenset(permitted), unattributed, frozenset(), masks(*mask), (), "1"
+    )
 
 
 def redacted(body: bytes, decision: Decision, spec: BodySpec = SPEC) -> bytes:
     sink = MemorySink()
     counts = work.rewrite(InMemory(body), task(spec), inspected(body, spec), decision, sink)
-    work.confirm(InMemory(sink.getvalue()), task(spec), decision, counts)
+    work.confirm(InMemory(sink.getvalue()), task(spec), inspected(body, spec), decision, counts)
     return sink.getvalue()
 
 
@@ -249,7 +251,7 @@ def test_a_part_may_be_compressed_or_an_archive_and_says_so() -> None:
         sink = MemorySink()
         decision = permitting(ME)
         counts = work.rewrite(InMemory(body), task(spec), found, decision, sink, file)
-        work.confirm(InMemory(sink.getvalue()), task(spec), decision, counts, file)
+        work.confirm(InMemory(sink.getvalue()), task(spec), found, decision, counts, file)
     kept = dict(by_aiohttp(sink.getvalue()))
     assert gzip.decompress(kept["a.gz"]) == lines("me")
     assert untarred(kept["b.tar"]) == {"me": b"1"}

@@ -26,7 +26,7 @@ from gateway.inspection.source import InMemory
 from gateway.inspection.tally import Tally
 from gateway.model import Attribution, Decision, Effect, Format, Inspection, SubjectRef
 from gateway.response import Payload
-from tests.support.reading import Cut
+from tests.support.reading import Cut, masks
 from tests.support.scratches import scratch
 from tests.support.tars import BLOCK, END, FORMATS, READERS, T, base256, pax, tar, tarred, untarred
 from tests.support.zips import tool
@@ -68,13 +68,15 @@ def refused(data: bytes, task: work.Task = TASK) -> Code:
 def permitting(
     *permitted: SubjectRef, unattributed: bool = False, mask: tuple[str, ...] = ()
 ) -> Decision:
-    return Decision(Effect.REDACT, frozenset(permitted), unattributed, frozenset(), mask, (), "1")
+    return Decision(
+        Effect.REDACT, frozenset(permitted), unattributed, frozenset(), masks(*mask), (), "1"
+    )
 
 
 def redacted(data: bytes, decision: Decision) -> bytes:
     sink = MemorySink()
     counts = work.rewrite(InMemory(data), TASK, inspected(data), decision, sink)
-    work.confirm(InMemory(sink.getvalue()), TASK, decision, counts)
+    work.confirm(InMemory(sink.getvalue()), TASK, inspected(data), decision, counts)
     return sink.getvalue()
 
 
@@ -161,7 +163,7 @@ def test_a_notice_tells_that_something_was_left_out() -> None:
     task = replace(TASK, spec=replace(SPEC, removed_notice="REMOVED.txt"))
     sink, data = MemorySink(), tarred(MIXED)
     counts = work.rewrite(InMemory(data), task, inspected(data, task), permitting(ME), sink)
-    work.confirm(InMemory(sink.getvalue()), task, permitting(ME), counts)
+    work.confirm(InMemory(sink.getvalue()), task, inspected(data, task), permitting(ME), counts)
     assert untarred(sink.getvalue()) == KEPT | {"REMOVED.txt": notice.text(6, 3)}
 
 
@@ -280,7 +282,7 @@ def test_a_compressed_archive_is_read_and_leaves_compressed(compression: str) ->
         assert found.sealed == (compression != "bzip2")
         decision = permitting(ME)
         counts = work.rewrite(InMemory(data), task, found, decision, sink, file)
-        work.confirm(InMemory(sink.getvalue()), task, decision, counts, file)
+        work.confirm(InMemory(sink.getvalue()), task, found, decision, counts, file)
     assert unpack(sink.getvalue()) == redacted(plain, decision)
 
 

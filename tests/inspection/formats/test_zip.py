@@ -23,7 +23,8 @@ from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Attribution, Counts, Decision, Effect, Format, Group, SubjectRef
+from gateway.model import Attribution, Counts, Decision, Effect, Format, Group, Mask, SubjectRef
+from tests.support.reading import masks
 from tests.support.zips import (
     DEFLATED,
     READERS,
@@ -71,10 +72,11 @@ def permitting(
     *permitted: SubjectRef,
     unattributed: bool = False,
     withhold: Iterable[str] = (),
-    mask: tuple[str, ...] = (),
+    mask: tuple[str | Mask, ...] = (),
 ) -> Decision:
+    hidden = frozenset(withhold)
     return Decision(
-        Effect.REDACT, frozenset(permitted), unattributed, frozenset(withhold), mask, (), "1"
+        Effect.REDACT, frozenset(permitted), unattributed, hidden, masks(*mask), (), "1"
     )
 
 
@@ -196,6 +198,20 @@ def test_a_manifest_that_names_a_member_twice_is_refused() -> None:
     one = json.dumps({"recordings": [{"file": "recordings/1.wav", "owner": "me"}] * 2}).encode()
     data = zipped({"manifest.json": one, "recordings/1.wav": b"1"})
     assert refused(data, VOICE) is Code.MANIFEST_MISMATCH
+
+
+def test_a_manifest_may_name_owners_above_what_it_lists_and_members_by_name() -> None:
+    above = replace(MANIFEST, records="$.files[*]", subject=({"account": ("$^^.customer",)},))
+    listed = b'{"customer":"%b","files":[{"file":"recordings/1.wav"}]}'
+    files = {"recordings/1.wav": b"1"}
+    data = zipped({"manifest.json": listed % b"me"} | files)
+    assert counted(data, spec(above, WAVS)) == {("me",): 3}
+    foreign = zipped({"manifest.json": listed % b"foreign"} | files)
+    assert counted(foreign, spec(above, WAVS)) == {("foreign",): 3}
+    named = replace(MANIFEST, records="$.*", vouches_for="$~")
+    data = zipped({"manifest.json": b'{"recordings/1.wav":{"owner":"me"}}'} | files)
+    assert counted(data, spec(named, WAVS)) == {("me",): 2}
+    assert unzipped(redacted(data, spec(named, WAVS), permitting(FOREIGN))) == {}
 
 
 def test_a_manifest_may_stand_behind_its_members() -> None:
