@@ -180,12 +180,22 @@ def contest(bodies: Path, folder: Path) -> Iterator[tuple[list[Contestant], str]
             started([*raw_command, f"http://127.0.0.1:{upstream}"], f"{url}/2k.json")
         )
         raw = Contestant("raw aiohttp", url, raw_pid)
-        port, admin = free_port(), free_port()
-        config = folder / "gateway.yaml"
-        config.write_text(json.dumps(gateway_config(folder, port, admin, upstream)))
-        command = [sys.executable, "-m", "gateway", "run", "--config", str(config)]
-        pid = stack.enter_context(started(command, f"http://127.0.0.1:{admin}/readyz"))
-        yield [Contestant("gateway", f"http://127.0.0.1:{port}", pid), raw, proxy], token
+
+        def run_gateway(name: str, workers: int) -> Contestant:
+            port, admin = free_port(), free_port()
+            config = folder / f"gateway-{workers}.yaml"
+            log = {"decision_log": {
+                "file": str(folder / f"decisions-{workers}.jsonl"),
+                "pseudonym_key_file": str(folder / "pseudonym-key"),
+            }}  # fmt: skip
+            settings = gateway_config(folder, port, admin, upstream) | log | {"workers": workers}
+            config.write_text(json.dumps(settings))
+            command = [sys.executable, "-m", "gateway", "run", "--config", str(config)]
+            pid = stack.enter_context(started(command, f"http://127.0.0.1:{admin}/readyz"))
+            return Contestant(name, f"http://127.0.0.1:{port}", pid)
+
+        gateway = run_gateway("gateway", 1)
+        yield [gateway, raw, proxy, run_gateway("gateway, 2 processes", 2)], token
 
 
 @contextmanager

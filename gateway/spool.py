@@ -7,6 +7,7 @@ not fit is refused with 503, it never waits on a full disk.
 
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -79,13 +80,47 @@ class OnDisk:
         return os.pread(self.fd, min(length, max(0, self.size - offset)), offset)
 
 
+class Numbers(Protocol):
+    """A list, or memory that several processes share."""
+
+    def __getitem__(self, at: int, /) -> int: ...
+
+    def __setitem__(self, at: int, number: int, /) -> None: ...
+
+    def __iter__(self) -> Iterator[int]: ...
+
+
+class Ledger:
+    """Bytes on disk: a number for each process that takes from one limit, in memory they share.
+
+    Each writes its own number and reads all. Who takes writes first and adds up then, so that of
+    two at once both may be refused, but never both be let in. What a process held that was killed
+    is free, as its files are: whoever saw it die clears its number.
+    """
+
+    def __init__(self, numbers: Numbers | None = None, own: int = 0) -> None:
+        self._numbers: Numbers = [0] if numbers is None else numbers
+        self._own = own
+
+    @property
+    def own(self) -> int:
+        return self._numbers[self._own]
+
+    @property
+    def all(self) -> int:
+        return sum(self._numbers)
+
+    def add(self, size: int) -> None:
+        self._numbers[self._own] += size
+
+
 class Spool:
     """Hands out space under one limit. Owned by one event loop; not thread-safe."""
 
-    def __init__(self, settings: SpoolSettings) -> None:
+    def __init__(self, settings: SpoolSettings, ledger: Ledger | None = None) -> None:
         """Raises Unavailable(SPOOL_FAILED) where the directory can't be used by us alone."""
-        self._settings = settings
-        self.bytes_used = self.bytes_kept = 0  # on disk, in memory
+        self._settings, self._ledger = settings, ledger or Ledger()
+        self.bytes_kept = 0  # in memory
         self.files_open = 0
         try:
             settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,14 +136,19 @@ class Spool:
         return self._settings.limit
 
     @property
+    def bytes_used(self) -> int:
+        """On disk, of this process."""
+        return self._ledger.own
+
+    @property
     def bytes_held(self) -> int:
-        """Of all bodies, on disk and in memory."""
+        """Of all its bodies, on disk and in memory."""
         return self.bytes_used + self.bytes_kept
 
     def ready(self) -> bool:
         """Whether another body can be taken in."""
         wanted = min(_BLOCK, self.limit // 4)
-        if self.limit - self.bytes_used < wanted:
+        if self.limit - self._ledger.all < wanted:
             return False
         try:
             disk = os.statvfs(self._settings.directory)
@@ -149,14 +189,15 @@ class Spool:
         return fd
 
     def take(self, size: int) -> None:
-        if self.bytes_used + size > self._settings.limit:
+        self._ledger.add(size)
+        if size > 0 and self._ledger.all > self._settings.limit:
+            self._ledger.add(-size)
             raise Unavailable(Code.SPOOL_FULL, "spool.limit is reached")
-        self.bytes_used += size
 
     def give_back(self, size: int, fd: int) -> None:
         os.close(fd)
         self.files_open -= 1
-        self.bytes_used -= size
+        self._ledger.add(-size)
 
 
 class Kept:
