@@ -38,7 +38,7 @@ from gateway.proxy.admission import admit
 from gateway.proxy.server import DataServer
 from gateway.proxy.upstream import UpstreamClient
 from gateway.selfproof import SelfProof, plan
-from gateway.spool import Ledger, Spool
+from gateway.spool import Spool
 from gateway.telemetry import readings
 from gateway.telemetry.looplag import LoopLag
 from gateway.telemetry.metrics import Metrics, Reading, Readings
@@ -49,6 +49,7 @@ from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, s
 from gateway.telemetry.spans import SpanExport, Spelling, WithSpans, span_readings
 from gateway.telemetry.tracing import Tracing, TracingSettings, asked_for
 from gateway.trace import Untraced
+from gateway.turns import Ledger
 
 _LOG = Log(__name__)
 

@@ -30,10 +30,10 @@ from gateway.fleet.messages import (
     Unfit,
     Unlinked,
 )
-from gateway.spool import Ledger
 from gateway.startup import CannotStart, started
 from gateway.telemetry import levels, logs
 from gateway.telemetry.merging import tell
+from gateway.turns import Ledger
 
 
 class Process:

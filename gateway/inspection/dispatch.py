@@ -131,7 +131,9 @@ class Dispatch:
             return self._rewrite_inline(stored, task, inspection, decision)
         growth = _MASK_GROWTH if decision.mask else 1
         space = stored.size * growth + inspection.bytes_decoded * growth + _SLACK
-        held = self._spool.space(min(space, self._spool.limit))
+        beside = stored.size if isinstance(stored, OnDisk) else 0
+        space = max(_SLACK, min(space, self._spool.limit - beside))
+        held = await self._spool.space(space, beside)
         try:
             job = _job(task, stored, inspection, decision, held.reserved)
             answer = await self._ask(stored, job, (held.fd,))

@@ -38,7 +38,8 @@ class InProcess:
             counts = work.rewrite(stored, task, inspection, decision, sink)
             spooled = Spooled(InMemory(sink.getvalue()))
         else:
-            held = self._spool.space(self._spool.limit - self._spool.bytes_used)
+            used = self._spool.bytes_used
+            held = await self._spool.space(self._spool.limit - used, used)
             try:
                 on_disk = FileSink(held.fd, held.reserved)
                 counts = work.rewrite(stored, task, inspection, decision, on_disk)
