@@ -221,7 +221,7 @@ def _take(streams: _Streams, writer: Writer, stream: _Stream, kind: Kind, payloa
             return writer.refuse(*messages.read_refusal(kind, payload), account)
         case Kind.UNRECORDED:
             writer.miss(messages.read_unrecorded(payload), account)
-        case Kind.JOIN:
+        case Kind.JOIN if stream is streams.main:
             joined = streams.join(writer.open_account())
             with suppress(OSError):  # it may be gone already, which is seen when it is read
                 joined.send(replace(writer.report(joined.account), fault=""))  # it is open
