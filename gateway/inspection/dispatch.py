@@ -144,7 +144,9 @@ class Dispatch:
         stored = response.body.stored
         if self._inline(stored, task):
             return self._rewrite_inline(stored, task, inspection, decision)
-        held = self._spool.space(min(_space(stored, inspection, decision), self._spool.limit))
+        beside = stored.size if isinstance(stored, OnDisk) else 0
+        wanted = min(_space(stored, inspection, decision), self._spool.limit - beside)
+        held = await self._spool.space(max(_SLACK, wanted), beside)
         try:
             job = _job(task, stored, inspection, decision, held.reserved)
             answer = await self._ask(stored, job, (held.fd,))
@@ -181,7 +183,7 @@ class Dispatch:
         if not needed:
             return await self._call(stored, job, more_fds)
         async with self._scratches:
-            held = self._spool.space(needed)
+            held = await self._spool.space(needed, stored.size if isinstance(stored, OnDisk) else 0)
             try:
                 return await self._call(stored, replace(job, scratch=needed), (*more_fds, held.fd))
             finally:

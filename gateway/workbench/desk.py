@@ -256,8 +256,8 @@ class _Play:
         self.question = question
         return await self._decide(question)
 
-    async def fetch(self, request: Admitted, route: Route, exchange_id: str) -> Response:
-        return _response(self._trial.sample, self._endpoint, exchange_id)
+    async def fetch(self, request: Admitted, route: Route, question: Question) -> Response:
+        return _response(self._trial.sample, self._endpoint, question.exchange_id)
 
     def ready(self) -> bool:
         return True

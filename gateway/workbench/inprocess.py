@@ -5,8 +5,8 @@ takes the tool with it, which is all there is to take.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from gateway.inspection import work
 from gateway.inspection.scratch import Scratch
@@ -27,7 +27,7 @@ class InProcess:
 
     async def inspect(self, response: Response, spec: BodySpec, limits: Limits) -> Inspection:
         task, stored = work.Task(response.payload, spec, limits), response.body.stored
-        with self._scratch(task, stored) as scratch:
+        async with self._scratch(task, stored) as scratch:
             return work.inspect(stored, task, scratch)
 
     async def rewrite(
@@ -39,13 +39,14 @@ class InProcess:
         decision: Decision,
     ) -> tuple[Spooled, Counts]:
         task, stored = work.Task(response.payload, spec, limits), response.body.stored
-        with self._scratch(task, stored) as scratch:
+        async with self._scratch(task, stored) as scratch:
             if isinstance(stored, InMemory):
                 sink = MemorySink()
                 counts = work.rewrite(stored, task, inspection, decision, sink, scratch, self._key)
                 spooled = Spooled(InMemory(sink.getvalue()))
             else:
-                held = self._spool.space(self._spool.limit - self._spool.bytes_used)
+                used = self._spool.bytes_used
+                held = await self._spool.space(self._spool.limit - used, used)
                 try:
                     on_disk = FileSink(held.fd, held.reserved)
                     counts = work.rewrite(
@@ -61,14 +62,14 @@ class InProcess:
             work.confirm(spooled.stored, task, inspection, decision, counts, scratch)
         return spooled, counts
 
-    @contextmanager
-    def _scratch(self, task: work.Task, stored: Stored) -> Iterator[Scratch | None]:
+    @asynccontextmanager
+    async def _scratch(self, task: work.Task, stored: Stored) -> AsyncIterator[Scratch | None]:
         """A scratch file for what needs one, bounded by the limits alone."""
         needed = min(work.scratch_needed(task, stored.size), self._spool.limit // 2)
         if not needed:
             yield None
             return
-        held = self._spool.space(needed)
+        held = await self._spool.space(needed)
         try:
             yield Scratch(held.fd, needed)
         finally:
