@@ -1,7 +1,7 @@
 """A bomb is refused within ten times the work of an honest body at the limit, and 32 MiB.
 
-The work is the processor's time of a process of its own, held against that for an honest body of the
-shortest records: it says something about the code, and nothing about the machine.
+The work is the processor's time of a process of its own, held against that for an honest body of
+the shortest records: it says something about the code, and nothing about the machine.
 """
 
 import json
