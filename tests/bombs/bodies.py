@@ -11,6 +11,7 @@ from typing import NamedTuple
 from gateway.model import Format
 from tests.fuzz.seeds import SEEDS
 from tests.support.codings import CODED
+from tests.support.tars import tarred
 from tests.support.zips import DEFLATED, M, archive
 
 _RECORD = b'{"owner":"me"}'
@@ -68,6 +69,13 @@ _TEXTS = {
         b"",
         b"",
     ),
+    Format.MBOX: Shape(
+        b"", b"From a@x.org Sat Nov 28 08:57:42 2026\nTo: me@x.org\n\ntext\n\n", b"", b""
+    ),
+    Format.EML: Shape(b"To: me@x.org\n\n", b"text\n", b"", b""),
+    Format.MULTIPART: Shape(
+        b"", b'--b\r\nContent-Disposition: form-data; name="#"\r\n\r\ntext\r\n', b"", b"--b--\r\n"
+    ),
     Format.OFX: Shape(
         _OFX,
         b"<STMTTRNRS><TRNUID>1<STMTRS><CURDEF>EUR<BANKACCTFROM><BANKID>1<ACCTID>me\n</BANKACCTFROM>"
@@ -80,6 +88,9 @@ _INSIDE = {"a.csv": Format.CSV, "a.js": Format.JAVASCRIPT, "a.events": Format.SS
 """The members of the archives in `SEEDS` that are read as a format."""
 
 
+_ARCHIVES = (Format.ZIP, Format.TAR)
+
+
 class Bomb(NamedTuple):
     """A body as received. `content` is what it would decode to, in bytes."""
 
@@ -90,9 +101,17 @@ class Bomb(NamedTuple):
 
 def honest(form: Format, size: int) -> bytes:
     """A body of about `size` bytes."""
-    if form is not Format.ZIP:
+    if form is Format.EML:  # one message, which is one record
+        return _TEXTS[form].filled(min(size, 200 << 10))
+    if form is Format.MULTIPART:  # no two parts have one name
+        part = _TEXTS[form].record
+        named = (part.replace(b"#", b"f%d" % number) for number in range(size // len(part)))
+        return b"".join(named) + _TEXTS[form].after
+    if form not in _ARCHIVES:
         return _TEXTS[form].filled(size)
     texts = {name: _TEXTS[inside].filled(size // 3) for name, inside in _INSIDE.items()}
+    if form is Format.TAR:
+        return tarred(texts)
     return archive(*(M(name, text) for name, text in texts.items()))
 
 
@@ -115,7 +134,7 @@ def bomb(form: Format, dice: random.Random, size: int) -> Bomb:
             claimed = {"size": dice.choice((0, 1000, 1 << 20))}
             members = [replace(member, local=claimed, central=claimed) for member in members]
         return Bomb(archive(*members), (), sum(len(member.data) for member in members))
-    bodies = [*SEEDS[form][1], _TEXTS[form].filled(300)]
+    bodies = [*SEEDS[form][1], honest(form, 300)]
     coding = dice.choice(["", *CODED])
     if not coding:
         body = _stuttered(dice.choice(bodies), dice, size // 16)

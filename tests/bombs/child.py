@@ -23,8 +23,9 @@ from gateway.model import Format
 from gateway.response import Payload
 from tests.bombs.bodies import Bomb, bomb, honest
 from tests.fuzz.seeds import SEEDS
+from tests.support.scratches import scratch
 
-LIMITS = Limits(body=1 << 20, decoded=2 << 20, record=256 << 10, subjects=1000, members=100)
+LIMITS = Limits(body=1 << 20, decoded=2 << 20, record=256 << 10, subjects=1000, members=100_000)
 SIZE = 8 << 20
 MOST = 2 << 30
 """Bytes of address space: what goes wrong ends this process and nothing else."""
@@ -51,11 +52,14 @@ def measured(form: Format, found: Bomb) -> dict[str, Any]:
         count(inflation, decoded, received)
 
     reader = FORMATS[form]
-    task = work.Task(Payload(reader.media_types[0], None, found.codings), SEEDS[form][0], LIMITS)
+    boundary = "b" if form is Format.MULTIPART else None
+    payload = Payload(reader.media_types[0], codings=found.codings, boundary=boundary)
+    task = work.Task(payload, SEEDS[form][0], LIMITS)
     before, began = _forget_the_peak(), time.process_time()
     with mock.patch.object(Inflation, "count", counted):
         try:
-            work.inspect(InMemory(found.body), task)
+            with scratch(LIMITS.decoded) as file:
+                work.inspect(InMemory(found.body), task, file)
             code = "ok"
         except BadUpstream as refusal:
             code = str(refusal.code)

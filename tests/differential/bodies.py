@@ -6,6 +6,7 @@ Each record has an owner, or none, and a note that only its owner may see: `cana
 import csv
 import io
 import json
+import tarfile
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
@@ -246,7 +247,7 @@ def _ofx(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def _archive(draw: st.DrawFn) -> bytes:
+def _members(draw: st.DrawFn) -> list[tuple[str, bytes]]:
     members = list[tuple[str, bytes]]()
     listed = list[dict[str, Any]]()
     for number, each in enumerate(draw(records(PLAIN, _NOTES))):
@@ -262,12 +263,61 @@ def _archive(draw: st.DrawFn) -> bytes:
     for name, strategy in (("t.csv", _table()), ("l.js", _script()), ("s.events", _events())):
         if draw(st.booleans()):
             members.append((name, draw(strategy)))
+    return draw(st.permutations(members))
+
+
+@st.composite
+def _archive(draw: st.DrawFn) -> bytes:
     packed = [
         M(name, data, draw(st.sampled_from([STORED, DEFLATED])),
           descriptor=draw(st.sampled_from(["", "32", "32m"])))
-        for name, data in draw(st.permutations(members))
+        for name, data in draw(_members())
     ]  # fmt: skip
     return archive(*packed, zip64=draw(st.sampled_from([None, {}])))
+
+
+@st.composite
+def _tar(draw: st.DrawFn) -> bytes:
+    form = draw(st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]))
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=form) as archive:
+        for name, data in draw(_members()):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return made.getvalue()
+
+
+@st.composite
+def _parts(draw: st.DrawFn) -> bytes:
+    """Parts without folders, which clients take off the names of files."""
+    body = b""
+    for name, data in [("unknown.txt", b""), *draw(_members())]:
+        if "/" not in name:
+            head = f'Content-Disposition: form-data; name="f"; filename="{name}"\r\n\r\n'
+            body += b"--b\r\n" + head.encode() + data + b"\r\n"
+    return body + b"--b--\r\n"
+
+
+def _mail(found: Record, end: str) -> bytes:
+    lines = [f"To: {found.owner}@x.org", "Subject: a", "", found.note, ""]
+    return end.join(lines).encode()
+
+
+@st.composite
+def _box(draw: st.DrawFn) -> bytes:
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    start = f"From a@x.org Sat Nov 28 08:57:42 2026{end}".encode()
+    found = draw(
+        st.lists(st.builds(Record, st.sampled_from(PLAIN), _NOTES), min_size=1, max_size=5)
+    )
+    return b"".join(start + _mail(each, end) + end.encode() for each in found)
+
+
+@st.composite
+def _eml(draw: st.DrawFn) -> bytes:
+    found = draw(st.builds(Record, st.sampled_from(PLAIN), _NOTES))
+    return _mail(found, draw(st.sampled_from(["\n", "\r\n"])))
 
 
 class Case(NamedTuple):
@@ -298,5 +348,9 @@ CASES: dict[Format, Case] = {
         (Format.MT940, _statements, "$['86']"),
         (Format.OFX, _ofx, "$.STMTRS.BANKTRANLIST.STMTTRN.MEMO"),
         (Format.ZIP, _archive, None),
+        (Format.TAR, _tar, None),
+        (Format.MULTIPART, _parts, None),
+        (Format.MBOX, _box, None),
+        (Format.EML, _eml, None),
     )
 }

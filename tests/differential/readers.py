@@ -6,14 +6,19 @@ record whom it names: `["s:me"]` a text, `["n:42"]` a number, `[]` nobody.
 
 import base64
 import csv as stdlib_csv
+import email
+import gzip
 import io
 import json
+import mailbox
 import re
 import subprocess
+import tarfile
 import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -241,9 +246,54 @@ def _by_zipfile(body: bytes) -> Members:
         return {name: found.read(name) for name in found.namelist() if not name.endswith("/")}
 
 
-def _by_go(body: bytes) -> Members:
-    found = peers.go().ask("zip", body).get("members", {})
-    return {name: base64.b64decode(data) for name, data in found.items()}
+def _by_go(form: str) -> Callable[[bytes], Members]:
+    def read(body: bytes) -> Members:
+        found = peers.go().ask(form, body).get("members", {})
+        return {name: base64.b64decode(data) for name, data in found.items()}
+
+    return read
+
+
+def _by_tarfile(body: bytes) -> Members:
+    with tarfile.open(fileobj=io.BytesIO(body), mode="r:") as found:
+        files = {each.name: found.extractfile(each) for each in found if each.isreg()}
+        return {name: file.read() for name, file in files.items() if file}
+
+
+def _by_email(body: bytes) -> Members:
+    head = b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    parts = email.message_from_bytes(head + body).get_payload()
+    assert isinstance(parts, list)
+    return {str(part.get_filename()): part.get_payload(decode=True) for part in parts}
+
+
+# Mail
+
+
+def _message(body: bytes) -> list[str]:
+    message = email.message_from_bytes(body)
+    fields = [*message.get_all("To", []), *message.get_all("Cc", [])]
+    return [f"s:{address}" for _, address in getaddresses(fields)]
+
+
+def _box(body: bytes) -> Records:
+    """Every message of the file, by the reader of the standard library."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(body)
+        file.flush()
+        box = mailbox.mbox(file.name, create=False)
+        try:
+            return [_message(box.get_bytes(key)) for key in box.iterkeys()]
+        finally:
+            box.close()
+
+
+def _pieces(body: bytes) -> Records:
+    """The same by hand, and Go's reader of messages."""
+    found = list[list[str]]()
+    for piece in re.split(rb"(?m)^From [^\r\n]*\r?\n", body)[1:]:
+        found += peers.go().ask("eml", piece)["records"]
+    return found
 
 
 def _unpacking(*command: str) -> Callable[[bytes], Members]:
@@ -283,6 +333,10 @@ def _within(read: Callable[[bytes], Members]) -> Callable[[bytes], Records]:
                 found.append([f"s:{folder}"] if "/" not in folder else [])
             elif last.endswith(".bin"):
                 found.append(vouched.get(name, []))
+            elif last.endswith(".gz"):
+                found += _lines(_LOADS["json"], gzip.decompress(data))
+            elif last.endswith(".tar"):
+                found += [[f"s:{inner}"] for inner in _by_tarfile(data)]
             elif last.endswith(".csv"):
                 found += _table(data)
             elif last.endswith(".js"):
@@ -315,10 +369,21 @@ READERS: dict[Format, list[Reader]] = {
     Format.OFX: [Reader("ofxtools", _by_ofxtools), Reader("ofxparse", _by_ofxparse)],
     Format.ZIP: [
         Reader("zipfile", _within(_by_zipfile)),
-        Reader("go", _within(_by_go)),
+        Reader("go", _within(_by_go("zip"))),
         Reader("unzip", _within(_unpacking("unzip", "-qq", "{}"))),
         Reader("7z", _within(_unpacking("7z", "x", "-y", "{}"))),
         Reader("bsdtar", _within(_unpacking("bsdtar", "-xf", "{}"))),
     ],
+    Format.TAR: [
+        Reader("tarfile", _within(_by_tarfile)),
+        Reader("go", _within(_by_go("tar"))),
+        Reader("tar", _within(_unpacking("tar", "-xf", "{}"))),
+        Reader("bsdtar", _within(_unpacking("bsdtar", "-xf", "{}"))),
+    ],
+    Format.MULTIPART: [
+        Reader("email", _within(_by_email)), Reader("go", _within(_by_go("multipart"))),
+    ],
+    Format.MBOX: [Reader("mailbox", _box), Reader("go", _pieces)],
+    Format.EML: [Reader("email", lambda body: [_message(body)]), by_go("eml")],
 }  # fmt: skip
 """At least two for each format."""

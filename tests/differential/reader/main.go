@@ -4,6 +4,7 @@
 package main
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bufio"
 	"bytes"
@@ -13,6 +14,8 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"mime/multipart"
+	"net/mail"
 	"os"
 	"strings"
 )
@@ -177,6 +180,64 @@ func readZIP(body []byte) (map[string]string, error) {
 	return members, nil
 }
 
+func readTAR(body []byte) (map[string]string, error) {
+	archive, members := tar.NewReader(bytes.NewReader(body)), map[string]string{}
+	for {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return members, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		data, err := io.ReadAll(archive)
+		if err != nil {
+			return nil, err
+		}
+		if header.Typeflag == tar.TypeReg {
+			members[header.Name] = base64.StdEncoding.EncodeToString(data)
+		}
+	}
+}
+
+func readParts(body []byte) (map[string]string, error) {
+	parts, members := multipart.NewReader(bytes.NewReader(body), "b"), map[string]string{}
+	for {
+		part, err := parts.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return members, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		data, err := io.ReadAll(part)
+		if err != nil {
+			return nil, err
+		}
+		members[part.FileName()] = base64.StdEncoding.EncodeToString(data)
+	}
+}
+
+func readMail(body []byte) ([][]string, error) {
+	message, err := mail.ReadMessage(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	record := []string{}
+	for _, field := range []string{"To", "Cc"} {
+		for _, text := range message.Header[field] {
+			found, err := mail.ParseAddressList(text)
+			if err != nil {
+				return nil, err
+			}
+			for _, each := range found {
+				record = append(record, "s:"+each.Address)
+			}
+		}
+	}
+	return [][]string{record}, nil
+}
+
 func read(line []byte) (said answer) {
 	var asked request
 	if err := json.Unmarshal(line, &asked); err != nil {
@@ -197,6 +258,12 @@ func read(line []byte) (said answer) {
 		said.Records, err = readXML(body)
 	case "zip":
 		said.Members, err = readZIP(body)
+	case "tar":
+		said.Members, err = readTAR(body)
+	case "multipart":
+		said.Members, err = readParts(body)
+	case "eml":
+		said.Records, err = readMail(body)
 	default:
 		err = errors.New("no such form")
 	}
