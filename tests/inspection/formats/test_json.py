@@ -18,6 +18,7 @@ from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.model import Counts, SubjectRef
 from gateway.model import Format as Name
+from tests.conftest import REPOSITORY
 from tests.support.reading import Cut, Format, permit, spaced
 
 JSON = Format(json)
@@ -846,6 +847,13 @@ DECIDED = {
     "y_object_duplicated_key": "body_ambiguous",
     "y_object_duplicated_key_and_value": "body_ambiguous",
 }
+
+
+def test_what_is_decided_stands_in_the_docs() -> None:
+    text = (REPOSITORY / "docs" / "one-reading.md").read_text()
+    told = dict(re.findall(r"(?m)^\| `(i_[^`]*)` \| `?(\w+)`? \|$", text))
+    decided = {name: code for name, code in DECIDED.items() if name.startswith("i_")}
+    assert told == {name: "read" if code == "ok" else code for name, code in decided.items()}
 
 
 TOO_DEEP = ("n_structure_100000_opening_arrays", "n_structure_open_array_object")
