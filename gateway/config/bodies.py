@@ -10,10 +10,11 @@ from typing import Any
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.inspection import jsonplan, xpath
-from gateway.inspection.formats import FORMATS
+from gateway.inspection.formats import FORMATS, csv
 from gateway.inspection.formats.outside import GROUP, OutsideFormatError
 from gateway.inspection.members import compile_pattern
 from gateway.inspection.rows import Dialect
+from gateway.inspection.settings import AUTO, NONE
 from gateway.model import Attribution, Format
 
 _OPAQUE = frozenset({"category"})
@@ -138,6 +139,8 @@ def _records(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[F
         yield from _xpaths(spec, records, named, path)
     if "delimiter" in reader.settings:
         yield from _dialect(spec, path)
+        if not faults:
+            yield from _table(spec, named, path)
 
 
 def _xpaths(
@@ -156,12 +159,33 @@ def _xpaths(
 
 
 def _dialect(spec: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
-    given = {name: spec[name] for name in ("delimiter", "quote") if isinstance(spec.get(name), str)}
+    given = {
+        name: spec[name]
+        for name, proven in (("delimiter", AUTO), ("quote", NONE))
+        if isinstance(spec.get(name), str) and spec[name] != proven
+    }
     try:
         Dialect(**given)
     except ValueError as error:
         name = next((name for name in given if str(error).startswith(f"{name} ")), "delimiter")
         yield Finding((*path, name if name in given else "quote"), str(error))
+
+
+def _table(
+    spec: Mapping[str, Any], named: Iterable[tuple[KeyPath, str]], path: KeyPath
+) -> Iterator[Finding]:
+    """Whether a CSV has what its proofs and its locators rest on."""
+    before = [where for where, text in named if csv.is_in_preamble(text)]
+    for where in before:
+        if where[-1] == "vouches_for":
+            yield Finding(where, "a member is named in a column")
+        elif not spec.get("preamble"):
+            yield Finding(where, "there are no rows before the header: say how many with preamble")
+    if spec.get("delimiter") == AUTO and len(before) == len([*named]):
+        message = "auto is proven by the columns of the subject: name one"
+        yield Finding((*path, "delimiter"), message)
+    if spec.get("encoding") == AUTO and "match" in spec:
+        yield Finding((*path, "encoding"), "a member declares no charset: name its encoding")
 
 
 def _subjects(subject: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

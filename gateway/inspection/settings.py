@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -16,10 +16,16 @@ __all__ = ["BodySpec", "InspectionSettings", "Limits", "MemberSpec", "Owners", "
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
 Locator = Annotated[str, Field(min_length=1, max_length=1024)]
-Encoding = Annotated[str, AfterValidator(known_label)]
+AUTO, NONE = "auto", "none"
+
+Encoding = Literal["auto"] | Annotated[str, AfterValidator(known_label)]
 Punctuation = Annotated[str, Field(pattern=r"^[\t!-/:-@\[\]^_`{-~]$")]
 """What may part or quote the cells of a CSV: one ASCII punctuation character, or a tab."""
+Delimiter = Literal["auto"] | Punctuation
+Quote = Literal["none"] | Punctuation
 
+Preamble = Annotated[int, Field(ge=0, le=100)]
+"""How many rows stand before the header of a CSV."""
 
 MediaType = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$")
@@ -78,12 +84,13 @@ class MemberSpec:
     vouches_for: Locator | None = None
     attribution: Attribution = Attribution.DIRECT
     category: str = ""
-    delimiter: Punctuation | None = None
+    delimiter: Delimiter | None = None
     encoding: Encoding | None = None
-    quote: Punctuation | None = None
+    quote: Quote | None = None
     totals: Locators | tuple[()] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
+    preamble: Preamble = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,9 @@ class BodySpec:
     `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
     count the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote`
     describe a CSV; left out, the defaults of RFC 4180 hold and a byte order mark may prove UTF-16.
+    `delimiter: auto` is proven by the header row, `encoding: auto` by the charset that the response
+    declares; with `quote: none` no cell may be quoted. `preamble` is the number of rows before the
+    header, in which `preamble:Account` finds the cell beside the one that says `Account`.
     XML has locators of its own (XPath subset: `/export/order`, `customer/@id`, `../Acct/Id/IBAN`,
     `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix is for elements
     without one. `doctype` lets a document type pass that only declares elements and attributes.
@@ -108,13 +118,14 @@ class BodySpec:
     subject: Owners = ()
     category: str = ""
     members: tuple[MemberSpec, ...] = ()
-    delimiter: Punctuation | None = None
+    delimiter: Delimiter | None = None
     encoding: Encoding | None = None
-    quote: Punctuation | None = None
+    quote: Quote | None = None
     totals: Locators | tuple[()] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
     media_type: MediaType | None = None
+    preamble: Preamble = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import jiter
 
 from gateway.config.faults import Place
 from gateway.errors import Code, Refusal
-from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.dialects import dialect
+from gateway.inspection.settings import AUTO, BodySpec, Limits
 from gateway.inspection.source import Body, Stored
 from gateway.model import Format
 from gateway.workbench.unusable import pointed
@@ -93,11 +94,12 @@ def _in_line(data: bytes, text: str, number: int, source: str) -> tuple[Place, s
 
 def _line_of_row(text: str, number: int, spec: BodySpec) -> int:
     """The line on which a row of a CSV starts, the header being row 0."""
-    rows = csv.reader(
-        io.StringIO(text, newline=""), delimiter=spec.delimiter or ",", quotechar=spec.quote or '"'
-    )
+    if spec.delimiter == AUTO:
+        return number + spec.preamble + 1
+    read = dialect(spec)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=read.delimiter, quotechar=read.quote)
     try:
-        for _ in range(number):
+        for _ in range(number + spec.preamble):
             next(rows)
     except (csv.Error, StopIteration):
         return number + 1

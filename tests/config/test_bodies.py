@@ -26,6 +26,8 @@ def of_body(faults: Faults, body: str) -> list[str]:
         f"{{format: ndjson, {SUBJECT}, category: message}}",
         f"{{format: csv, {COLUMN}, delimiter: ';', encoding: windows-1252, quote: \"'\"}}",
         "{format: csv, subject: {account: $.a}}",
+        f"{{format: csv, {COLUMN}, delimiter: auto, encoding: auto, quote: none}}",
+        "{format: csv, subject: {account: ['preamble:Account', a]}, preamble: 3, delimiter: auto}",
         "{format: xml, subject: {account: '@id'}}",
         "{format: xml, records: $, subject: {account: '@id'}}",
         "{format: xml, records: '/a:b/a:c', subject: {account: ['../a:d/@id', 'x/@r^@e']},"
@@ -117,6 +119,23 @@ def test_keys_that_a_format_does_not_have_are_faults(faults: Faults, body: str, 
         ("{format: javascript, records: '$.x[*]', totals: ['$.y[*]']}", "totals"),
         ("{format: json, records: '$.x[*]', totals: ['$.y[*]']}", "totals"),
         ("{format: json, records: '$.x[*]', totals: $.x.y}", "totals"),
+        ("{format: csv, subject: {account: 'preamble:a'}}", "subject.account"),
+        ("{format: csv, preamble: 101}", "preamble"),
+        (
+            "{format: csv, subject: {account: 'preamble:a'}, preamble: 1, delimiter: auto}",
+            "delimiter",
+        ),
+        ("{format: csv, delimiter: auto}", "delimiter"),
+        (
+            "{format: zip, members: [{match: a, format: csv, encoding: auto,"
+            " subject: {account: b}}]}",
+            "members[0].encoding",
+        ),
+        (
+            "{format: zip, members: [{match: a, format: csv, preamble: 1, subject: {account: b},"
+            " vouches_for: 'preamble:b'}]}",
+            "members[0].vouches_for",
+        ),
         ("{format: csv, subject: {account: a}, delimiter: '\"'}", "delimiter"),
         ("{format: csv, subject: {account: a}, quote: ','}", "quote"),
         ("{format: csv, subject: {account: a}, delimiter: ab}", "delimiter"),

@@ -8,7 +8,8 @@ import pytest
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection
 from gateway.inspection.formats import FORMATS
-from gateway.inspection.settings import BodySpec
+from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.work import Task
 from gateway.model import Format
 from gateway.response import Payload
 
@@ -32,6 +33,7 @@ TYPES = {
     Format.XML: "application/xml",
     Format.ZIP: "application/zip",
 }
+TABS = "text/tab-separated-values"
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
 
 
@@ -45,7 +47,8 @@ def check(
 ) -> None:
     payload = Payload(TYPES[expected] if declared == "" else declared, charset)
     detection.check_type(payload, FORMATS[expected].media_types)
-    spec = BodySpec(expected, encoding=encoding)
+    spec = BodySpec(expected, encoding=encoding, delimiter="\t" if declared == TABS else None)
+    spec = Task(payload, spec, Limits()).spec
     FORMATS[expected].detect(payload, HEADS[expected] if head is None else head, spec)
 
 

@@ -66,12 +66,13 @@ _OURS = {
     Format.CSV: Reader(
         csv.MEDIA_TYPES,
         "csv",
-        _OWNED | {"delimiter", "encoding", "quote"},
+        _OWNED | {"delimiter", "encoding", "quote", "preamble"},
         csv.detect,
         csv.inspect,
         csv.rewrite,
         locator=csv.column,
         vouching=csv.vouching,
+        as_declared=csv.as_declared,
     ),
     Format.XML: Reader(
         xml.MEDIA_TYPES,
