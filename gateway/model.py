@@ -53,6 +53,7 @@ class Format(StrEnum):
     JAVASCRIPT = "javascript"
     CSV = "csv"
     XML = "xml"
+    PARQUET = "parquet"
     ZIP = "zip"
     OPAQUE = "opaque"
 

@@ -5,6 +5,7 @@ they will accept.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from gateway.config.faults import Finding
@@ -40,12 +41,14 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
 
 
 def _unread(form: Format) -> str:
-    """Why nothing reads a format that is none of ours, or an empty text."""
+    """Why nothing here reads a format, or an empty text."""
     try:
-        found = FORMATS.get(form) is not None
+        reader = FORMATS.get(form)
     except OutsideFormatError as error:
         return str(error)
-    return "" if found else f"no installed package brings it (entry points {GROUP!r})"
+    if reader and reader.library and not find_spec(reader.library):
+        return f"needs {reader.library}: pip install 'privacy-gateway[{form.value}]'"
+    return "" if reader else f"no installed package brings it (entry points {GROUP!r})"
 
 
 def _fitting(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[Finding]:

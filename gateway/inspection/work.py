@@ -57,7 +57,7 @@ def inspect(stored: Stored, task: Task) -> Inspection:
         bytes_inspected=body.meter.inspected,
         bytes_decoded=body.meter.decoded,
         members=tally.members,
-        sealed=not body.meter.unsealed,
+        sealed=tally.sealed and not body.meter.unsealed,
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.config import bodies
 from tests.config.conftest import MINIMAL, Faults
 
 BODY = '{format: json, records: "$.orders[*]", subject: {account: "$.customer.id"}}'
@@ -28,6 +29,7 @@ def of_body(faults: Faults, body: str) -> list[str]:
         "{format: csv, subject: {account: $.a}}",
         f"{{format: csv, {COLUMN}, delimiter: auto, encoding: auto, quote: none}}",
         "{format: csv, subject: {account: ['preamble:Account', a]}, preamble: 3, delimiter: auto}",
+        "{format: parquet, subject: {account: [id, $.other]}, category: purchase}",
         "{format: xml, subject: {account: '@id'}}",
         "{format: xml, records: $, subject: {account: '@id'}}",
         "{format: xml, records: '/a:b/a:c', subject: {account: ['../a:d/@id', 'x/@r^@e']},"
@@ -226,3 +228,16 @@ def test_junk_in_a_member_is_answered_with_faults(faults: Faults, junk: str, key
     pairs = {"match": "a", key: junk}
     member = "{" + ", ".join(f"{name}: {value}" for name, value in pairs.items()) + "}"
     of_body(faults, f"{{format: zip, members: [{member}, {junk}]}}")
+
+
+def test_a_format_whose_library_is_not_installed_says_how_to_get_it(
+    faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = f"{{format: parquet, {COLUMN}}}"
+    assert of_body(faults, body) == []
+    monkeypatch.setattr(bodies, "find_spec", lambda name: None)
+    said = "needs pyarrow: pip install 'privacy-gateway[parquet]'"
+    assert of_body(faults, body) == [f"format: {said}"]
+    member = f"{{format: zip, members: [{{match: x, format: parquet, {COLUMN}}}]}}"
+    assert of_body(faults, member) == [f"members[0].format: {said}"]
+    assert of_body(faults, f"{{format: csv, {COLUMN}}}") == []

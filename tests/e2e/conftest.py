@@ -17,6 +17,7 @@ import pytest_asyncio
 from tests.support.gateway import ExportService, RunningGateway, configuration, running, serving
 from tests.support.issuer import TestIssuer
 from tests.support.opa import running_opa
+from tests.support.parquets import read, written
 
 ME, FOREIGN = "A1", "A9-canary-foreign"
 
@@ -51,6 +52,8 @@ class Export:
                 table.writerow(["n", "customer_id", "note"])
                 table.writerows([n, o, 'a "quoted", note'] for n, o in enumerate(owners))
                 return text.getvalue().encode()
+            case "parquet":
+                return written({"n": [*range(len(owners))], "customer_id": [*owners]})
             case "xml":
                 root = ElementTree.Element("export", v="1")
                 for n, o in enumerate(owners):
@@ -77,6 +80,8 @@ class Export:
             case "csv":
                 rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
                 return [row["customer_id"] for row in rows]
+            case "parquet":
+                return [row["customer_id"] for row in read(body)]
             case "xml":
                 found = ElementTree.fromstring(body).findall("order/customer")
                 return [each.text or "" for each in found]
@@ -134,6 +139,11 @@ EXPORTS = {
         "/exports/xml",
         "application/xml",
         {"format": "xml", "records": "/export/order", "subject": {"account": "customer"}},
+    ),
+    "parquet": Export(
+        "/exports/parquet",
+        "application/vnd.apache.parquet",
+        {"format": "parquet", "subject": {"account": "customer_id"}},
     ),
     "zip": Export(
         "/exports/zip",

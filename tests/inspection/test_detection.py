@@ -21,6 +21,7 @@ HEADS = {
     Format.JAVASCRIPT: b'window.YTD.x.part0 = [{"id": "me"}]',
     Format.CSV: b"id,x\nme,1\n",
     Format.XML: b'<?xml version="1.0"?><id/>',
+    Format.PARQUET: b"PAR1\x15\x04",
     Format.ZIP: b"PK\x03\x04\x14\x00",
 }
 TYPES = {
@@ -31,6 +32,7 @@ TYPES = {
     Format.JAVASCRIPT: "text/javascript",
     Format.CSV: "text/csv",
     Format.XML: "application/xml",
+    Format.PARQUET: "application/vnd.apache.parquet",
     Format.ZIP: "application/zip",
 }
 TABS = "text/tab-separated-values"
@@ -111,7 +113,9 @@ def test_json_has_no_types_that_could_carry_a_text_to_the_caller(declared: str) 
 
 
 @pytest.mark.parametrize(
-    "expected", [each for each in FORMATS if each not in (Format.CSV, Format.ZIP)], ids=str
+    "expected",
+    [each for each in FORMATS if each not in (Format.CSV, Format.PARQUET, Format.ZIP)],
+    ids=str,
 )
 def test_json_is_utf_8_only(expected: Format) -> None:
     """Catalogue A17; RFC 8259 section 8.1."""

@@ -6,8 +6,18 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection import xpath
-from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, xml, zip
+from gateway.inspection import parquetfile, xpath
+from gateway.inspection.formats import (
+    csv,
+    javascript,
+    json,
+    jsonseq,
+    ndjson,
+    parquet,
+    sse,
+    xml,
+    zip,
+)
 from gateway.inspection.formats.outside import Table
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
@@ -83,6 +93,17 @@ _OURS = {
         xml.rewrite,
         locator=xpath.check,
         vouching=xml.vouching,
+    ),
+    Format.PARQUET: Reader(
+        parquet.MEDIA_TYPES,
+        "parquet",
+        frozenset({"subject", "category"}),
+        parquet.detect,
+        parquet.inspect,
+        parquet.rewrite,
+        locator=csv.column,
+        random_access=True,
+        library=parquetfile.LIBRARY,
     ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,

@@ -113,9 +113,9 @@ def rewrite(
 def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
     """See `reader`. The rows are records: column → text, empty cells left out."""
     subject = tuple(
-        {kind: tuple(map(_path, found)) for kind, found in owner.items()} for owner in spec.subject
+        {kind: tuple(map(path, found)) for kind, found in owner.items()} for owner in spec.subject
     )
-    named = replace(spec, subject=subject, vouches_for=_path(spec.vouches_for or ""))
+    named = replace(spec, subject=subject, vouches_for=path(spec.vouches_for or ""))
     _, text = charset.read_text(source.chunks(), spec.encoding)
     named_there = _columns(spec) | {column(spec.vouches_for or "")}
     rows = open_rows(text, spec, named_there, limits)
@@ -171,10 +171,10 @@ def _open(source: Source, spec: BodySpec | MemberSpec, limits: Limits) -> _Table
     wanted = _columns(spec)
     rows = open_rows(text, spec, wanted, limits)
     subject = tuple(
-        {kind: tuple(map(_path, found)) for kind, found in owner.items()} for owner in spec.subject
+        {kind: tuple(map(path, found)) for kind, found in owner.items()} for owner in spec.subject
     )
     for name in sorted(wanted):
-        _check_column(name, rows.names)
+        check_column(name, rows.names)
     columns = tuple(index for index, name in enumerate(rows.names) if name in wanted)
     names = [rows.names[index] for index in columns]
     attributor = locators.Attributor(subject, _identifier)
@@ -235,7 +235,7 @@ def _holders(spec: BodySpec | MemberSpec, held: dict[str, str]) -> Owners:
     """Whose the preamble is: the owners of the kinds that are found in it."""
     inside = tuple(
         {
-            kind: tuple(_path(each) for each in found if is_in_preamble(each))
+            kind: tuple(path(each) for each in found if is_in_preamble(each))
             for kind, found in owner.items()
             if any(map(is_in_preamble, found))
         }
@@ -252,7 +252,8 @@ def _attribution(spec: BodySpec | MemberSpec) -> Attribution:
     return Attribution.CONTAINER if inherited else Attribution.DIRECT
 
 
-def _path(locator: str) -> str:
+def path(locator: str) -> str:
+    """The JSONPath of a column in a record that is made of a row."""
     escaped = column(locator).replace("\\", r"\\").replace("'", r"\'")
     return f"$['{escaped}']"
 
@@ -263,7 +264,7 @@ def _identifier(cell: str, locator: str) -> str:
     return cell
 
 
-def _check_column(name: str, names: tuple[str, ...]) -> None:
+def check_column(name: str, names: tuple[str, ...]) -> None:
     """Readers that trim the names of columns, or fold their case, must find the same one."""
     if name not in names:
         raise BadUpstream(Code.BODY_AMBIGUOUS, "a subject's column is not in the header")

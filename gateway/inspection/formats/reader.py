@@ -59,7 +59,8 @@ class Reader(NamedTuple):
     coding, are not the format's. `vouching` is there for what may be a manifest. What is read by
     `random_access` is asked for without a content coding, and never read in the event loop.
     `charset` is declared where the upstream declares none and clients would guess. `as_declared`
-    completes settings that leave something to what a response declares.
+    completes settings that leave something to what a response declares. `library` is what has to
+    be installed, by the extra that is called as the format.
     """
 
     media_types: tuple[str, ...]
@@ -73,3 +74,4 @@ class Reader(NamedTuple):
     random_access: bool = False
     charset: str | None = None
     as_declared: Callable[[Payload, BodySpec], BodySpec] | None = None
+    library: str | None = None

@@ -142,7 +142,7 @@ def contents(sample: Specimen) -> Contents:
                 value = _records(sample.data, options)
             case Format.ZIP | Format.OPAQUE:
                 raise AssertionError(sample.format)
-            case Format.JSON_SEQ | Format.SSE | Format.JAVASCRIPT | Format.XML:
+            case Format.JSON_SEQ | Format.SSE | Format.JAVASCRIPT | Format.XML | Format.PARQUET:
                 raise Unusable(f"{sample.name}: infer proposes nothing for {sample.format}")
             case other:
                 assert_never(other)
