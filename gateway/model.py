@@ -54,6 +54,11 @@ class Format(StrEnum):
     CSV = "csv"
     XML = "xml"
     PARQUET = "parquet"
+    VCARD = "vcard"
+    ICALENDAR = "icalendar"
+    MT940 = "mt940"
+    OFX = "ofx"
+    FHIR = "fhir"
     ZIP = "zip"
     OPAQUE = "opaque"
 

@@ -180,7 +180,11 @@ def _target(endpoint: Endpoint, kinds: tuple[str, ...]) -> Target:
         kinds=_distinct(kind for spec in specs for kind in _kinds(spec)) or kinds,
         format=body.format,
         attributions=_distinct(_attribution(spec) for spec in specs) or (Attribution.DIRECT,),
-        categories=_distinct(spec.category for spec in body.members or (body,)),
+        categories=_distinct(
+            category
+            for spec in body.members or (body,)
+            for category in (spec.category, *spec.categories.values())
+        ),
         method=endpoint.methods[0],
         labels=endpoint.labels,
     )

@@ -102,7 +102,7 @@ def explain(
     settings = loaded(config)
     from gateway.workbench.desk import Trial
     from gateway.workbench.fetching import bearer, fetched
-    from gateway.workbench.samples import opened, sample
+    from gateway.workbench.samples import declared, opened, sample
     from gateway.workbench.tokens import given_claims
 
     try:
@@ -124,7 +124,7 @@ def explain(
                 given = sample(
                     stored,
                     spec.format,
-                    content_type=spec.media_type if content_type is None else content_type,
+                    content_type=declared(spec) if content_type is None else content_type,
                     coding=coding,
                 )
             else:

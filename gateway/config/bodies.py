@@ -140,6 +140,8 @@ def _records(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[F
         yield from _rejected(lambda _: jsonplan.plan(records, texts), [((*path, "totals"), "")])
     if form is Format.XML and not faults and isinstance(records, str):
         yield from _xpaths(spec, records, named, path)
+    if spec.get("encoding") == AUTO and ("match" in spec or reader.as_declared is None):
+        yield Finding((*path, "encoding"), "nothing declares it here: name the encoding")
     if "delimiter" in reader.settings:
         yield from _dialect(spec, path)
         if not faults:
@@ -187,8 +189,6 @@ def _table(
     if spec.get("delimiter") == AUTO and len(before) == len([*named]):
         message = "auto is proven by the columns of the subject: name one"
         yield Finding((*path, "delimiter"), message)
-    if spec.get("encoding") == AUTO and "match" in spec:
-        yield Finding((*path, "encoding"), "a member declares no charset: name its encoding")
 
 
 def _subjects(subject: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

@@ -1,7 +1,7 @@
 """What becomes of JSON records: counted, kept or dropped, their fields blanked."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext
@@ -10,6 +10,26 @@ from gateway.inspection.settings import BodySpec, MemberSpec
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution
+
+
+class Counting(Protocol):
+    """Counts records; see `Census`."""
+
+    def count(self, records: Sequence[Any]) -> None: ...
+
+    def count_stray(self) -> None: ...
+
+
+class Selecting(Protocol):
+    """Says what becomes of records; see `Selection`."""
+
+    def keeps(self, records: Sequence[Any]) -> list[bool]: ...
+
+    def keeps_stray(self) -> bool: ...
+
+    def blanks(self, records: Sequence[Any]) -> list[bool]: ...
+
+    def masked(self, text: bytes) -> bytes: ...
 
 
 class Census:

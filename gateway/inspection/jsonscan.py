@@ -182,7 +182,7 @@ class _Walk:
             child = plan.members.get(name)
             # A total that isn't where configuration has it is no total; records must be there.
             if isinstance(child, Each | Envelope) and (
-                name == plan.required or self._text.byte(length) == b"{"
+                name == plan.required or self._text.byte(length) == _opener(child)
             ):
                 yield Structure(Mark.ENTER, self._text.take(length))
                 yield from self.value(child, depth + 1)
@@ -305,6 +305,10 @@ def _never_hollow(pieces: Iterator[Piece]) -> Iterator[Piece]:
         yield piece
     if hollow:
         yield Items(Role.STRAY, b"", Container.OBJECT, (None,), fixed=True)
+
+
+def _opener(plan: Each | Envelope) -> bytes:
+    return (plan.container if isinstance(plan, Each) else Container.OBJECT).opener
 
 
 def _role(value: Any, plan: Plan | None, envelope: Envelope) -> Role:

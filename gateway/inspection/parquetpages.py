@@ -113,10 +113,10 @@ _REPEATED = 2
 
 def _row_group(found: dict[int, Any], types: list[int]) -> RowGroup:
     rows, columns = _count(found, 3), _structs(found, 1)
-    known = [column.get(3) for column in columns]
+    known = [part for column in columns if isinstance(part := column.get(3), dict)]
     if any(1 in column for column in columns):
         raise BadUpstream(Code.BODY_TOO_COMPLEX, "a column in another file")
-    if not all(isinstance(one, dict) for one in known) or [one.get(1) for one in known] != types:
+    if len(known) < len(columns) or [part.get(1) for part in known] != types:
         raise _malformed("a row group with other columns than the file")
     return RowGroup(rows, tuple(map(_chunk, known)) if rows else ())
 
@@ -147,7 +147,7 @@ def _structs(parent: dict[int, Any], number: int) -> list[dict[int, Any]]:
 def _count(parent: dict[int, Any], number: int) -> int:
     found = parent.get(number)
     if not isinstance(found, int) or found < 0:
-        raise _malformed("a footer without its numbers")
+        raise _malformed("a footer or a page header without its numbers")
     return found
 
 
@@ -169,10 +169,8 @@ def read_pages(stored: Stored, chunk: Chunk, limits: Limits, inflation: Inflatio
         reader = _Compact(stored.pread(min(_HEADER, chunk.end - at), at), parts=_HEADER)
         header = reader.struct(0)
         inside = header.get(5) or header.get(8)
-        values = inside.get(1) if isinstance(inside, dict) else 0
-        size, packed = header.get(2), header.get(3)
-        if not all(isinstance(each, int) and each >= 0 for each in (size, packed, values)):
-            raise _malformed("a page without its sizes")
+        values = _count(inside, 1) if isinstance(inside, dict) else 0
+        size, packed = _count(header, 2), _count(header, 3)
         if size > limits.record:
             raise BadUpstream(Code.BODY_TOO_LARGE, "a page over limits.record")
         at += reader.at + packed

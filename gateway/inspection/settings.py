@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from gateway.inspection.charset import known_label
+from gateway.inspection.fhirtypes import known_type
 from gateway.model import Attribution, Format
 from gateway.quantities import Duration, Size
 from gateway.response import Payload
@@ -51,6 +52,16 @@ Namespaces = Mapping[
 ]
 """Prefix → namespace, for the locators of XML; the empty prefix is for elements without one."""
 
+_Base = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=1024)]
+Bases = Annotated[
+    tuple[_Base, ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=_Base | tuple[_Base, ...]),
+]
+"""The URLs that a FHIR server is known by."""
+
+Categories = Mapping[Annotated[str, AfterValidator(known_type)], str]
+"""FHIR resource type → category."""
+
 Owner = Annotated[Mapping[str, Locators], Field(min_length=1)]
 """Identifier kind → where it stands, relative to the record."""
 
@@ -90,6 +101,9 @@ class MemberSpec:
     totals: Locators | tuple[()] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
+    base: Bases = ()
+    categories: Categories = field(default_factory=dict)
+    lines: bool = False
     preamble: Preamble = 0
 
 
@@ -98,17 +112,23 @@ class BodySpec:
     """How to read one endpoint's response body.
 
     `records` locates the records (JSONPath subset: `$`, `.name`, `['name']`, `[*]`, `.*`),
-    `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
-    count the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote`
-    describe a CSV; left out, the defaults of RFC 4180 hold and a byte order mark may prove UTF-16.
-    `delimiter: auto` is proven by the header row, `encoding: auto` by the charset that the response
-    declares; with `quote: none` no cell may be quoted. `preamble` is the number of rows before the
-    header, in which `preamble:Account` finds the cell beside the one that says `Account`.
-    XML has locators of its own (XPath subset: `/export/order`, `customer/@id`, `../Acct/Id/IBAN`,
-    `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix is for elements
-    without one. `doctype` lets a document type pass that only declares elements and attributes.
-    `media_type` is the one type that the response must declare, where it isn't one of the format's
-    well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
+    `subject` their owners relative to each record, `totals` numbers in the JSON envelope that count
+    the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote` describe
+    a CSV, `encoding` an MT940, too; left out, the defaults of RFC 4180 hold and a byte order mark
+    may prove UTF-16. `delimiter: auto` is proven by the header row, `encoding: auto` by the charset
+    that the response declares; with `quote: none` no cell may be quoted. `preamble` is the number
+    of rows before the header, in which `preamble:Account` finds the cell beside the one that says
+    `Account`. XML has locators of its own (XPath subset: `/export/order`, `customer/@id`,
+    `../Acct/Id/IBAN`, `id/@root^@extension`), with the prefixes of `namespaces`; the empty prefix
+    is for elements without one. `doctype` lets a document type pass that only declares elements and
+    attributes. In vCard and iCalendar the name of a property is a locator (`EMAIL`,
+    `../X-WR-CALNAME`), in MT940 `:25:`, in OFX 1 a path from the statement (`ACCTID`). FHIR knows
+    its records and owners by itself: its locators are `Patient` and the systems of patients'
+    identifiers, `base` are the URLs of the server whose patients they are, `categories` are by
+    resource type (`category` for all others), and `lines` says that each line is a resource, as in
+    a bulk export, instead of one Bundle. `media_type` is the one type that the response must
+    declare, where it isn't one of the format's well-known ones, such as
+    `application/vnd.acme.export+json`; it goes on to the caller.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -124,6 +144,9 @@ class BodySpec:
     totals: Locators | tuple[()] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
+    base: Bases = ()
+    categories: Categories = field(default_factory=dict)
+    lines: bool = False
     media_type: MediaType | None = None
     preamble: Preamble = 0
 

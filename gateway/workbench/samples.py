@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.errors import BadUpstream, Unavailable
 from gateway.inspection.formats import FORMATS
-from gateway.inspection.settings import Limits
+from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.source import Body, read
 from gateway.model import Format
 from gateway.spool import InMemory, OnDisk, Stored
@@ -51,6 +51,11 @@ def sample(
         fields.append(("Content-Encoding", coding))
     headers = [(name.encode(), _field(name, value)) for name, value in fields]
     return Sample(stored, (*headers, (b"Content-Length", b"%d" % stored.size)))
+
+
+def declared(spec: BodySpec) -> str | None:
+    """The type that the bodies of an endpoint declare, where it isn't the first of its format."""
+    return spec.media_type or ("application/fhir+ndjson" if spec.lines else None)
 
 
 def _field(name: str, value: str) -> bytes:

@@ -34,9 +34,19 @@ def of_body(faults: Faults, body: str) -> list[str]:
         "{format: xml, records: $, subject: {account: '@id'}}",
         "{format: xml, records: '/a:b/a:c', subject: {account: ['../a:d/@id', 'x/@r^@e']},"
         " namespaces: {a: 'urn:a', '': 'urn:b'}, doctype: true}",
+        "{format: vcard, subject: {email: EMAIL}}",
+        "{format: icalendar, subject: {email: [ORGANIZER, ../X-WR-CALNAME]}}",
+        "{format: mt940, subject: {iban: ':25:'}, encoding: latin-1}",
+        "{format: ofx, subject: {account: ACCTID, bank: BANKACCTFROM/BANKID}}",
+        "{format: zip, members: [{match: '*.vcf', format: vcard, subject: {phone: TEL}}]}",
         f"{{format: zip, members: [{{match: m.json, format: json, {SUBJECT}, vouches_for: $.f}},"
         " {match: '*.wav', attribution: manifest}]}",
         "{format: zip, members: [{match: 'a/{account}/**', attribution: path, category: photo}]}",
+        "{format: fhir, subject: {fhir: Patient, mrn: ['urn:oid:1.2', 'https://h/mrn']},"
+        " base: [https://h/r4, https://g/], categories: {Observation: finding}, category: a}",
+        "{format: fhir, lines: true, subject: {fhir: Patient}}",
+        "{format: zip, members: [{match: '*.ndjson', format: fhir, lines: true,"
+        " subject: {fhir: Patient}}]}",
         "{format: zip, members: [{match: '*.pdf', category: document}]}",
         "{format: zip, members: [{match: x, attribution: none}]}",
         f"{{format: zip, members: [{{match: t.csv, format: csv, {COLUMN}, delimiter: ;}}]}}",
@@ -68,6 +78,23 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
         (f"{{format: ndjson, totals: $.a, {SUBJECT}}}", "totals: has no meaning for ndjson"),
         (f"{{format: json, delimiter: ';', {SUBJECT}}}", "delimiter: has no meaning for json"),
         (f"{{format: csv, records: $, {COLUMN}}}", "records: has no meaning for csv"),
+        ("{format: vcard, records: $}", "records: has no meaning for vcard"),
+        ("{format: icalendar, encoding: latin-1}", "encoding: has no meaning for icalendar"),
+        (
+            "{format: vcard, subject: {email: ../EMAIL}}",
+            "subject.email: '../EMAIL': expected the name of one property, such as EMAIL",
+        ),
+        (
+            "{format: mt940, subject: {iban: ':20:'}}",
+            "subject.iban: ':20:': the owner of a statement is its account, :25:",
+        ),
+        (
+            "{format: ofx, subject: {account: $.ACCTID}}",
+            "subject.account: '$.ACCTID': expected names from the statement: BANKACCTFROM/ACCTID",
+        ),
+        ("{format: fhir, records: '$.entry[*]'}", "records: has no meaning for fhir"),
+        (f"{{format: json, base: https://h, {SUBJECT}}}", "base: has no meaning for json"),
+        ("{format: csv, lines: true}", "lines: has no meaning for csv"),
         (
             f"{{format: json, namespaces: {{a: b}}, {SUBJECT}}}",
             "namespaces: has no meaning for json",
@@ -142,6 +169,9 @@ def test_keys_that_a_format_does_not_have_are_faults(faults: Faults, body: str, 
         ("{format: csv, subject: {account: a}, quote: ','}", "quote"),
         ("{format: csv, subject: {account: a}, delimiter: ab}", "delimiter"),
         ("{format: csv, subject: {account: a}, encoding: ebcdic}", "encoding"),
+        ("{format: fhir, subject: {fhir: $.subject}}", "subject.fhir"),
+        ("{format: fhir, subject: {fhir: Patient}, base: h.example/r4}", "base"),
+        ("{format: fhir, categories: {Binary: document}}", "categories.Binary"),
         ("{format: zip, members: [{match: 'a**b'}]}", "members[0].match"),
         ("{format: zip, members: [{match: 'a/{b'}]}", "members[0].match"),
         ("{format: zip, members: [{match: ''}]}", "members[0].match"),

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import icalendar
+import mt940
 import pytest
 import pytest_asyncio
+import vobject
+from ofxtools.Parser import OFXTree
 
 from tests.support.gateway import ExportService, RunningGateway, configuration, running, serving
 from tests.support.issuer import TestIssuer
@@ -39,6 +43,8 @@ class Export:
             case "ndjson":
                 lines = [{"customer": {"id": o}, "n": n} for n, o in enumerate(owners)]
                 return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+            case "fhir":
+                return _fhir(owners, self.body.get("lines", False))
             case "json-seq" | "sse":
                 before, after = (b"\x1e", b"\n") if "seq" in self.path else (b"data: ", b"\n\n")
                 lines = [{"customer": {"id": o}, "n": n} for n, o in enumerate(owners)]
@@ -54,6 +60,9 @@ class Export:
                 return text.getvalue().encode()
             case "parquet":
                 return written({"n": [*range(len(owners))], "customer_id": [*owners]})
+            case "vcard" | "icalendar" | "mt940" | "ofx" as name:
+                before, each, after = LINES[name]
+                return (before + "".join(map(each.format, owners)) + after).encode()
             case "xml":
                 root = ElementTree.Element("export", v="1")
                 for n, o in enumerate(owners):
@@ -70,6 +79,13 @@ class Export:
                 return [record["customer"]["id"] for record in json.loads(body)["orders"]]
             case "ndjson":
                 return [json.loads(line)["customer"]["id"] for line in body.splitlines()]
+            case "fhir":
+                text = body.decode()
+                if self.body.get("lines"):
+                    resources = [json.loads(line) for line in text.splitlines()]
+                else:
+                    resources = [each["resource"] for each in json.loads(text)["entry"]]
+                return [each["subject"]["identifier"]["value"] for each in resources]
             case "json-seq" | "sse":
                 before = b"\x1e" if "seq" in self.path else b"data: "
                 lines = [line.removeprefix(before) for line in body.splitlines() if line]
@@ -82,6 +98,20 @@ class Export:
                 return [row["customer_id"] for row in rows]
             case "parquet":
                 return [row["customer_id"] for row in read(body)]
+            case "vcard":
+                cards = vobject.readComponents(body.decode())
+                return [card.email.value for card in cards]
+            case "icalendar":
+                events = icalendar.Calendar.from_ical(body).events
+                return [str(event["ORGANIZER"]).removeprefix("mailto:") for event in events]
+            case "mt940":
+                messages = body.decode().split(":20:")[1:]
+                parsed = [mt940.parse(f":20:{message}") for message in messages]
+                return [each.data["account_identification"] for each in parsed]
+            case "ofx":
+                tree = OFXTree()
+                tree.parse(io.BytesIO(body))
+                return [each.account.acctid for each in tree.convert().statements]
             case "xml":
                 found = ElementTree.fromstring(body).findall("order/customer")
                 return [each.text or "" for each in found]
@@ -92,6 +122,29 @@ class Export:
                     names = {name for name in archive.namelist() if name.endswith(".wav")}
                     assert names == {entry["file"] for entry in listed}
                     return [entry["customer_id"] for entry in listed]
+
+
+_ACCOUNTS = "https://id.example.org/accounts"
+
+
+def _fhir(owners: tuple[str, ...], lines: bool) -> bytes:
+    resources = [
+        {
+            "resourceType": "Observation",
+            "id": str(n),
+            "subject": {"identifier": {"system": _ACCOUNTS, "value": owner}},
+        }
+        for n, owner in enumerate(owners)
+    ]
+    if lines:
+        return b"".join(json.dumps(each).encode() + b"\n" for each in resources)
+    entries = [
+        {"fullUrl": f"https://fhir.example.org/r4/Observation/{each['id']}", "resource": each}
+        for each in resources
+    ]
+    bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
+    link = [{"relation": "self", "url": "https://fhir.example.org/r4/Observation"}]
+    return json.dumps({**bundle, "link": link, "entry": entries}, indent=1).encode()
 
 
 def _archive(owners: tuple[str, ...]) -> bytes:
@@ -105,6 +158,32 @@ def _archive(owners: tuple[str, ...]) -> bytes:
             archive.writestr(f"recordings/{n}.wav", f"RIFF voice of {owner}".encode() * 20)
     return buffer.getvalue()
 
+
+LINES = {
+    "vcard": ("", "BEGIN:VCARD\r\nVERSION:3.0\r\nEMAIL;TYPE=home:{}\r\nEND:VCARD\r\n", ""),
+    "icalendar": (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//a//b\r\n",
+        "BEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260701T100000Z\r\n"
+        "ORGANIZER;CN=Name:mailto:{}\r\nEND:VEVENT\r\n",
+        "END:VCALENDAR\r\n",
+    ),
+    "mt940": (
+        "",
+        ":20:STARTUMS\r\n:25:{}\r\n:28C:1/1\r\n:60F:C260630EUR1,00\r\n:62F:C260731EUR1,00\r\n-\r\n",
+        "",
+    ),
+    "ofx": (
+        "OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\n"
+        "COMPRESSION:NONE\nOLDFILEUID:NONE\nNEWFILEUID:NONE\n\n<OFX><SIGNONMSGSRSV1><SONRS><STATUS>"
+        "<CODE>0<SEVERITY>INFO</STATUS><DTSERVER>20260701<LANGUAGE>ENG</SONRS></SIGNONMSGSRSV1>\n"
+        "<BANKMSGSRSV1>\n",
+        "<STMTTRNRS><TRNUID>1<STATUS><CODE>0<SEVERITY>INFO</STATUS><STMTRS><CURDEF>EUR<BANKACCTFROM>"
+        "<BANKID>1<ACCTID>{}<ACCTTYPE>CHECKING</BANKACCTFROM><LEDGERBAL><BALAMT>1.00"
+        "<DTASOF>20260630</LEDGERBAL></STMTRS></STMTTRNRS>\n",
+        "</BANKMSGSRSV1></OFX>\n",
+    ),
+}
+"""What stands before the records, one of them, and what stands behind them."""
 
 EXPORTS = {
     "json": Export(
@@ -144,6 +223,32 @@ EXPORTS = {
         "/exports/parquet",
         "application/vnd.apache.parquet",
         {"format": "parquet", "subject": {"account": "customer_id"}},
+    ),
+    "vcard": Export(
+        "/exports/vcard", "text/vcard", {"format": "vcard", "subject": {"account": "EMAIL"}}
+    ),
+    "icalendar": Export(
+        "/exports/icalendar",
+        "text/calendar",
+        {"format": "icalendar", "subject": {"account": "ORGANIZER"}},
+    ),
+    "mt940": Export(
+        "/exports/mt940",
+        "application/x-mt940",
+        {"format": "mt940", "subject": {"account": ":25:"}},
+    ),
+    "ofx": Export(
+        "/exports/ofx", "application/ofx", {"format": "ofx", "subject": {"account": "ACCTID"}}
+    ),
+    "fhir": Export(
+        "/exports/fhir",
+        "application/fhir+json",
+        {"format": "fhir", "subject": {"account": _ACCOUNTS}},
+    ),
+    "fhir-lines": Export(
+        "/exports/fhir-lines",
+        "application/fhir+ndjson",
+        {"format": "fhir", "lines": True, "subject": {"account": _ACCOUNTS}},
     ),
     "zip": Export(
         "/exports/zip",

@@ -22,6 +22,72 @@ _XML = (
     b' <r owner="me"><x:t>a &amp; b<![CDATA[ <c> ]]></x:t></r>\n <!-- c -->\n'
     b' <r owner="foreign">d</r><r owner="me" x:n=\'"\'/>\n</e>\n'
 )
+_CARDS = (
+    b'BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Me\r\nitem1.EMAIL;TYPE="a,b":me\r\nNOTE:a long\r\n  line\r\n'
+    b"END:VCARD\r\nBEGIN:VCARD\r\nVERSION:2.1\r\nTEL;CELL:1\r\nEMAIL:foreign\r\n"
+    b"N;ENCODING=QUOTED-PRINTABLE;CHARSET=UTF-8:=C3=A9;\r\nEND:VCARD\r\n"
+)
+_CALENDAR = (
+    b"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//a//b\nX-WR-CALNAME:mine\n"
+    b"BEGIN:VTIMEZONE\nTZID:a\n"
+    b"BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0100\n"
+    b"END:STANDARD\n"
+    b'END:VTIMEZONE\nBEGIN:VEVENT\nUID:1\nORGANIZER;CN="a:b":mailto:me\n'
+    b"SUMMARY:a\\, b \xc3\n \xa9\n"
+    b"BEGIN:VALARM\nACTION:DISPLAY\nEND:VALARM\nEND:VEVENT\n"
+    b"BEGIN:VTODO\nORGANIZER:mailto:foreign\nEND:VTODO\nEND:VCALENDAR\n"
+)
+_STATEMENTS = (
+    b":20:a\n:25:me\n:28C:1/1\n:60F:C260630EUR1,00\n:61:2606300630D1,00NTRF\n:86:166?00a\nb\n"
+    b":62F:C260630EUR0,00\n-\n:20:b\n:25P:foreign\nBANKDEFF\n:28C:1\n:60M:C260630EUR1,00\n"
+    b":62M:C260630EUR1,00\n:20:c\n:21:d\n:25:me\n:28:2\n:60F:C260630EUR0,\n:62F:C260630EUR0,\n"
+)
+_BLOCKS = (
+    b"{1:F01BANKDEFFXXXX0000000000}{2:I940BANKDEFFXXXXN}{4:\r\n:20:a\r\n:25:me\r\n:28C:1\r\n"
+    b":60F:C260630EUR1,\r\n:62F:C260630EUR1,\r\n-}{5:{CHK:0123456789AB}}"
+)
+_OFX = (
+    b"OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\n"
+    b"COMPRESSION:NONE\nOLDFILEUID:NONE\nNEWFILEUID:NONE\n\n<OFX>\n<SIGNONMSGSRSV1><SONRS><STATUS>"
+    b"<CODE>0<SEVERITY>INFO</STATUS><DTSERVER>20260630<LANGUAGE>ENG</SONRS></SIGNONMSGSRSV1>\n"
+    b"<BANKMSGSRSV1>\n<STMTTRNRS><TRNUID>1<STMTRS><CURDEF>EUR<BANKACCTFROM><BANKID>1<ACCTID>me\n"
+    b"</BANKACCTFROM><BANKTRANLIST><STMTTRN><NAME>a &amp; b \xe9</NAME><MEMO></MEMO></STMTTRN>"
+    b"</BANKTRANLIST></STMTRS></STMTTRNRS>\n<STMTTRNRS><TRNUID>2<STMTRS><BANKACCTFROM>"
+    b"<ACCTID>foreign</ACCTID></BANKACCTFROM></STMTRS></STMTTRNRS>\n</BANKMSGSRSV1>\n</OFX>\n"
+)
+_UUID = "05efabf0-4be2-4561-91ce-51548425acb9"
+_BUNDLE = json.dumps(
+    {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": 3,
+        "link": [{"relation": "self", "url": "https://h/r4/Observation?x=y"}],
+        "meta": {"lastUpdated": "2020-01-01", "tag": [{"code": "a"}]},
+        "entry": [
+            {
+                "fullUrl": "https://h/r4/Observation/1",
+                "resource": {
+                    "resourceType": "Observation",
+                    "id": "1",
+                    "subject": {"reference": "Patient/me"},
+                    "performer": [{"reference": "#d"}],
+                    "contained": [{"resourceType": "Practitioner", "id": "d"}],
+                },
+                "search": {"mode": "match"},
+            },
+            {"fullUrl": f"urn:uuid:{_UUID}", "resource": {"resourceType": "Patient", "id": _UUID}},
+            {
+                "resource": {
+                    "resourceType": "Coverage",
+                    "beneficiary": {"reference": f"urn:uuid:{_UUID}", "type": "Patient"},
+                    "payor": [{"identifier": {"system": "urn:x", "value": "foreign"}}],
+                },
+            },
+            {"request": {"method": "DELETE", "url": "Patient/me"}, "response": {"status": "204"}},
+        ],
+    },
+    indent=1,
+).encode()
 _MANIFEST = json.dumps([{"owner": "me", "file": "a.bin"}, {"owner": "foreign", "file": "b.bin"}])
 
 SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
@@ -63,6 +129,34 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
             written(_COLUMNS, compression="none", row_group_size=2, write_page_checksum=False),
             written(_COLUMNS, compression="zstd", data_page_version="2.0", use_dictionary=False),
             written(_COLUMNS, store_schema=False),
+        ],
+    ),
+    Format.VCARD: (
+        BodySpec(Format.VCARD, subject=({"account": ("EMAIL",)},)),
+        [_CARDS, _CARDS.replace(b"\r\n", b"\n"), _CARDS[:-2]],
+    ),
+    Format.ICALENDAR: (
+        BodySpec(Format.ICALENDAR, subject=({"account": ("ORGANIZER",)},)),
+        [_CALENDAR, _CALENDAR.replace(b"\n", b"\r\n"), _CALENDAR * 2],
+    ),
+    Format.MT940: (
+        BodySpec(Format.MT940, subject=({"account": (":25:",)},)),
+        [_STATEMENTS, _STATEMENTS.replace(b"\n", b"\r\n"), _BLOCKS, _BLOCKS + b"\r\n" + _BLOCKS],
+    ),
+    Format.OFX: (
+        BodySpec(Format.OFX, subject=({"account": ("ACCTID",)},)),
+        [_OFX, _OFX.replace(b"\n", b"\r\n"), _OFX.replace(b"</ACCTID>", b"")],
+    ),
+    Format.FHIR: (
+        BodySpec(
+            Format.FHIR,
+            subject=({"fhir": ("Patient",), "account": ("urn:x",)},),
+            base=("https://h/r4",),
+        ),
+        [
+            _BUNDLE,
+            _BUNDLE.replace(b" ", b"").replace(b"\n", b""),
+            b'{"resourceType": "Patient", "id": "me", "link": [{"other": {"reference": "#a"}}]}',
         ],
     ),
     Format.ZIP: (

@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,14 @@ HEADS = {
     Format.CSV: b"id,x\nme,1\n",
     Format.XML: b'<?xml version="1.0"?><id/>',
     Format.PARQUET: b"PAR1\x15\x04",
+    Format.VCARD: b"BEGIN:VCARD\r\nVERSION:3.0\r\n",
+    Format.ICALENDAR: b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n",
+    Format.MT940: b":20:STARTUMS\r\n:25:1\r\n",
+    Format.OFX: (
+        b"OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\n"
+        b"COMPRESSION:NONE\nOLDFILEUID:NONE\nNEWFILEUID:NONE\n\n<OFX>"
+    ),
+    Format.FHIR: b'{"resourceType": "Bundle"}',
     Format.ZIP: b"PK\x03\x04\x14\x00",
 }
 TYPES = {
@@ -33,6 +42,11 @@ TYPES = {
     Format.CSV: "text/csv",
     Format.XML: "application/xml",
     Format.PARQUET: "application/vnd.apache.parquet",
+    Format.VCARD: "text/vcard",
+    Format.ICALENDAR: "text/calendar",
+    Format.MT940: "application/x-mt940",
+    Format.OFX: "application/ofx",
+    Format.FHIR: "application/fhir+json",
     Format.ZIP: "application/zip",
 }
 TABS = "text/tab-separated-values"
@@ -49,7 +63,9 @@ def check(
 ) -> None:
     payload = Payload(TYPES[expected] if declared == "" else declared, charset)
     detection.check_type(payload, FORMATS[expected].media_types)
-    spec = BodySpec(expected, encoding=encoding, delimiter="\t" if declared == TABS else None)
+    lines = expected is Format.FHIR and payload.media_type == "application/fhir+ndjson"
+    spec = BodySpec(expected, encoding=encoding, lines=lines)
+    spec = replace(spec, delimiter="\t" if declared == TABS else None)
     spec = Task(payload, spec, Limits()).spec
     FORMATS[expected].detect(payload, HEADS[expected] if head is None else head, spec)
 
@@ -88,7 +104,7 @@ def test_an_empty_media_type_is_a_mismatch() -> None:
 @EACH
 def test_the_type_of_another_format_is_a_mismatch(expected: Format) -> None:
     for other in FORMATS:
-        if other is not expected:
+        if TYPES[other] not in FORMATS[expected].media_types:
             assert refusal(expected, declared=TYPES[other]) is Code.FORMAT_MISMATCH
 
 
@@ -114,7 +130,11 @@ def test_json_has_no_types_that_could_carry_a_text_to_the_caller(declared: str) 
 
 @pytest.mark.parametrize(
     "expected",
-    [each for each in FORMATS if each not in (Format.CSV, Format.PARQUET, Format.ZIP)],
+    [
+        each
+        for each in FORMATS
+        if each not in (Format.CSV, Format.MT940, Format.OFX, Format.PARQUET, Format.ZIP)
+    ],
     ids=str,
 )
 def test_json_is_utf_8_only(expected: Format) -> None:
@@ -204,6 +224,24 @@ def test_a_mark_that_contradicts_the_configured_encoding_is_ambiguous() -> None:
     check(Format.CSV, head, encoding="utf-16")
 
 
+@pytest.mark.parametrize("head", [b"", b"{1:F01BANK}{4:", b":20:a"])
+def test_a_statement_message_begins_with_its_first_field_or_block(head: bytes) -> None:
+    check(Format.MT940, head)
+    for other in (b"\xef\xbb\xbf" + (head or b"x"), b"ABNANL2A\r\n", b"id,x\n", b"{}", b"<a/>"):
+        assert refusal(Format.MT940, other) is Code.FORMAT_MISMATCH
+    check(Format.MT940, head, charset="iso-8859-1", encoding="latin-1")
+    assert refusal(Format.MT940, head, charset="utf-8", encoding="latin-1") is Code.FORMAT_MISMATCH
+
+
+@pytest.mark.parametrize("head", [b"", b"<?xml version='1.0'?><OFX/>", b"\nOFXHEADER:100\n", b"{}"])
+def test_an_ofx_begins_with_its_header(head: bytes) -> None:
+    """OFX 2 is for the format `xml`."""
+    check(Format.OFX)
+    assert refusal(Format.OFX, head) is Code.FORMAT_MISMATCH
+    assert refusal(Format.OFX, b"OFXHEADER:100\r") is Code.BODY_MALFORMED
+    assert refusal(Format.OFX, charset="utf-8") is Code.FORMAT_MISMATCH
+
+
 BINARIES = {
     "gzip": gzip.compress(b"id\nme\n"),
     "zstd": b"\x28\xb5\x2f\xfd\x04\x00",
@@ -221,6 +259,16 @@ BINARIES = {
     "UTF-7": b"+/v8-id",
     "UTF-32": "id".encode("utf-32"),
 }
+
+
+@pytest.mark.parametrize(
+    "expected", [Format.VCARD, Format.ICALENDAR, Format.MT940, Format.OFX], ids=str
+)
+@pytest.mark.parametrize("head", BINARIES.values(), ids=BINARIES.keys())
+def test_lines_that_begin_like_something_else_are_a_mismatch(expected: Format, head: bytes) -> None:
+    """Catalogue A05, A17, A20."""
+    assert refusal(expected, head) is Code.FORMAT_MISMATCH
+    check(expected)
 
 
 @pytest.mark.parametrize("expected", [Format.JSON, Format.NDJSON, Format.CSV], ids=str)

@@ -6,15 +6,20 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection import parquetfile, xpath
+from gateway.inspection import fhirreferences, parquetfile, xpath
 from gateway.inspection.formats import (
     csv,
+    fhir,
+    icalendar,
     javascript,
     json,
     jsonseq,
+    mt940,
     ndjson,
+    ofx,
     parquet,
     sse,
+    vcard,
     xml,
     zip,
 )
@@ -25,6 +30,7 @@ from gateway.model import Format
 __all__ = ["FORMATS", "Reader"]
 
 _OWNED = frozenset({"subject", "category", "vouches_for"})
+_SUBJECT = frozenset({"subject", "category"})
 
 _OURS = {
     Format.JSON: Reader(
@@ -104,6 +110,53 @@ _OURS = {
         locator=csv.column,
         random_access=True,
         library=parquetfile.LIBRARY,
+    ),
+    Format.VCARD: Reader(
+        vcard.MEDIA_TYPES,
+        "vcf",
+        _SUBJECT,
+        vcard.detect,
+        vcard.inspect,
+        vcard.rewrite,
+        locator=vcard.locator,
+        charset="utf-8",
+    ),
+    Format.ICALENDAR: Reader(
+        icalendar.MEDIA_TYPES,
+        "ics",
+        _SUBJECT,
+        icalendar.detect,
+        icalendar.inspect,
+        icalendar.rewrite,
+        locator=icalendar.locator,
+        charset="utf-8",
+    ),
+    Format.MT940: Reader(
+        mt940.MEDIA_TYPES,
+        "sta",
+        _SUBJECT | {"encoding"},
+        mt940.detect,
+        mt940.inspect,
+        mt940.rewrite,
+        locator=mt940.locator,
+    ),
+    Format.OFX: Reader(
+        ofx.MEDIA_TYPES,
+        "ofx",
+        _SUBJECT,
+        ofx.detect,
+        ofx.inspect,
+        ofx.rewrite,
+        locator=ofx.locator,
+    ),
+    Format.FHIR: Reader(
+        fhir.MEDIA_TYPES,
+        "fhir.json",
+        frozenset({"subject", "category", "categories", "base", "lines"}),
+        fhir.detect,
+        fhir.inspect,
+        fhir.rewrite,
+        locator=fhirreferences.locator,
     ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,

@@ -14,8 +14,8 @@ from typing import Any, assert_never
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection, jsontext, jsonwhole, locators
 from gateway.inspection.jsonplan import plan
-from gateway.inspection.jsonrecords import Census, Selection
-from gateway.inspection.jsonscan import Items, Mark, Role, Structure, scan
+from gateway.inspection.jsonrecords import Census, Selecting, Selection
+from gateway.inspection.jsonscan import Items, Mark, Piece, Role, Structure, scan
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
@@ -77,9 +77,14 @@ def rewrite(
         for piece in scan(source, route, limits):
             if isinstance(piece, Items) and piece.role is Role.RECORD:
                 drop += selection.keeps(piece.values).count(False)
+    return write_pieces(scan(source, route, limits), selection, drop, sink)
+
+
+def write_pieces(pieces: Iterable[Piece], selection: Selecting, drop: int, sink: Sink) -> Counts:
+    """Write the pieces that stay, and totals lowered by `drop`; see `rewrite`."""
     splice, named = _Splice(sink), list[int]()
     seen = released = 0
-    for piece in scan(source, route, limits):
+    for piece in pieces:
         match piece:
             case Structure(mark, text):
                 splice.structure(mark, text)
@@ -146,7 +151,7 @@ class _Splice:
             self._filled[-1] = True
 
 
-def _kept(items: Items, keeps: list[bool], selection: Selection) -> bytes:
+def _kept(items: Items, keeps: list[bool], selection: Selecting) -> bytes:
     """The items that stay, blanked where the verdict masks them."""
     if items.fixed and not all(keeps):
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "the one record of its kind is withheld")

@@ -483,6 +483,19 @@ def test_what_is_not_well_formed_is_malformed(body: bytes) -> None:
     assert XML.owners(b"\xef\xbb\xbf<export/> \n", ORDERS) == {}
 
 
+@pytest.mark.parametrize(
+    "uri", ["u n:x", "urn:&lt;x>", "u!n:x", "urn:x]", "é", "urn:\u0085", "a%zz", "1:x"]
+)  # fmt: skip
+def test_a_namespace_that_is_no_uri_is_ambiguous(uri: str) -> None:
+    """libxml2 reads no document with one; expat does."""
+    for prefix in "", ":x":
+        inside = f'<a xmlns{prefix}="{uri}"/>'
+        assert XML.refusal(export(order("me", inside)), ORDERS) is Code.BODY_AMBIGUOUS
+    for known in "urn:hl7-org:v3", "http://www.topografix.com/GPX/1/1", "a/b#c", "urn:a%20b:c":
+        inside = f'<a xmlns:x="{known}"/>'
+        assert XML.owners(export(order("me", inside)), ORDERS) == {("me",): 1}
+
+
 @pytest.mark.parametrize("encoding", ["ISO-8859-1", "UTF-16", "US-ASCII", "UTF-7", "windows-1252"])
 def test_another_encoding_is_refused_whatever_the_bytes_are(encoding: str) -> None:
     """A17, A72."""
