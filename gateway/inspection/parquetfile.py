@@ -1,8 +1,8 @@
 """A Parquet file as batches of rows, read by pyarrow in bounded memory.
 
 pyarrow comes with the extra `parquet` and is imported where a file is read, never in the event
-loop. What it is given has passed `parquetpages`. Texts are read as Parquet stores them, as places
-in a dictionary, so that it is known what they unfold to before they do.
+loop. What it is given has passed `parquetpages`. A batch has as many rows as fit, whatever they
+unfold to: a dictionary with one long text in it makes as many of it as there are rows.
 
 What is in the columns is checked, too (texts are UTF-8, decimals fit).
 """
@@ -16,7 +16,7 @@ from typing import Any
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import parquetpages
 from gateway.inspection.inflation import Inflation
-from gateway.inspection.parquetpages import Chunk
+from gateway.inspection.parquetpages import BYTE_ARRAY, Chunk, Dictionary
 from gateway.inspection.settings import Limits
 from gateway.spool import Stored
 
@@ -25,6 +25,8 @@ LIBRARY = "pyarrow"
 WINDOW = 32 * 2**20
 """Bytes of a batch."""
 _ROWS = 8192
+CODECS = {0: "none", 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
+"""By their numbers in `parquet.thrift`: those that are read. The LZ4 of Hadoop is another one."""
 _HELD = 16
 """Dictionaries and pages of a row group, in records of `limits.record`: a library holds them."""
 
@@ -68,18 +70,14 @@ class ParquetRows:
         self._stored, self._limits = stored, limits
         self._inflation, self._unfolding = Inflation(limits), Inflation(limits)
         self.groups = parquetpages.row_groups(stored, limits)
+        if any(chunk.codec not in CODECS for group in self.groups for chunk in group.chunks):
+            raise BadUpstream(Code.BODY_TOO_COMPLEX, "a compression that isn't read")
         with refusing():
             known = arrow.parquet.read_metadata(arrow.PythonFile(_File(stored), mode="r"))
             _check_names(known)
-            texts = [
-                known.schema.column(index).path
-                for index in range(known.num_columns)
-                if known.schema.column(index).physical_type == "BYTE_ARRAY"
-            ]
             self._file = arrow.parquet.ParquetFile(
                 arrow.PythonFile(_File(stored), mode="r"),
                 metadata=known,
-                read_dictionary=texts,
                 buffer_size=64 * 1024,
                 pre_buffer=False,
                 page_checksum_verification=True,
@@ -110,58 +108,49 @@ class ParquetRows:
                 if batch is None:
                     break
                 rows += batch.num_rows
-                yield from self._unfolded(batch)
+                yield self._checked(batch)
         if rows != self.metadata.num_rows:
             raise BadUpstream(Code.BODY_AMBIGUOUS, "other rows than the file says it has")
 
     def _rows_at_once(self, chunks: tuple[Chunk, ...]) -> int:
         """So many rows of a row group that they and the pages they are in fit into memory."""
-        pages = [
-            parquetpages.read_pages(self._stored, chunk, self._limits, self._unfolding)
-            for chunk in chunks
-        ]
-        if sum(each.held for each in pages) > _HELD * self._limits.record:
+        width, held = 0, 0
+        for chunk, kind in zip(chunks, self.schema.types, strict=True):
+            pages = parquetpages.read_pages(self._stored, chunk, self._limits, self._unfolding)
+            held += pages.held
+            width += _width(kind) + pages.density
+            if pages.dictionary and chunk.type == BYTE_ARRAY:
+                width += self._longest(pages.dictionary, chunk.codec)
+        if held > _HELD * self._limits.record:
             raise BadUpstream(Code.BODY_TOO_LARGE, "a row group of too large pages")
-        width = sum(map(_width, self.schema.types)) + sum(each.density for each in pages)
         return max(1, min(_ROWS, WINDOW // width))
 
-    def _unfolded(self, batch: Any) -> Iterator[Any]:
-        """A batch without its dictionaries, in pieces of one window at most."""
-        arrow = library()
+    def _longest(self, page: Dictionary, codec: int) -> int:
+        """The length of the longest value in a dictionary: each of them behind its own length."""
+        data = self._stored.pread(page.end - page.start, page.start)
         with refusing():
-            lengths = self._lengths(batch)
-        start = 0
-        while start < batch.num_rows:
-            stop, size = start, 0
-            while stop < batch.num_rows and (stop == start or size + lengths[stop] <= WINDOW):
-                size += lengths[stop]
-                stop += 1
-            if max(lengths[start:stop]) > self._limits.record:
-                raise BadUpstream(Code.BODY_TOO_LARGE, "a row over limits.record")
-            self._inflation.count(size, self._stored.size)
-            with refusing():
-                piece = batch.slice(start, stop - start)
-                arrays = [
-                    column.dictionary_decode() if arrow.types.is_dictionary(column.type) else column
-                    for column in piece.columns
-                ]
-                whole = arrow.RecordBatch.from_arrays(arrays, schema=self.schema)
-                whole.validate(full=True)
-            yield whole
-            start = stop
+            if CODECS[codec] != "none":
+                data = library().decompress(data, page.size, CODECS[codec], asbytes=True)
+        longest = at = 0
+        while at < len(data):
+            length = int.from_bytes(data[at : at + 4], "little")
+            longest, at = max(longest, length), at + 4 + length
+        if at != len(data):
+            raise BadUpstream(Code.BODY_MALFORMED, "a dictionary whose values don't fill it")
+        return longest
 
-    def _lengths(self, batch: Any) -> list[int]:
-        """What each row unfolds to, in bytes."""
+    def _checked(self, batch: Any) -> Any:
+        """A batch of `schema`, whose values are what their types say."""
         arrow = library()
-        count = arrow.compute
-        total = arrow.repeat(arrow.scalar(sum(map(_width, self.schema.types)), arrow.int64()),
-                             batch.num_rows)  # fmt: skip
-        for column in batch.columns:
-            if arrow.types.is_dictionary(column.type):
-                lengths = count.binary_length(column.dictionary).cast(arrow.int64())
-                own = count.fill_null(lengths.take(column.indices), 0)
-                total = count.add_checked(total, own)
-        return list(total.to_pylist())
+        self._inflation.count(batch.nbytes, self._stored.size)
+        with refusing():
+            arrays = [
+                column.dictionary_decode() if arrow.types.is_dictionary(column.type) else column
+                for column in batch.columns
+            ]
+            whole = arrow.RecordBatch.from_arrays(arrays, schema=self.schema)
+            whole.validate(full=True)
+        return whole
 
 
 class _File(io.RawIOBase):

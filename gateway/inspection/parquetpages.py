@@ -37,10 +37,11 @@ _PARTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Where a column chunk stands in the file, and the number of its codec."""
+    """Where a column chunk stands in the file, and the numbers of its type and its codec."""
 
     start: int
     end: int
+    type: int = 0
     codec: int = 0
 
 
@@ -90,7 +91,7 @@ def _footer(stored: Stored, limits: Limits) -> tuple[int, dict[int, Any]]:
     return start, footer
 
 
-_INT96 = 3
+_INT96, BYTE_ARRAY = 3, 6
 
 
 def _types(footer: dict[int, Any], limits: Limits) -> list[int]:
@@ -125,7 +126,7 @@ def _chunk(known: dict[int, Any]) -> Chunk:
     start, dictionary = _count(known, 9), known.get(11)
     if isinstance(dictionary, int) and 0 < dictionary < start:
         start = dictionary
-    return Chunk(start, start + _count(known, 7), _count(known, 4))
+    return Chunk(start, start + _count(known, 7), _count(known, 1), _count(known, 4))
 
 
 def _check_chunks(chunks: Iterable[Chunk], end: int) -> None:
@@ -152,37 +153,62 @@ def _count(parent: dict[int, Any], number: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Pages:
-    """What a column chunk unfolds to: bytes in all, those of its dictionary and largest page
-    together, and the most bytes for each value in one page."""
+class Dictionary:
+    """A dictionary page: where its compressed values are, and what they unfold to."""
 
-    unfolded: int
+    start: int
+    end: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What a column chunk unfolds to: bytes of its dictionary and largest page together, and the
+    most bytes for each value in one page; what its dictionary adds to them is not known here."""
+
     held: int
     density: int
+    dictionary: Dictionary | None = None
+
+
+_BY_DICTIONARY = frozenset({2, 8})
+_BY_PREFIX = 7
+"""Encodings of a page: places in the dictionary, and values that begin like the ones before."""
 
 
 def read_pages(stored: Stored, chunk: Chunk, limits: Limits, inflation: Inflation) -> Pages:
     """Read the headers of a chunk's pages. Raises BadUpstream where they don't tile it, and
     BODY_TOO_LARGE for a page over limits.record and for more than `inflation` allows."""
-    at, unfolded, dictionary, largest, density = chunk.start, 0, 0, 0, 0
+    at, largest, density = chunk.start, 0, 0
+    dictionary: Dictionary | None = None
     while at < chunk.end:
         reader = _Compact(stored.pread(min(_HEADER, chunk.end - at), at), parts=_HEADER)
         header = reader.struct(0)
-        inside = header.get(5) or header.get(8)
-        values = _count(inside, 1) if isinstance(inside, dict) else 0
         size, packed = _count(header, 2), _count(header, 3)
         if size > limits.record:
             raise BadUpstream(Code.BODY_TOO_LARGE, "a page over limits.record")
-        at += reader.at + packed
+        start, at = at + reader.at, at + reader.at + packed
         inflation.count(size + reader.at, stored.size)
-        unfolded += size
         if 7 in header:
-            dictionary += size
+            if dictionary:
+                raise _malformed("two dictionaries of one column")
+            dictionary = Dictionary(start, at, size)
         else:
-            largest, density = max(largest, size), max(density, size // max(1, values))
+            largest, density = max(largest, size), max(density, _density(header, size))
     if at != chunk.end:
         raise _malformed("pages that don't fill their column")
-    return Pages(unfolded, dictionary + largest, density)
+    return Pages(largest + (dictionary.size if dictionary else 0), density, dictionary)
+
+
+def _density(header: dict[int, Any], size: int) -> int:
+    """The most bytes that a value of a data page may have on average, or by itself."""
+    inside, number = (header[5], 2) if 5 in header else (header.get(8), 4)
+    if not isinstance(inside, dict):
+        return 0
+    encoding = _count(inside, number)
+    if encoding in _BY_DICTIONARY:
+        return 0
+    return size if encoding == _BY_PREFIX else size // max(1, _count(inside, 1))
 
 
 class _Type(IntEnum):

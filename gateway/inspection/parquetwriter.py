@@ -8,7 +8,7 @@ import io
 from typing import Any
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.parquetfile import WINDOW, ParquetRows, library, refusing
+from gateway.inspection.parquetfile import CODECS, WINDOW, ParquetRows, library, refusing
 from gateway.inspection.sinks import Sink
 
 
@@ -88,16 +88,12 @@ class _SinkFile(io.RawIOBase):
         return self._sink.tell() - self._start
 
 
-_CODECS = {0: "none", 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4"}
-"""By their numbers in `parquet.thrift`. LZ4 without a frame of Hadoop's is 7."""
-
-
 def _options(rows: ParquetRows) -> dict[str, Any]:
     """How the file was written, as far as its readers can tell."""
     known = rows.metadata
     columns = [known.schema.column(index) for index in range(known.num_columns)]
     chunks = next((group.chunks for group in rows.groups if group.rows), None)
-    codecs = [_CODECS.get(chunk.codec, "zstd") for chunk in chunks or ()]
+    codecs = [CODECS[chunk.codec].removesuffix("_raw") for chunk in chunks or ()]
     return {
         "compression": dict(zip(rows.names, codecs, strict=True)) if codecs else "zstd",
         "version": "2.6",

@@ -61,6 +61,16 @@ def test_a_dictionary_that_unfolds_without_end_is_refused_in_bounded_memory() ->
     assert pyarrow.total_allocated_bytes() - before < 64 << 20
 
 
+def test_memory_is_that_of_a_batch_however_many_texts_there_are() -> None:
+    texts = [f"{number:0200}" for number in range(100_000)]
+    body = written({"id": texts}, compression="none", row_group_size=100_000)
+    pool = parquetfile.library().default_memory_pool()
+    before = pool.bytes_allocated()
+    found = ParquetRows(InMemory(body), Limits()).batches()
+    most = max(pool.bytes_allocated() - before for batch in found if batch.num_rows)
+    assert most < 16 << 20 < len(body)
+
+
 def test_a_page_that_unfolds_too_far_is_refused_before_it_does() -> None:
     body = written({"id": ["x" * 5_000_000]}, compression="zstd", use_dictionary=False)
     assert refusal(body, Limits(record=1 << 20)) is Code.BODY_TOO_LARGE
@@ -135,12 +145,28 @@ def test_any_changed_byte_is_refused_or_read_and_nothing_else() -> None:
                 continue
 
 
-def test_rows_longer_than_a_window_come_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquetfile, "WINDOW", 1000)
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", None])
+@pytest.mark.parametrize("codec", ["none", "snappy", "gzip", "brotli", "zstd", "lz4"])
+def test_a_batch_has_no_more_rows_than_fit(
+    monkeypatch: pytest.MonkeyPatch, encoding: str | None, codec: str
+) -> None:
+    monkeypatch.setattr(parquetfile, "WINDOW", 5000)
     table = {"id": ["x" * 300] * 50, "n": [*range(50)]}
-    found = [*ParquetRows(InMemory(written(table)), Limits()).batches()]
-    assert len(found) >= 50 * 300 // 1000
+    how: dict[str, Any] = {"use_dictionary": True}
+    if encoding:
+        how = {"use_dictionary": False, "column_encoding": {"id": encoding, "n": "PLAIN"}}
+    found = [*ParquetRows(InMemory(written(table, compression=codec, **how)), Limits()).batches()]
+    assert max(batch.nbytes for batch in found) < 5200
     assert [row for batch in found for row in batch.to_pylist()] == pyarrow.table(table).to_pylist()
+
+
+@pytest.mark.parametrize("end", [b"\x05\0\0\0", b"\x02\0\0\0a"])
+def test_a_dictionary_whose_values_do_not_fill_it_is_malformed(end: bytes) -> None:
+    body = written({"id": ["mine", "", "a"]}, compression="none")
+    told = b"\x04\0\0\0mine\0\0\0\0\x01\0\0\0a"
+    assert told in body
+    changed = body.replace(told, told[: -len(end)] + end)
+    assert refusal(changed) is Code.BODY_MALFORMED
 
 
 def test_the_library_is_not_imported_before_a_file_is_read() -> None:

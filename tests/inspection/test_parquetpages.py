@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.inflation import Inflation
-from gateway.inspection.parquetpages import Chunk, Pages, RowGroup, read_pages, row_groups
+from gateway.inspection.parquetpages import (
+    Chunk,
+    Dictionary,
+    Pages,
+    RowGroup,
+    read_pages,
+    row_groups,
+)
 from gateway.inspection.settings import Limits
 from gateway.spool import InMemory
 from tests.support.parquets import framed, integers, page, varint, written
@@ -72,7 +79,7 @@ DATA = b"x" * 96
 def test_the_footer_says_where_the_rows_are() -> None:
     body = framed(footer((2, [chunk(4, 10)]), (0, [chunk(0, 99)]), (1, [chunk(14, 86)])), DATA)
     assert of_footer(body) == (
-        RowGroup(2, (Chunk(4, 14, 1),)), RowGroup(0, ()), RowGroup(1, (Chunk(14, 100, 1),))
+        RowGroup(2, (Chunk(4, 14, 6, 1),)), RowGroup(0, ()), RowGroup(1, (Chunk(14, 100, 6, 1),))
     )  # fmt: skip
     (group,) = row_groups(InMemory(written({"a": ["x", "y"], "b": [1, 2]})), LIMITS)
     assert (group.rows, len(group.chunks)) == (2, 2)
@@ -144,10 +151,19 @@ def test_a_footer_has_no_more_parts_than_its_columns_may_have() -> None:
     assert of_footer(parts(200), few) is Code.BODY_TOO_COMPLEX
 
 
+DICTIONARY = integers(_1=2, _2=30, _3=2)[:-1] + b"\x4c" + integers(_1=3, _2=0) + b"\0" + b"ab"
+
+
 def test_pages_say_what_a_column_unfolds_to() -> None:
-    dictionary = integers(_1=2, _2=30, _3=2)[:-1] + b"\x4c" + integers(_1=3, _2=0) + b"\0" + b"ab"
-    found = of_pages(dictionary, page(100, b"abc", 10), page(60, b"", 2))
-    assert found == Pages(unfolded=190, held=130, density=30)
+    found = of_pages(DICTIONARY, page(100, b"abc", 10), page(60, b"", 2))
+    start = 4 + len(DICTIONARY) - 2
+    assert found == Pages(held=130, density=30, dictionary=Dictionary(start, start + 2, 30))
+
+
+def test_what_values_take_follows_from_how_they_are_encoded() -> None:
+    assert of_pages(page(100, b"", 10, encoding=8)) == Pages(100, 0)  # places in a dictionary
+    assert of_pages(page(100, b"", 10, encoding=7)) == Pages(100, 100)  # each as long as all
+    assert of_pages(page(100, b"", 10, encoding=6)) == Pages(100, 10)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +173,7 @@ def test_pages_say_what_a_column_unfolds_to() -> None:
         ([page(60_000, b"")] * 100, Code.BODY_TOO_LARGE),
         ([page(5, b"abc")[:-1]], Code.BODY_MALFORMED),
         ([page(5, b"abc"), b"\x15"], Code.BODY_MALFORMED),
+        ([DICTIONARY, DICTIONARY], Code.BODY_MALFORMED),
         ([integers(_1=0)], Code.BODY_MALFORMED),
         ([integers(_1=0, _2=1)], Code.BODY_MALFORMED),
         ([b"\x15\0\x15\x01\x15\x02\0"], Code.BODY_MALFORMED),  # a negative size

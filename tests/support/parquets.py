@@ -37,9 +37,9 @@ def integers(**fields: int) -> bytes:
     return bytes(out) + b"\0"
 
 
-def page(unfolded: int, data: bytes, values: int = 1) -> bytes:
+def page(unfolded: int, data: bytes, values: int = 1, encoding: int = 0) -> bytes:
     """A data page that says that it unfolds to `unfolded` bytes."""
-    inside = integers(_1=values, _2=0, _3=3, _4=3)
+    inside = integers(_1=values, _2=encoding, _3=3, _4=3)
     head = integers(_1=0, _2=unfolded, _3=len(data))[:-1]
     return head + b"\x2c" + inside + b"\0" + data
 
