@@ -56,9 +56,9 @@ def place(
 ) -> tuple[Place, str] | None:
     """Where in a body the cause of a refusal stands, and what is said of it there, if anything.
 
-    None where nothing says so, as for archives, whose notes name a member.
+    None where nothing says so, as for archives, whose notes name a member, and what has no lines.
     """
-    if spec.format in (Format.ZIP, Format.OPAQUE):
+    if spec.format in (Format.ZIP, Format.PARQUET, Format.OPAQUE):
         return None
     data = _decoded(Body(stored, codings, limits))
     if data is None:
@@ -78,7 +78,7 @@ def place(
         column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
         return pointed(source, text, before.count(b"\n") + 1, column), ""
     if spec.format is Format.CSV and "header" in note:
-        return pointed(source, text, 1, 1), ""
+        return pointed(source, text, spec.preamble + 1, 1), ""
     if (spec.format is Format.NDJSON or spec.lines) and code is Code.BODY_INCOMPLETE:
         last = text.rstrip("\n").rpartition("\n")[2]
         return pointed(source, text, text.rstrip("\n").count("\n") + 1, len(last) + 1), ""
