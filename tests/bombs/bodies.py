@@ -151,3 +151,7 @@ def _stuttered(body: bytes, dice: random.Random, size: int) -> bytes:
     return (
         body[:begin] + piece * (size // len(piece)) + body[end if dice.random() < 0.5 else begin :]
     )
+
+
+SHAPES = frozenset((*_TEXTS, *_ARCHIVES))
+"""The formats that there are honest bodies of here; a Parquet file can't be stuttered."""
