@@ -55,14 +55,19 @@ def check_distinct(names: Sequence[str]) -> None:
 
     Folders are found by search and not listed: those of deep names are many times as long as these.
     """
-    if sum(map(len, names)) > _MAX_LETTERS:
-        raise BadUpstream(Code.BODY_TOO_COMPLEX, "names of too many letters together")
+    check_letters(sum(map(len, names)))
     keys = sorted(folded(name.removesuffix("/")) for name in names)
     if any(one == two for one, two in pairwise(keys)):
         raise BadUpstream(Code.BODY_AMBIGUOUS, "two members of one name")
     files = (folded(name) for name in names if not name.endswith("/"))
     if any(is_around(key + "/", keys) for key in files):
         raise BadUpstream(Code.BODY_AMBIGUOUS, "a member inside a member that is a file")
+
+
+def check_letters(letters: int) -> None:
+    """Whether so many letters in all names so far can be held. Raises BadUpstream."""
+    if letters > _MAX_LETTERS:
+        raise BadUpstream(Code.BODY_TOO_COMPLEX, "names of too many letters together")
 
 
 def is_around(folder: str, names: Sequence[str]) -> bool:
