@@ -153,7 +153,7 @@ class Dispatch:
         if self._inline(stored, task):
             return self._rewrite_inline(stored, task, inspection, decision)
         scratch, beside = self._scratch(task, stored), _beside(stored)
-        wanted = min(_space(stored, inspection, decision), self._spool.limit - beside - scratch)
+        wanted = min(_space(stored, inspection, decision), self._room(beside) - scratch)
         job = _job(task, stored, scratch, inspection, decision, max(_SLACK, wanted))
         async with self._turn(job):
             # Both files at once: two that had one each would wait for each other.
@@ -191,6 +191,13 @@ class Dispatch:
         """The size of the scratch file that is needed, or 0."""
         bound = min(self._settings.scratch, self._spool.limit // _SHARES)
         return min(work.scratch_needed(task, stored.size), bound)
+
+    def _room(self, beside: int) -> int:
+        """The most that a redaction takes: the half of the spool that fetched bodies leave (see
+        `turns`), so that none waits for another's body to leave; or what a body leaves that is
+        bigger, and therefore alone."""
+        half = self._spool.limit // 2
+        return half if beside <= half else self._spool.limit - beside
 
     def _turn(self, job: _Job) -> AbstractAsyncContextManager[None]:
         """Whoever has a scratch file has a worker, too; nobody waits for this holding room."""

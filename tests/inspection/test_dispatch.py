@@ -82,6 +82,27 @@ async def test_a_redaction_leaves_room_for_its_own_scratch_file(tmp_path: Path) 
     assert (tight.bytes_used, tight.files_open) == (0, 0)
 
 
+async def test_redactions_do_not_wait_for_each_other_s_bodies_to_leave(tmp_path: Path) -> None:
+    """Each would reserve all that its own body leaves, and have none of it while the other's lies
+    there."""
+    tight = Spool(SpoolSettings(tmp_path / "tight", limit=1 << 20, memory=1024, wait=30))
+    held = [response(tight, body(6_000)) for _ in range(2)]
+    masked = replace(REDACT, mask=masks("$.n"))
+    async with running(InspectionSettings(2, 1024), tight) as small:
+        inspection = await small.inspect(held[0], SPEC, LIMITS)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(small.rewrite(one, SPEC, LIMITS, inspection, masked))
+                for one in held
+            ]
+    for one, task in zip(held, tasks, strict=True):
+        rewritten, counts = task.result()
+        assert counts.released == 3_000
+        rewritten.close()
+        one.body.close()
+    assert (tight.bytes_used, tight.files_open) == (0, 0)
+
+
 async def test_redactions_of_archives_do_not_wait_for_what_each_other_holds(
     tmp_path: Path,
 ) -> None:
