@@ -13,6 +13,9 @@ from gateway.inspection.xmlscan import XSI, Scan
 from gateway.inspection.xpath import Path, local
 
 _LONGEST = 1024
+_MOST = 1 << 20
+"""Masked values in one record: each is several values of its own in memory."""
+
 _BLANK = " \t\r\n"
 _TEXT = Path(0, (), ())
 
@@ -182,7 +185,7 @@ class Follower:
                 raise self._scan.ambiguous("an attribute that looks like a locator's")
         if found is None:
             places = self._values(trail, attributes)
-            self.masked += [(*value, trail.path) for name, value in places if name in wanted]
+            self._note((*value, trail.path) for name, value in places if name in wanted)
             return
         values = [given.get(name, "") for name in wanted]
         if all(values):
@@ -210,11 +213,11 @@ class Follower:
 
     def _mask_attributes(self, trail: Trail, attributes: list[str]) -> None:
         places = self._values(trail, attributes)
-        self.masked += [
+        self._note(
             (begin, end, None)
             for name, (begin, end) in places
             if begin < end and name not in _NEEDED
-        ]
+        )
 
     def _values(self, trail: Trail, attributes: list[str]) -> Iterator[tuple[str, Span]]:
         """The attributes of the element that a trail is at, and where their values stand."""
@@ -226,7 +229,12 @@ class Follower:
     def _mask(self, trail: Trail, end_tag: int) -> None:
         content, alone = self._scan.tag(trail.begin)
         if not alone:
-            self.masked.append((content, end_tag, trail.path))
+            self._note([(content, end_tag, trail.path)])
+
+    def _note(self, places: Iterable[Masked]) -> None:
+        self.masked += places
+        if len(self.masked) > _MOST:
+            raise BadUpstream(Code.BODY_TOO_COMPLEX, "a million masked values in one record")
 
 
 def _pairs(attributes: list[str]) -> Iterable[tuple[str, str]]:

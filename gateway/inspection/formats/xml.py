@@ -141,11 +141,13 @@ def _masked(unit: Unit, text: bytes, plan: Plan, verdict: Verdict) -> bytes:
         path = paths[rank]
         return masking.of_xml(plan.masks[path], value, bool(path.attributes), verdict.key)
 
-    places = [
+    if not unit.masked:
+        return text
+    places = (
         (begin - unit.begin, end - unit.begin, plan.ranks[path] if path else _GONE)
         for begin, end, path in unit.masked
-    ]
-    return masking.spliced(text, places, become) if places else text
+    )
+    return masking.spliced(text, places, become)
 
 
 def _left(unit: Unit, text: bytes) -> bytes:

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.errors import Code
-from gateway.inspection import masking, work
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import masking, work, xmlpaths
 from gateway.inspection.formats import xml
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
@@ -377,6 +377,20 @@ def test_a_masked_element_says_nothing_in_its_attributes_either() -> None:
         kept, _ = XML.rewrite(body, ORDERS, permit(ME, mask=masks))
         after = '<telecom xsi:type="TEL" use="" value = ""/>'
         assert kept == body.replace(before.encode(), after.encode())
+
+
+def test_more_masked_values_than_memory_is_meant_for_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(xmlpaths, "_MOST", 6)
+    for count, code in ((2, None), (3, Code.BODY_TOO_COMPLEX)):
+        each = order("me", "<p a='1' b='2'>3</p>" * count)
+        try:
+            kept, _ = XML.rewrite(export(each, each), ORDERS, permit(ME, mask=("$.p",)))
+        except BadUpstream as refused:
+            assert refused.code is code
+        else:
+            assert code is None and kept.count(b"<p a='' b=''></p>") == 4
 
 
 def test_a_mask_reaches_a_record_inside_a_record() -> None:
