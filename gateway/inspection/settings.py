@@ -28,11 +28,17 @@ STRICT = ConfigDict(extra="forbid", frozen=True)
 Locator = Annotated[str, Field(min_length=1, max_length=1024)]
 AUTO, NONE = "auto", "none"
 
-Encoding = Literal["auto"] | Annotated[str, AfterValidator(known_label)]
-Punctuation = Annotated[str, Field(pattern=r"^[\t!-/:-@\[\]^_`{-~]$")]
+
+def _known_encoding(label: str) -> str:
+    return label if label == AUTO else known_label(label)
+
+
+# One text each, not a choice of two types: what is wrong with it is then said of both.
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+_PUNCTUATION = r"[\t!-/:-@\[\]^_`{-~]"
+Delimiter = Annotated[str, Field(pattern=rf"^(?:{AUTO}|{_PUNCTUATION})$")]
+Quote = Annotated[str, Field(pattern=rf"^(?:{NONE}|{_PUNCTUATION})$")]
 """What may part or quote the cells of a CSV: one ASCII punctuation character, or a tab."""
-Delimiter = Literal["auto"] | Punctuation
-Quote = Literal["none"] | Punctuation
 
 Preamble = Annotated[int, Field(ge=0, le=100)]
 """How many rows stand before the header of a CSV."""
