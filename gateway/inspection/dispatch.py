@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable
+from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable, refusal_of
 from gateway.inspection import work
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
@@ -177,7 +177,7 @@ class Dispatch:
             raise Unavailable(Code.OVERLOADED, "too many bodies wait for inspection") from None
         answer: _Answer = _decode(raw)
         if isinstance(answer, _Refused):
-            raise _refusal(answer.code, answer.note)
+            raise refusal_of(answer.code, answer.note)
         return answer
 
 
@@ -190,13 +190,6 @@ def _job(
 ) -> _Job:
     data = stored.data if isinstance(stored, InMemory) else None
     return _Job(task, data, stored.size, inspection, decision, space)
-
-
-def _refusal(code: Code, note: str) -> Refusal:
-    for kind in (BadUpstream, Unavailable):
-        if code in kind.codes:
-            return kind(code, note)
-    return InternalError(Code.INTERNAL_ERROR, note)
 
 
 # --- the worker's side ------------------------------------------------------------------------

@@ -5,7 +5,14 @@ from typing import Any
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext
-from gateway.inspection.locators import Attributor, LocatorError, check_names, compile, find
+from gateway.inspection.locators import (
+    Attributor,
+    LocatorError,
+    Steps,
+    check_names,
+    compile,
+    find,
+)
 from gateway.inspection.settings import BodySpec, MemberSpec
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
@@ -36,32 +43,46 @@ class Census:
 class Selection:
     """Applies a verdict to the records of one body.
 
-    Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that is no JSONPath locator.
+    Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that is no JSONPath locator. First comes
+    which of some records stay, then what is blanked in them: a decision about them may be new.
     """
 
     def __init__(self, spec: BodySpec | MemberSpec, verdict: Verdict) -> None:
         self._attributor = Attributor(spec.subject)
         self._category, self._verdict = spec.category, verdict
-        try:
-            self._masks = [compile(mask) for mask in verdict.mask]
-        except LocatorError:
-            raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
+        self._mask: tuple[str, ...] = ()
+        self._masks: list[Steps] = []
+        self._compile()
 
     def keeps(self, records: Sequence[Any]) -> list[bool]:
         """Which of the records stay."""
-        owners = self._attributor.each(records)
-        stays = {each: self._verdict.keeps(each, self._category) for each in set(owners)}
-        return [stays[each] for each in owners]
+        if self._verdict.asks:
+            self._verdict.sees(
+                set().union(*(record for record in records if isinstance(record, dict)))
+            )
+        keys, owners = self._attributor.keyed(records)
+        return self._verdict.keeps_each(keys, owners, self._category)
 
     def keeps_stray(self) -> bool:
         """Whether something that no locator names stays."""
-        return self._verdict.keeps((), self._category)
+        return self._verdict.keeps_each(((),), lambda owners: owners, self._category)[0]
+
+    def _compile(self) -> None:
+        """A stream's masks may change with a decision."""
+        if self._mask == self._verdict.mask:
+            return
+        try:
+            self._masks = [compile(mask) for mask in self._verdict.mask]
+        except LocatorError:
+            raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
+        self._mask = self._verdict.mask
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:
         """Which of the records have a value to blank.
 
         Raises BadUpstream(BODY_AMBIGUOUS) for one that some parsers would find under another name.
         """
+        self._compile()
         if not self._masks:
             return [False] * len(records)
         for record in records:

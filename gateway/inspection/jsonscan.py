@@ -232,7 +232,7 @@ class _Walk:
         if not guide.marker:
             return None
         size = guide.size = min(max(guide.size, _SHORTEST), self._text.window)
-        end = min(size, self._text.hold(size))
+        end = min(size, self._text.hold(size, 1))
         for attempt in range(_TRIES):
             end = self._text.rfind(guide.marker, end)
             if end < 0:
@@ -254,13 +254,17 @@ class _Walk:
         return None
 
     def _exact(self, container: Container, depth: int) -> _Batch:
-        """Two items to learn from; after a wrong guess, as many as were guessed."""
+        """Two items to learn from; after a wrong guess, as many as were guessed. Where they are
+        still coming, no more than are there, and at least one."""
         guide, text, levels = self._guide, self._text, self._limits.depth - depth
         offset, ends = text.offset, [text.item_end(0, levels)]
         while text.byte(ends[-1]) == b"," and (
             ends[-1] < guide.size if guide.marker else len(ends) < 2
         ):
-            ends.append(text.item_end(ends[-1] + 1, levels))
+            end = text.item_end(ends[-1] + 1, levels, there=text.flowing)
+            if end < 0:
+                break
+            ends.append(end)
         if len(ends) > 1:
             items = text.slice(ends[1])
             guide.learn(items[: ends[0]], items[ends[0] + 1 :])

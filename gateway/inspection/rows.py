@@ -23,6 +23,8 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import Limits
 
 _WINDOW = 256 * 1024
+_LOOKS = 16
+"""How often a row that is still coming is looked at with every piece of it."""
 _BLANK = b" \t"
 _SPLITTERS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 
@@ -56,11 +58,14 @@ class Rows:
     `text` is clean UTF-8 (see `charset.read_text`); `header` are the bytes of the header row and
     `names` the column names. Raises BadUpstream with BODY_MALFORMED for what RFC 4180 forbids,
     BODY_AMBIGUOUS for what readers take differently, BODY_TOO_LARGE and BODY_TOO_COMPLEX for what
-    is over `limits.record` and `limits.columns`.
+    is over `limits.record` and `limits.columns`. Where the text is still coming (`flowing`), a
+    batch are the rows that are there.
     """
 
-    def __init__(self, text: Iterator[bytes], dialect: Dialect, limits: Limits) -> None:
-        self._text, self._limits = text, limits
+    def __init__(
+        self, text: Iterator[bytes], dialect: Dialect, limits: Limits, *, flowing: bool = False
+    ) -> None:
+        self._text, self._limits, self._flowing = text, limits, flowing
         self._delimiter, self._quote = dialect.delimiter.encode(), dialect.quote.encode()
         self._cell = re.compile(_cell_pattern(self._delimiter, self._quote))
         self._marks = (b"\\" + self._quote, *_SPLITTERS)
@@ -69,7 +74,7 @@ class Rows:
         self._fault: BadUpstream | None = None
         self._line_end: bytes | None = None
         self._width: int | None = None
-        self._read = 0
+        self._read = self._looks = 0
         self.header, self._heading = self._read_header()
         self.names = tuple(cell.decode() for cell in self._heading)
         self._check_names()
@@ -249,11 +254,16 @@ class Rows:
     def _refill(self, done: int) -> None:
         """Drop `done` bytes of the buffer and read on.
 
-        Reads at least as much as is left, so that a row of many windows takes linear time.
+        Reads at least as much as is left, so that a row of many windows takes linear time. Of a
+        text that is still coming, a row is looked at with each piece that may end it; after some,
+        when a quarter more is there.
         """
         rest = self._buffer[done:]
         pieces, missing = [rest], max(_WINDOW, len(rest))
-        while missing > 0 and not self._ended:
+        self._looks = 0 if done else self._looks + 1
+        least = len(rest) // 4 if self._looks > _LOOKS else 0
+        least, ends = missing - least, False
+        while missing > 0 and not self._ended and not (ends and self._flowing and missing < least):
             try:
                 piece = next(self._text, None)
             except BadUpstream as fault:
@@ -264,6 +274,7 @@ class Rows:
             else:
                 pieces.append(piece)
                 missing -= len(piece)
+                ends = ends or b"\n" in piece or b"\r" in piece
         self._buffer = b"".join(pieces)
 
     def _unquoted(self, cell: bytes) -> bytes:

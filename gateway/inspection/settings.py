@@ -142,10 +142,13 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class InspectionSettings:
     """Where bodies are inspected: up to `inline` bytes of plain text in the event loop, all others
-    in `workers` processes, each body within `deadline`."""
+    in `workers` processes, each body within `deadline`. At most `streams` bodies at a time are
+    released as they come (`release: stream`), each with a process of its own; `deadline` is then
+    for each step of the inspection."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     inline: Size = 64 * 2**10
+    streams: Annotated[int, Field(ge=1, le=1024)] = 16
     deadline: Duration = 60.0

@@ -70,6 +70,7 @@ class Counted:
     steps: dict[str, Histogram] = field(default_factory=dict)
     whole: dict[tuple[str, str], Histogram] = field(default_factory=dict)
     added: dict[str, Histogram] = field(default_factory=dict)
+    first: dict[str, Histogram] = field(default_factory=dict)
     proofs: Counter[tuple[str]] = field(default_factory=Counter)
     syncs: Histogram = field(default_factory=Histogram)
 
@@ -116,6 +117,11 @@ class Counted:
             if histogram is None:
                 histogram = self.added[endpoint] = Histogram()
             histogram.observe(whole - durations.get("upstream", 0.0))
+        if evidence.stage:  # the steps of a stream are those of its opening
+            histogram = self.first.get(endpoint)
+            if histogram is None:
+                histogram = self.first[endpoint] = Histogram()
+            histogram.observe(whole)
         if evidence.trace_id:
             self._trace(endpoint, effect, evidence, whole)
 
@@ -142,5 +148,7 @@ class Counted:
             self.steps.setdefault(step, Histogram()).add(histogram)
         for labels, histogram in other.whole.items():
             self.whole.setdefault(labels, Histogram()).add(histogram)
+        for endpoint, histogram in other.first.items():
+            self.first.setdefault(endpoint, Histogram()).add(histogram)
         for endpoint, histogram in other.added.items():
             self.added.setdefault(endpoint, Histogram()).add(histogram)

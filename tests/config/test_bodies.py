@@ -198,3 +198,34 @@ def test_junk_in_a_member_is_answered_with_faults(faults: Faults, junk: str, key
     pairs = {"match": "a", key: junk}
     member = "{" + ", ".join(f"{name}: {value}" for name, value in pairs.items()) + "}"
     of_body(faults, f"{{format: zip, members: [{member}, {junk}]}}")
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (
+            "{format: zip, members: [{match: x}]}",
+            "zip can't be released before its end; these can: json, ndjson, json-seq, sse, csv",
+        ),
+        (f"{{format: json, {SUBJECT}}}", "the whole document is one record"),
+        (f"{{format: json, records: '$.x[*]', totals: $.n, {SUBJECT}}}", "totals often stand"),
+    ],
+)
+def test_what_can_not_be_released_as_it_comes_is_held(
+    faults: Faults, body: str, found: str
+) -> None:
+    endpoint = "endpoints:\n  - {name: a, path: /a, release: %s, body: %s}\n"
+    text = MINIMAL[: MINIMAL.index("endpoints:")]
+    (said,) = faults(text + endpoint % ("stream", body))
+    assert f"endpoints[0].release: {found}" in said
+    assert faults(text + endpoint % ("hold", body)) == []
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json-seq", "sse", "csv", "json"])
+def test_what_is_read_record_by_record_can_be_released_as_it_comes(
+    faults: Faults, form: str
+) -> None:
+    records = "records: '$.x[*]', " if form == "json" else ""
+    body = f"{{format: {form}, {records}{COLUMN if form == 'csv' else SUBJECT}}}"
+    endpoint = f"endpoints:\n  - {{name: a, path: /a, release: stream, body: {body}}}\n"
+    assert faults(MINIMAL[: MINIMAL.index("endpoints:")] + endpoint) == []

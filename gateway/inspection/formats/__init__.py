@@ -23,6 +23,7 @@ FORMATS: dict[Format, Reader] = {
         json.inspect,
         json.rewrite,
         vouching=json.vouching,
+        streams=True,
     ),
     Format.NDJSON: Reader(
         ndjson.MEDIA_TYPES,
@@ -32,6 +33,7 @@ FORMATS: dict[Format, Reader] = {
         ndjson.inspect,
         ndjson.rewrite,
         vouching=ndjson.vouching,
+        streams=True,
     ),
     Format.JSON_SEQ: Reader(
         jsonseq.MEDIA_TYPES,
@@ -41,6 +43,7 @@ FORMATS: dict[Format, Reader] = {
         jsonseq.inspect,
         jsonseq.rewrite,
         vouching=jsonseq.vouching,
+        streams=True,
     ),
     Format.SSE: Reader(
         sse.MEDIA_TYPES,
@@ -50,6 +53,7 @@ FORMATS: dict[Format, Reader] = {
         sse.inspect,
         sse.rewrite,
         vouching=sse.vouching,
+        streams=True,
     ),
     Format.JAVASCRIPT: Reader(
         javascript.MEDIA_TYPES,
@@ -70,6 +74,7 @@ FORMATS: dict[Format, Reader] = {
         csv.rewrite,
         locator=csv.column,
         vouching=csv.vouching,
+        streams=True,
     ),
     Format.XML: Reader(
         xml.MEDIA_TYPES,

@@ -18,7 +18,7 @@ from gateway.inspection import charset, detection, locators
 from gateway.inspection.rows import Batch, Dialect, Rows
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
-from gateway.inspection.source import Source
+from gateway.inspection.source import Flow, Source
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts
@@ -56,19 +56,19 @@ def rewrite(
     Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that isn't one column.
     """
     table = _open(source, spec, limits)
-    masked = _masked(verdict, table.rows.names)
-    emptied = table.rows.emptier(masked) if masked else None
-
-    @lru_cache(maxsize=limits.subjects)
-    def keeps(key: tuple[bytes, ...]) -> bool:
-        return verdict.keeps(table.owners(key), spec.category)
-
+    mask: tuple[str, ...] = ()
+    emptied: Callable[[bytes], bytes] | None = None
+    verdict.sees(table.rows.names)
     sink.write(table.encoding.mark + table.encoding.encode(table.rows.header))
     seen = released = 0
     for batch in table.batches():
-        kept = [row for row, key in zip(batch.rows, batch.keys, strict=True) if keeps(key)]
+        keeps = verdict.keeps_each(batch.keys, table.owners, spec.category)
+        kept = [row for row, keep in zip(batch.rows, keeps, strict=True) if keep]
         seen += len(batch.rows)
         released += len(kept)
+        if mask != verdict.mask:  # a stream's may change with a decision
+            mask, masked = verdict.mask, _masked(verdict, table.rows.names)
+            emptied = table.rows.emptier(masked) if masked else None
         if emptied:
             kept = [emptied(row) for row in kept]
         sink.write(table.encoding.encode(b"".join(kept)))
@@ -117,7 +117,7 @@ class _Table:
 def _open(source: Source, spec: BodySpec | MemberSpec, limits: Limits) -> _Table:
     dialect = Dialect(spec.delimiter or ",", spec.quote or '"')
     encoding, text = charset.read_text(source.chunks(), spec.encoding)
-    rows = Rows(text, dialect, limits)
+    rows = Rows(text, dialect, limits, flowing=isinstance(source, Flow))
     subject = tuple(
         {kind: tuple(map(_path, found)) for kind, found in owner.items()} for owner in spec.subject
     )

@@ -67,28 +67,35 @@ def rewrite(
 
     A configured total is lowered by the number of records dropped; strays don't count there.
     Raises BadUpstream: BODY_AMBIGUOUS for a total that isn't a number at least as large,
-    REDACTION_UNSUPPORTED where a withheld record is the document, or its only place in it.
+    REDACTION_UNSUPPORTED where a withheld record is the document, or its only place in it, and for
+    a total where records are decided as they come.
     """
     route, selection = plan(spec.records, tuple(spec.totals)), Selection(spec, verdict)
     drop = 0
+    if spec.totals and verdict.asks:
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a total, before what it counts is there")
     if spec.totals:
         # A total may stand before what it counts, so the records are counted first. The verdict's
         # own number includes the strays, which no total counts.
         for piece in scan(source, route, limits):
             if isinstance(piece, Items) and piece.role is Role.RECORD:
                 drop += selection.keeps(piece.values).count(False)
-    splice, named = _Splice(sink), list[int]()
+    splice, named = _Splice(sink, limits), list[int]()
     seen = released = 0
     for piece in scan(source, route, limits):
         match piece:
             case Structure(mark, text):
+                if mark is Mark.NAMED and verdict.asks:
+                    splice.hold_back()
                 splice.structure(mark, text)
                 if mark is Mark.NAMED:
                     named.append(released)
-                elif mark is Mark.LEFT and named.pop() == released:
-                    raise BadUpstream(
-                        Code.REDACTION_UNSUPPORTED, "a name would stay without its records"
-                    )
+                elif mark is Mark.LEFT:
+                    if named.pop() == released:
+                        raise BadUpstream(
+                            Code.REDACTION_UNSUPPORTED, "a name would stay without its records"
+                        )
+                    splice.let_go()
             case Items(Role.RECORD | Role.STRAY as role, values=values):
                 stray = role is Role.STRAY
                 keeps = [selection.keeps_stray()] if stray else selection.keeps(values)
@@ -112,11 +119,25 @@ def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSp
 
 
 class _Splice:
-    """Puts pieces together again, with the commas that those which stay need."""
+    """Puts pieces together again, with the commas that those which stay need.
 
-    def __init__(self, sink: Sink) -> None:
-        self._write = sink.write
+    What is held back waits for the first item behind it that stays: a name may not leave before it
+    is known that a record of its own does.
+    """
+
+    def __init__(self, sink: Sink, limits: Limits) -> None:
+        self._sink, self._limits = sink, limits
         self._filled: list[bool] = []
+        self._held: bytearray | None = None
+
+    def hold_back(self) -> None:
+        if self._held is None:
+            self._held = bytearray()
+
+    def let_go(self) -> None:
+        if self._held is not None:
+            self._sink.write(bytes(self._held))
+            self._held = None
 
     def structure(self, mark: Mark, text: bytes) -> None:
         match mark:
@@ -137,7 +158,16 @@ class _Splice:
         """Add items of the innermost container; no text, no item."""
         if text:
             self._separate()
+            self.let_go()
             self._write(text)
+
+    def _write(self, text: bytes) -> None:
+        if self._held is None:
+            self._sink.write(text)
+            return
+        self._held += text
+        if len(self._held) > self._limits.record:
+            raise BadUpstream(Code.BODY_TOO_LARGE, "more than limits.record before a record stays")
 
     def _separate(self) -> None:
         if self._filled:

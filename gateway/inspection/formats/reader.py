@@ -58,7 +58,9 @@ class Reader(NamedTuple):
     where the charset that a payload declares or the first bytes of its body, after the content
     coding, are not the format's. `vouching` is there for what may be a manifest. What is read by
     `random_access` is asked for without a content coding, and never read in the event loop.
-    `charset` is declared where the upstream declares none and clients would guess.
+    `charset` is declared where the upstream declares none and clients would guess. What `streams`
+    asks for decisions as its records come (`Verdict.keeps_each`), reads its source once, and writes
+    nothing that depends on a later record.
     """
 
     media_types: tuple[str, ...]
@@ -71,3 +73,4 @@ class Reader(NamedTuple):
     vouching: Vouching | None = None
     random_access: bool = False
     charset: str | None = None
+    streams: bool = False

@@ -21,6 +21,7 @@ from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts, Decision, Effect, Format, SubjectRef
+from tests.support.reading import streamed
 
 LIMITS = Limits()
 BY_ID = BodySpec(Format.CSV, subject=({"account": ("id",)},))
@@ -61,6 +62,10 @@ def owners(body: bytes, spec: BodySpec = BY_ID) -> dict[tuple[object, ...], int]
 def refusal(body: bytes, spec: BodySpec = BY_ID, limits: Limits = LIMITS) -> Code:
     with pytest.raises(BadUpstream) as caught:
         inspect(body, spec, limits)
+    for size in (1, 7, 1 << 18):
+        with pytest.raises(BadUpstream) as as_it_comes:
+            streamed(csv, body, spec, limits, verdict().decision, size)
+        assert as_it_comes.value.code is caught.value.code, f"in chunks of {size}"
     return caught.value.code
 
 
@@ -73,7 +78,11 @@ def rewrite(
     body: bytes, decided: Verdict, spec: BodySpec = BY_ID, limits: Limits = LIMITS
 ) -> tuple[bytes, Counts]:
     sink = MemorySink()
+    decision = decided.decision
     counts = csv.rewrite(whole(body), spec, limits, decided, sink)
+    for size in (1, 7, 1 << 18):
+        as_it_comes = streamed(csv, body, spec, limits, decision, size)
+        assert as_it_comes == (sink.getvalue(), counts), f"in chunks of {size}"
     return sink.getvalue(), counts
 
 
