@@ -95,7 +95,9 @@ class _Reader:
         self._child.send(frame)
 
     def end(self) -> None:
+        """Kill it; whoever waits for it hears that it is lost."""
         self._child.end()
+        self._lose()
 
     def _hear(self, frame: bytes) -> None:
         self._told.append(frame)

@@ -202,20 +202,18 @@ class DataServer:
         async def send(data: bytes) -> None:
             if request.transport is None:
                 raise ConnectionAbortedError
-            if not request.sent:
-                request.transport.write(head)
             request.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
             request.sent += len(data)
             await self._drained(request)
 
         keep = self._keeps(request)
         framing = _CHUNKED if keep else {**_CHUNKED, **_CLOSE}
-        head = _head(200, dict(stream.headers), framing)
+        if request.transport:
+            request.transport.write(_head(200, dict(stream.headers), framing))
         with self._at_work(request):
             whole = await stream.deliver(send)
         if whole and request.transport:
-            ending = b"0\r\n\r\n" if request.sent else head + b"0\r\n\r\n"
-            request.transport.write(ending)
+            request.transport.write(b"0\r\n\r\n")
             await self._all_taken(request)
             return keep
         _tell_cut_off(request, stream)

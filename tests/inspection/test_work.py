@@ -2,8 +2,9 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from backports import zstd
@@ -118,3 +119,145 @@ def test_a_rewrite_that_counts_otherwise_than_the_inspection_does_not_pass() -> 
     other: Inspection = work.inspect(body("me", "me", "foreign"), PLAIN)
     with pytest.raises(InternalError):
         work.rewrite(body("me"), PLAIN, other, REDACT, MemorySink())
+
+
+# --- as it comes --------------------------------------------------------------------------------
+
+
+LINES = work.Task(
+    Payload("application/x-ndjson"),
+    BodySpec(Format.NDJSON, subject=({"account": ("$.owner",)},)),
+    Limits(),
+)
+
+
+class Watched:
+    """What a stream asked and handed on, in order; everybody but FOREIGN is permitted."""
+
+    def __init__(self, task: work.Task, *chunks: bytes) -> None:
+        self.events: list[str] = []
+        self.left = b""
+        self._task, self._chunks = task, chunks
+
+    def run(self) -> tuple[Inspection, Counts]:
+        return work.stream(self._received(), self._task, self._ask, self._hand_on)
+
+    def _received(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.events.append("wait")
+            yield chunk
+        self.events.append("wait")
+
+    def _ask(self, inspection: Inspection, counts: Counts) -> Decision:
+        self.events.append(f"ask {inspection.records}")
+        permitted = frozenset(set(inspection.subjects) - {FOREIGN})
+        return replace(REDACT, permitted=permitted)
+
+    def _hand_on(self, data: bytes, counts: Counts) -> None:
+        self.events.append(f"out {counts.released}")
+        self.left += data
+
+
+def line(owner: str) -> bytes:
+    return json.dumps({"owner": owner}).encode() + b"\n"
+
+
+def test_what_is_decided_is_handed_on_before_anything_is_waited_for() -> None:
+    watched = Watched(LINES, line("me"), line("me") + line("foreign")[:3], line("foreign")[3:])
+    found, counts = watched.run()
+    assert watched.events == [
+        "wait", "ask 1", "out 1", "wait", "out 2", "wait", "ask 3", "wait",
+    ]  # fmt: skip
+    assert watched.left == line("me") * 2
+    assert (counts, found.records) == (Counts(3, 2, 1), 3)
+    assert (
+        found.bytes_received == found.bytes_inspected == 2 * len(line("me")) + len(line("foreign"))
+    )
+
+
+def test_nothing_is_handed_on_of_a_beginning_that_is_another_format() -> None:
+    for beginning in (b"\x1f\x8b\x08\x00", b"%PDF", b"  <html>", b"PK\x03\x04"):
+        watched = Watched(LINES, *(bytes([byte]) for byte in beginning), line("me"))
+        with pytest.raises(BadUpstream) as refused:
+            watched.run()
+        assert refused.value.code is Code.FORMAT_MISMATCH, beginning
+        assert watched.left == b""
+
+
+def test_a_format_that_needs_its_end_is_not_streamed() -> None:
+    task = work.Task(Payload("application/zip"), BodySpec(Format.ZIP), Limits())
+    with pytest.raises(BadUpstream) as refused:
+        Watched(task, b"PK\x03\x04").run()
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED
+
+
+def test_a_name_above_the_records_waits_for_a_record_that_stays() -> None:
+    spec = BodySpec(Format.JSON, records="$.*.orders[*]", subject=({"account": ("$.owner",)},))
+    task = work.Task(Payload("application/json"), spec, Limits())
+    whole = b'{"kept-canary": {"orders": [{"owner": "me"}]}, "foreign-canary": {"orders": ['
+    watched = Watched(task, whole, b'{"owner": "foreign"},', b'{"owner": "foreign"}]}}')
+    with pytest.raises(BadUpstream) as refused:
+        watched.run()
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED
+    assert b"kept-canary" in watched.left and b"foreign-canary" not in watched.left
+
+    watched = Watched(task, whole, b'{"owner": "foreign"},', b'{"owner": "me"}]}}')
+    watched.run()
+    assert watched.left == whole + b'{"owner": "me"}]}}'
+
+
+def test_a_total_is_not_streamed() -> None:
+    spec = replace(SPEC, records="$.orders[*]", totals=("$.count",))
+    task = work.Task(Payload("application/json"), spec, Limits())
+    with pytest.raises(BadUpstream) as refused:
+        Watched(task, b'{"count": 1, "orders": [{"owner": "me"}]}').run()
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED
+
+
+@given(
+    owners=st.lists(st.sampled_from(["me", "foreign", "other"]), max_size=30),
+    cuts=st.lists(st.integers(0, 2000), max_size=40),
+    form=st.sampled_from(["ndjson", "json", "json-seq", "sse", "csv"]),
+    codings=st.sampled_from([(), ("gzip",), ("br", "zstd")]),
+)
+def test_both_releases_keep_the_same_records_however_a_body_is_cut(
+    owners: list[str], cuts: list[int], form: str, codings: tuple[str, ...]
+) -> None:
+    spec = BodySpec(Format(form), subject=({"account": ("$.owner",)},))
+    texts = [json.dumps({"owner": owner, "n": n}) for n, owner in enumerate(owners)]
+    match form:
+        case "ndjson":
+            media_type, plain = "application/x-ndjson", "".join(f"{t}\n" for t in texts)
+        case "json":
+            media_type, plain = "application/json", "[" + ", ".join(texts) + "]"
+            spec = replace(spec, records="$[*]")
+        case "json-seq":
+            media_type, plain = "application/json-seq", "".join(f"\x1e{t}\n" for t in texts)
+        case "sse":
+            media_type = "text/event-stream"
+            plain = "".join(f": ping\n\ndata: {t}\n\n" for t in texts)
+        case _:
+            media_type = "text/csv"
+            plain = "n,owner\r\n" + "".join(f"{n},{o}\r\n" for n, o in enumerate(owners))
+            spec = replace(spec, subject=({"account": ("owner",)},))
+    data = plain.encode()
+    for coding in codings:
+        data = CODED_BY[coding][0](data)
+    task = work.Task(Payload(media_type, None, codings), spec, Limits())
+    stored = InMemory(data)
+    inspection = work.inspect(stored, task)
+    permitted = frozenset(set(inspection.subjects) - {FOREIGN})
+    decision = replace(REDACT, permitted=permitted)
+    sink = MemorySink()
+    counts = work.rewrite(stored, task, inspection, decision, sink)
+    held = sink.getvalue()
+    for coding in reversed(codings):
+        held = CODED_BY[coding][1](held)
+
+    places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    chunks = [data[a:b] for a, b in pairwise(places)]
+    watched = Watched(task, *filter(None, chunks))
+    found, as_it_came = watched.run()
+    assert (watched.left, as_it_came) == (held, counts)
+    assert set(found.groups) == set(inspection.groups) and found.fields == inspection.fields
+    assert found.bytes_received == inspection.bytes_received

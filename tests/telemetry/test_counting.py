@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.decisionlog.entry import Evidence
+from gateway.decisionlog.entry import Evidence, Stage
 from gateway.errors import Code
 from gateway.model import Attribution, Effect, Group
 from gateway.telemetry.counting import Counted, Volume
@@ -74,3 +74,12 @@ def test_volumes_add_up_field_by_field() -> None:
     volume = Volume(*range(1, 12))
     volume.add(Volume(*range(1, 12)))
     assert volume == Volume(*range(2, 24, 2))
+
+
+def test_the_first_record_of_a_stream_is_told_apart_from_what_is_held() -> None:
+    stream = replace(evidence(), durations=STEPS, stage=Stage.END, part=2)
+    one, two = counted(stream), counted(stream, replace(evidence(), durations=STEPS))
+    assert (one.first["orders"].sum, two.first["orders"].sum) == (2.875, 2.875)
+    assert counted(replace(evidence(), durations=STEPS)).first == {}
+    one.add(two)
+    assert one.first["orders"].sum == 5.75
