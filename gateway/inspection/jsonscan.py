@@ -111,11 +111,13 @@ class _Guide:
     `marker` is what stands between two records, learnt from two neighbours: the end of a record as
     far as they agree, a comma, the beginning of a record. `comma` is the comma's place in it.
     `size` is how far to guess: less after wrong guesses, so that many short arrays in a row are
-    not each searched for the records of the others. `wary` once a guess was wrong.
+    not each searched for the records of the others. `wary` once a guess was wrong, `wrong` where
+    the last one was.
     """
 
     def __init__(self, size: int) -> None:
-        self.marker, self.comma, self.size, self.wary = b"", 0, size, False
+        self.marker, self.comma, self.size = b"", 0, size
+        self.wary = self.wrong = False
 
     def learn(self, first: bytes, second: bytes) -> None:
         tail = _text(_TAIL.search(first[-64:]))
@@ -229,6 +231,7 @@ class _Walk:
     def _guessed(self, container: Container, depth: int) -> _Batch | None:
         """Items up to a guessed comma, proven; None where no guess is right."""
         guide, offset = self._guide, self._text.offset
+        guide.wrong = False
         if not guide.marker:
             return None
         size = guide.size = min(max(guide.size, _SHORTEST), self._text.window)
@@ -236,6 +239,7 @@ class _Walk:
         for attempt in range(_TRIES):
             end = self._text.rfind(guide.marker, end)
             if end < 0:
+                guide.wrong = attempt > 0
                 guide.size = size // 2 if attempt else 2 * size
                 return None
             items = self._text.slice(end + guide.comma)
@@ -250,17 +254,16 @@ class _Walk:
             guide.size = len(items) if attempt else 2 * size
             self._text.take(len(items) + 1)
             return items, values, b""
-        guide.size = size // 2
+        guide.size, guide.wrong = size // 2, True
         return None
 
     def _exact(self, container: Container, depth: int) -> _Batch:
         """Two items to learn from; after a wrong guess, as many as were guessed. Where they are
-        still coming, no more than are there, and at least one."""
+        still coming, one that could not be guessed since its end wasn't there."""
         guide, text, levels = self._guide, self._text, self._limits.depth - depth
         offset, ends = text.offset, [text.item_end(0, levels)]
-        while text.byte(ends[-1]) == b"," and (
-            ends[-1] < guide.size if guide.marker else len(ends) < 2
-        ):
+        most = guide.size if guide.wrong or not text.flowing else 0
+        while text.byte(ends[-1]) == b"," and (ends[-1] < most if guide.marker else len(ends) < 2):
             end = text.item_end(ends[-1] + 1, levels, there=text.flowing)
             if end < 0:
                 break
