@@ -25,14 +25,9 @@ _NAME = re.compile(rb"[ \t\n\r]*+(%b)[ \t\n\r]*+(:?)[ \t\n\r]*+" % _STRING, re.D
 _SPACE = re.compile(rb"[ \t\n\r]*+")
 
 
-_EAGER = 64 * 1024
-"""Bytes of an unfinished record up to which each chunk is looked at as it comes; beyond, only when
-a quarter more is there, so that a large one that drips in takes linear time."""
-
-
-def _patience(held: int) -> int:
-    """How many more bytes to wait for, where `held` were not enough for a record."""
-    return 1 if held < _EAGER else held // 4
+_LOOKS, _SMALL = 16, 4 * 1024
+"""How often an item that is still coming is looked at with every piece of it, or up to how many
+bytes. Then only when a quarter more is there: a large one that drips in takes linear time."""
 
 
 class Blocks:
@@ -75,7 +70,7 @@ class Text:
         self._blocks, self._limit = Blocks(source), limits.record
         self._buffer, self._at = b"", 0
         self.window = min(WINDOW, limits.record)
-        self.offset = 0
+        self.offset = self._looks = 0
         self.flowing = self._blocks.flowing
 
     def hold(self, size: int, least: int | None = None) -> int:
@@ -96,6 +91,7 @@ class Text:
         taken = self.slice(size)
         self._at += size
         self.offset += size
+        self._looks = 0
         return taken
 
     def slice(self, size: int) -> bytes:
@@ -180,7 +176,9 @@ class Text:
         # times.
         longest = begin + self._limit + 1
         most = min(max(self.window, 2 * held), max(longest, held + 1))
-        return self.hold(most, min(most, held + _patience(held - begin))) > held
+        self._looks += 1
+        eager = self._looks <= _LOOKS or held - begin < _SMALL
+        return self.hold(most, min(most, held + (1 if eager else (held - begin) // 4))) > held
 
     def _too_large(self, begin: int) -> BadUpstream:
         where = f"at byte {self.offset + begin}"
