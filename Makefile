@@ -5,7 +5,7 @@
 # make format        the code and the policies as check wants them
 # make fuzz          bodies that nobody would write (FORMAT=sse SECONDS=60: one format or coding)
 # make lock          the locks, from pyproject.toml
-# make bench         the gateway beside a raw pass-through and nginx, in one run
+# make bench         the gateway beside all that one would take instead (QUICK=1: three minutes)
 # make sizing        what an export costs in processor time and memory, and docs/sizing.md from it
 # make dashboard     the Grafana dashboard's JSON (PICTURE=1: and docs/dashboard.png)
 # make image         the container image: BASE=<registry>/python:3.11-slim-bookworm@sha256:...
@@ -18,7 +18,7 @@ TOOLS ?= $(CURDIR)/.tools/bin
 OPA_VERSION := v1.21.3
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: demo test test-cluster check fuzz bench sizing dashboard image sbom venv tools tools-cluster lock format \
+.PHONY: demo test test-cluster check fuzz bench bench-guard sizing dashboard image sbom venv tools tools-cluster lock format \
   clean
 
 demo: $(VENV)/ready
@@ -44,8 +44,13 @@ check: $(VENV)/ready tools
 fuzz: $(VENV)/ready
 	$(BIN)/python -m tests.fuzz $(FORMAT) --seconds $(or $(SECONDS),60)
 
-bench: $(VENV)/ready
-	$(BIN)/python -m bench $(if $(QUICK),--quick)
+bench: $(VENV)/ready tools
+	@tools/install-contest $(TOOLS)
+	TOOLS=$(TOOLS) $(BIN)/python -m bench $(if $(QUICK),--quick)
+
+# The same without the peers, held against what it was: fails where something became slower.
+bench-guard: $(VENV)/ready tools
+	TOOLS=$(TOOLS) $(BIN)/python -m bench --guard
 
 sizing: $(VENV)/ready
 	$(BIN)/python -m bench.sizing $(if $(QUICK),--quick)
@@ -100,6 +105,8 @@ lock:
 	  --no-annotate --no-header pyproject.toml --group dev -o requirements/dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header --group build -o requirements/build.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header --group contest -o requirements/contest.lock
 
 format: $(VENV)/ready
 	$(BIN)/ruff format .

@@ -1,194 +1,209 @@
-"""Who takes part, and how each is started and ended. Everything listens on loopback."""
+"""Who takes part, and how each is started and ended. Everything listens on loopback.
+
+    this gateway, with its embedded engine and with an OPA        reads, decides, logs
+    raw aiohttp, nginx, Envoy                                     pass everything through
+    nginx + Lua + cjson, Envoy + Lua, mitmproxy + JSON            compare owners, in JSON and NDJSON
+
+One worker each. The peers that read take the caller's account from a header: none of them checks a
+token, asks a policy or writes a log.
+"""
 
 import json
 import shutil
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
+from bench import envoy
+from bench.bodies import BODIES
+from bench.guarded import gateway_config, token_and_keys
+from bench.servers import NGINX, ROOT, STATIC, NotHereError, free_port, nginx_binary, started, tool
 
-ROOT = Path(__file__).resolve().parent.parent
-ISSUER, AUDIENCE = "https://id.example.org", "data-export"
+PEERS = Path(__file__).with_name("peers")
+MODULES = Path("/usr/lib/nginx/modules")
 
-NGINX = """
-daemon off; worker_processes 1; pid {folder}/nginx-{port}.pid; error_log stderr error;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
-  client_body_temp_path {folder}/{port}-a; proxy_temp_path {folder}/{port}-b;
-  fastcgi_temp_path {folder}/{port}-c; uwsgi_temp_path {folder}/{port}-d;
-  scgi_temp_path {folder}/{port}-e;
-  types {{ application/json json; application/x-ndjson ndjson; application/zip zip; }}
-  upstream origin {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 1000000; }}
-  server {{ listen 127.0.0.1:{port} reuseport; {location} }}
-}}
-"""
-STATIC = "location / {{ root {bodies}; }}"
+EMBEDDED, OPA, RAW = "gateway", "gateway, OPA", "raw aiohttp"
+NGINX_PLAIN, NGINX_LUA = "nginx", "nginx + Lua + cjson"
+ENVOY_PLAIN, ENVOY_LUA, MITMPROXY = "Envoy", "Envoy + Lua", "mitmproxy + JSON"
+_EVERYTHING = frozenset(body.kind for body in BODIES)
+_JSON = frozenset({"json", "ndjson"})
+
 PROXY = (
     "location / { proxy_pass http://origin; proxy_http_version 1.1;"
-    ' proxy_set_header Connection ""; }'
+    ' proxy_set_header Connection ""; FILTER }'
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A running proxy: where it listens and its process ids (for memory)."""
+    """A running proxy: where it listens, its process id (and its descendants'), and the kinds of
+    body whose every record it compares."""
 
     name: str
     url: str
     pid: int
+    reads: frozenset[str] = frozenset()
+    also: tuple[int, ...] = ()
+
+    @property
+    def twin(self) -> bool:
+        """Whether another one of its kind passes everything through."""
+        return self.name in (NGINX_LUA, ENVOY_LUA, MITMPROXY)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """All that it needs: an OPA beside it, too."""
+        return (self.pid, *self.also)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Everybody who takes part, who doesn't and why, and the owner's token."""
 
+    contestants: tuple[Contestant, ...]
+    missing: dict[str, str]
+    token: str
 
-def token_and_keys(folder: Path) -> str:
-    """Write `jwks.json` and `pseudonym-key`; return a token of the owner, good for a day."""
-    key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
-    jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
-    keys = {"keys": [{**jwk, "kid": "bench", "use": "sig", "alg": "RS256"}]}
-    (folder / "jwks.json").write_text(json.dumps(keys))
-    (folder / "pseudonym-key").write_bytes(b"0123456789abcdef" * 4)
-    (folder / "pseudonym-key").chmod(0o600)
-    now = int(time.time())
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "A1", "iat": now, "exp": now + 86_400}
-    return jwt.encode(claims, key, algorithm="RS256", headers={"kid": "bench", "typ": "at+jwt"})
-
-
-def gateway_config(folder: Path, port: int, admin: int, upstream: int) -> dict[str, object]:
-    json_body = {
-        "format": "json",
-        "records": "$.orders[*]",
-        "subject": {"account": "$.customer.id"},
-    }
-    lines = {"format": "ndjson", "subject": {"account": "$.customer.id"}}
-    manifest = {
-        "match": "manifest.json",
-        "format": "json",
-        "records": "$.recordings[*]",
-        "subject": {"account": "$.customer_id"},
-        "vouches_for": "$.file",
-    }
-    members = [manifest, {"match": "recordings/*.wav", "attribution": "manifest"}]
-    return {
-        "listen": f"127.0.0.1:{port}",
-        "admin": f"127.0.0.1:{admin}",
-        "upstream": f"http://127.0.0.1:{upstream}",
-        "identity": {
-            "issuers": [
-                {
-                    "issuer": ISSUER,
-                    "audience": AUDIENCE,
-                    "jwks": str(folder / "jwks.json"),
-                    "algorithms": ["RS256"],
-                    "identifiers": {"account": "sub"},
-                }
-            ]
-        },
-        "policy": {"bundle": str(ROOT / "policies"), "engine": "embedded"},
-        "decision_log": {
-            "file": str(folder / "decisions.jsonl"),
-            "pseudonym_key_file": str(folder / "pseudonym-key"),
-        },
-        "spool": {"directory": str(folder / "spool")},
-        "endpoints": [
-            {"name": "small", "path": "/2k.json", "body": json_body},
-            {"name": "array", "path": "/10m.json", "body": json_body},
-            {"name": "archive", "path": "/100m.zip", "body": {"format": "zip", "members": members}},
-            {"name": "lines", "path": "/200m.ndjson", "body": lines},
-            {"name": "long", "path": "/1g.ndjson", "body": lines},
-        ],
-    }
+    def __getitem__(self, name: str) -> Contestant:
+        return next(each for each in self.contestants if each.name == name)
 
 
 @contextmanager
-def started(command: list[str], url: str) -> Iterator[int]:
-    """Run a server until the block ends; yields its pid once `url` answers at all."""
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as server:
-        try:
-            _await(url, server)
-            yield server.pid
-        finally:
-            server.terminate()
-            try:
-                server.wait(30)
-            except subprocess.TimeoutExpired:
-                server.kill()
-
-
-def _await(url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if server.poll() is not None:
-            assert server.stderr
-            sys.exit(f"{server.args!r} ended: {server.stderr.read().decode()[-2000:]}")
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except urllib.error.HTTPError as error:
-            if error.code != 503:
-                return
-        except OSError:
-            pass
-        time.sleep(0.05)
-    sys.exit(f"{url} does not answer")
-
-
-def nginx_binary() -> str:
-    """Exits where there is none."""
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    if not Path(nginx).exists():
-        sys.exit("nginx is needed: apt-get install nginx-light wrk")
-    return nginx
-
-
-@contextmanager
-def contest(bodies: Path, folder: Path) -> Iterator[tuple[list[Contestant], str]]:
-    """Start the upstream and every contestant there is; yields them and the owner's token."""
-    nginx = nginx_binary()
+def contest(bodies: Path, folder: Path, *, peers: bool = True) -> Iterator[Contest]:
+    """Start the upstream and every contestant there is; of the peers only those that pass
+    everything through, unless `peers`."""
     token = token_and_keys(folder)
     with ExitStack() as stack:
-        upstream = free_port()
+        arena = _Arena(stack, folder, free_port())
+        arena.upstream(bodies)
+        entries: dict[str, Callable[[str], Contestant]] = {
+            EMBEDDED: arena.gateway,
+            OPA: arena.gateway_with_opa,
+            RAW: arena.raw,
+            NGINX_PLAIN: arena.nginx,
+            NGINX_LUA: arena.nginx_lua,
+            ENVOY_PLAIN: arena.envoy,
+            ENVOY_LUA: arena.envoy_lua,
+            MITMPROXY: arena.mitmproxy,
+        }
+        ours = (EMBEDDED, OPA, RAW)
+        contestants: list[Contestant] = []
+        missing: dict[str, str] = {}
+        for name, enter in entries.items():
+            if name in ours or peers:
+                try:
+                    contestants.append(enter(name))
+                except NotHereError as error:
+                    if name in ours:
+                        raise
+                    missing[name] = str(error)
+        yield Contest(tuple(contestants), missing, token)
 
-        def run_nginx(port: int, location: str) -> int:
-            path = folder / f"nginx-{port}.conf"
-            path.write_text(
-                NGINX.format(folder=folder, port=port, upstream=upstream, location=location)
-            )
-            url = f"http://127.0.0.1:{port}/2k.json"
-            return stack.enter_context(started([nginx, "-c", str(path)], url))
 
-        run_nginx(upstream, STATIC.format(bodies=bodies))
-        port = free_port()
-        proxy = Contestant("nginx proxy_pass", f"http://127.0.0.1:{port}", run_nginx(port, PROXY))
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        raw_command = [sys.executable, "-m", "bench.passthrough", str(port)]
-        raw_pid = stack.enter_context(
-            started([*raw_command, f"http://127.0.0.1:{upstream}"], f"{url}/2k.json")
-        )
-        raw = Contestant("raw aiohttp", url, raw_pid)
+class _Arena:
+    """Starts each of them in front of one upstream."""
+
+    def __init__(self, stack: ExitStack, folder: Path, upstream: int) -> None:
+        self._stack, self._folder, self._upstream = stack, folder, upstream
+
+    def upstream(self, bodies: Path) -> None:
+        self._nginx("upstream", self._upstream, STATIC.format(bodies=bodies))
+
+    def gateway(self, name: str, **policy: str) -> Contestant:
         port, admin = free_port(), free_port()
-        config = folder / "gateway.yaml"
-        config.write_text(json.dumps(gateway_config(folder, port, admin, upstream)))
-        command = [sys.executable, "-m", "gateway", "run", "--config", str(config)]
-        pid = stack.enter_context(started(command, f"http://127.0.0.1:{admin}/readyz"))
-        yield [Contestant("gateway", f"http://127.0.0.1:{port}", pid), raw, proxy], token
+        config = gateway_config(self._folder, port, admin, self._upstream)
+        if policy:
+            config["policy"] = policy
+        path = self._folder / f"gateway-{port}.yaml"
+        path.write_text(json.dumps(config))
+        command = [sys.executable, "-m", "gateway", "run", "--config", str(path)]
+        return self._started(name, port, command, f"http://127.0.0.1:{admin}/readyz", _EVERYTHING)
 
+    def gateway_with_opa(self, name: str) -> Contestant:
+        binary, port = tool("opa"), free_port()
+        bundle = self._folder / "policies"
+        shutil.copytree(ROOT / "policies", bundle, ignore=shutil.ignore_patterns("*_test.rego"))
+        deployment = bundle / "privacy" / "deployment" / "data.json"
+        shutil.copy(self._folder / "deployment.json", deployment)
+        address = f"127.0.0.1:{port}"
+        command = [binary, "run", "--server", "--addr", address, "--bundle", str(bundle)]
+        quiet = [*command, "--disable-telemetry", "--log-level", "error"]
+        opa = self._started("OPA", port, quiet, f"http://{address}/health?bundles")
+        ours = self.gateway(name, engine="opa", opa=opa.url)
+        return Contestant(name, ours.url, ours.pid, ours.reads, (opa.pid,))
 
-@contextmanager
-def workspace() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="privacy-gateway-bench-") as name:
-        yield Path(name)
+    def raw(self, name: str) -> Contestant:
+        port = free_port()
+        upstream = f"http://127.0.0.1:{self._upstream}"
+        return self._started(
+            name, port, [sys.executable, "-m", "bench.passthrough", str(port), upstream]
+        )
+
+    def nginx(self, name: str) -> Contestant:
+        return self._nginx(name, free_port(), PROXY.replace("FILTER", ""))
+
+    def nginx_lua(self, name: str) -> Contestant:
+        modules = [MODULES / f"{each}_module.so" for each in ("ndk_http", "ngx_http_lua")]
+        if lacking := [each.name for each in modules if not each.exists()]:
+            raise NotHereError(f"there is no {lacking[0]}: make bench installs it")
+        lua = f"body_filter_by_lua_file {PEERS / 'check.lua'};"
+        location = PROXY.replace("FILTER", lua)
+        loaded = "".join(f"load_module {each}; " for each in modules)
+        return self._nginx(name, free_port(), location, loaded, _JSON)
+
+    def envoy(self, name: str) -> Contestant:
+        return self._envoy(name, "")
+
+    def envoy_lua(self, name: str) -> Contestant:
+        return self._envoy(name, (PEERS / "envoy.lua").read_text(), _JSON)
+
+    def mitmproxy(self, name: str) -> Contestant:
+        port = free_port()
+        mode = f"reverse:http://127.0.0.1:{self._upstream}"
+        command = [
+            tool("mitmdump"), "--quiet", "--mode", mode, "--listen-host", "127.0.0.1",
+            "--listen-port", str(port), "--scripts", str(PEERS / "mitm.py"), "--set",
+            f"confdir={self._folder / 'mitmproxy'}", "--set", "connection_strategy=lazy",
+        ]  # fmt: skip
+        return self._started(name, port, command, reads=_JSON)
+
+    def _nginx(
+        self,
+        name: str,
+        port: int,
+        location: str,
+        modules: str = "",
+        reads: frozenset[str] = frozenset(),
+    ) -> Contestant:
+        path = self._folder / f"nginx-{port}.conf"
+        path.write_text(
+            NGINX.format(
+                folder=self._folder, port=port, upstream=self._upstream, location=location,
+                modules=modules,
+            )
+        )  # fmt: skip
+        return self._started(name, port, [nginx_binary(), "-c", str(path)], reads=reads)
+
+    def _envoy(self, name: str, script: str, reads: frozenset[str] = frozenset()) -> Contestant:
+        port = free_port()
+        path = self._folder / f"envoy-{port}.json"
+        path.write_text(json.dumps(envoy.configuration(port, self._upstream, script)))
+        command = [
+            tool("envoy"), "--config-path", str(path), "--concurrency", "1", "--log-level",
+            "critical", "--disable-hot-restart",
+        ]  # fmt: skip
+        return self._started(name, port, command, reads=reads)
+
+    def _started(
+        self,
+        name: str,
+        port: int,
+        command: list[str],
+        ready: str = "",
+        reads: frozenset[str] = frozenset(),
+    ) -> Contestant:
+        url = f"http://127.0.0.1:{port}"
+        pid = self._stack.enter_context(started(command, ready or f"{url}{BODIES[0].path}"))
+        return Contestant(name, url, pid, reads)

@@ -1,5 +1,6 @@
-"""Load and measurement: wrk for throughput, own sockets for latency, /proc for memory."""
+"""Load and measurement: wrk for throughput, own connections for the rest, /proc for memory."""
 
+import json
 import re
 import shutil
 import socket
@@ -7,50 +8,102 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-_UNITS = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
+from bench.bodies import OWNER
+
+SCRIPT = Path(__file__).with_name("peers") / "report.lua"
+
+
+class RefusedError(Exception):
+    """Something else than whole answers with 200 came: a refusal is fast, and no export."""
 
 
 @dataclass(frozen=True, slots=True)
-class Throughput:
-    """Requests and bytes (of bodies and heads) a second."""
+class Load:
+    """What one run got: answers, their bytes (of bodies and heads), seconds, latencies in ms."""
 
-    requests: float
-    bytes: float
+    requests: int
+    bytes: int
+    seconds: float
+    p50: float
+    p99: float
+    p999: float
 
 
-def wrk(url: str, token: str, connections: int, seconds: int) -> Throughput:
-    """One run of wrk. Exits where anything but 200 came back: a refusal is fast, and no export."""
+def wrk(url: str, token: str, connections: int, seconds: float) -> Load:
+    """One run of wrk. Raises RefusedError."""
     path = shutil.which("wrk") or sys.exit("wrk is needed: apt-get install wrk")
-    command = [path, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s"]
-    header = f"Authorization: Bearer {token}"
+    headers = ["-H", f"Authorization: Bearer {token}", "-H", f"X-Account: {OWNER}"]
+    command = [path, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "60s"]
     run = subprocess.run(
-        [*command, "-H", header, url], capture_output=True, text=True, check=True, timeout=300
-    )
-    # wrk counts a connection that is cut when the time is up as read errors: those it may have.
-    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+)", run.stdout)
-    broken = errors and (int(errors[1]) or int(errors[2]) > 4 * connections or int(errors[3]))
-    if "Non-2xx" in run.stdout or broken:
-        sys.exit(f"{url} did not answer 200:\n{run.stdout}")
-    requests = re.search(r"Requests/sec:\s+([\d.]+)", run.stdout)
-    transfer = re.search(r"Transfer/sec:\s+([\d.]+)([KMG]?B)", run.stdout)
-    assert requests and transfer
-    return Throughput(float(requests[1]), float(transfer[1]) * _UNITS[transfer[2]])
+        [*command, "-s", str(SCRIPT), *headers, url],
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    said = json.loads(run.stdout.splitlines()[-1])
+    # A connection that is cut when the time is up counts as a read error: those it may have.
+    if said["refused"] or said["broken"] or said["cut"] > 4 * connections or not said["requests"]:
+        raise RefusedError(f"{url} did not answer whole, with 200: {said}")
+    p50, p99, p999 = (said[name] / 1e3 for name in ("p50", "p99", "p999"))
+    return Load(said["requests"], said["bytes"], said["microseconds"] / 1e6, p50, p99, p999)
 
 
-def fetch(url: str, token: str) -> int:
-    """One whole GET; returns the bytes received."""
+def fetch(url: str, token: str) -> Load:
+    """One whole GET. Raises RefusedError."""
+    start = time.perf_counter()
+    got, size = _get(url, token)
+    if got != size:
+        raise RefusedError(f"{url}: {got} bytes of {size}")
+    taken = time.perf_counter() - start
+    return Load(1, got, taken, taken * 1e3, taken * 1e3, taken * 1e3)
+
+
+def first_byte(url: str, token: str) -> float:
+    """Seconds from the question to the first byte of the body; the rest is left."""
+    start = time.perf_counter()
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=120) as sock:
-        sock.sendall(_head(parts.path, parts.netloc, token, close=True))
-        total = 0
-        while chunk := sock.recv(2**18):
-            if not total and b" 200 " not in chunk[:20]:
-                sys.exit(f"{url}: {chunk[:200]!r}")
-            total += len(chunk)
-        return total
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=120)
+    connection.request("GET", parts.path, headers=_headers(token))
+    answer = connection.getresponse()
+    if answer.status != 200 or not answer.read(1):
+        raise RefusedError(f"{url}: {answer.status}")
+    taken = time.perf_counter() - start
+    connection.close()
+    return taken
+
+
+def fate(url: str, token: str) -> str:
+    """What becomes of a body with one foreign record: `blocked`, `cut`, or `released` whole."""
+    try:
+        got, size = _get(url, token)
+    except RefusedError:
+        return "blocked"
+    except (OSError, HTTPException):
+        return "cut"
+    return "released" if got == size else "cut"
+
+
+def _get(url: str, token: str) -> tuple[int, int]:
+    """Bytes received and announced, of an answer with 200. Raises RefusedError."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=120)
+    try:
+        connection.request("GET", parts.path, headers=_headers(token))
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise RefusedError(f"{url}: {answer.status} {answer.read(200)!r}")
+        got = 0
+        while chunk := answer.read(2**18):
+            got += len(chunk)
+        return got, int(answer.headers.get("Content-Length", got))
+    finally:
+        connection.close()
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "X-Account": OWNER}
 
 
 def latencies(url: str, token: str, rate: int, count: int) -> list[float]:
@@ -59,7 +112,7 @@ def latencies(url: str, token: str, rate: int, count: int) -> list[float]:
     Measured from when the request was due, so that a stall counts for all that it delayed.
     """
     parts = urlsplit(url)
-    request = _head(parts.path, parts.netloc, token, close=False)
+    request = _head(parts.path, parts.netloc, token)
     taken: list[float] = []
     with socket.create_connection((parts.hostname, parts.port), timeout=60) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -87,12 +140,8 @@ def _read_answer(sock: socket.socket) -> None:
         missing -= len(sock.recv(65_536))
 
 
-def _head(path: str, host: str, token: str, close: bool) -> bytes:
-    connection = "close" if close else "keep-alive"
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
-        f"Connection: {connection}\r\n\r\n"
-    ).encode()
+def _head(path: str, host: str, token: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
 
 
 def resident(pid: int) -> int:

@@ -25,7 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.contestants import ROOT, free_port, workspace
+from bench.servers import ROOT, free_port, workspace
 from gateway.model import (
     Attribution,
     Caller,
@@ -39,8 +39,9 @@ from gateway.model import (
 from gateway.policy.contract import Question, encode_question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
+from gateway.policy.engine import EngineKind
 from gateway.policy.opa import OpaEngine
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 
 RESULTS = Path(__file__).with_name("results.json")
 GATES: dict[str, float] = {

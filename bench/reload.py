@@ -14,14 +14,8 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, web
 
-from bench.contestants import (
-    ROOT,
-    free_port,
-    gateway_config,
-    started,
-    token_and_keys,
-    workspace,
-)
+from bench.guarded import gateway_config, token_and_keys
+from bench.servers import ROOT, free_port, started, workspace
 
 _CALLERS = 8
 _EVERY = 1.0

@@ -7,16 +7,12 @@ Writes `bench/sizing.json`, and from it `docs/sizing.md` and a part of `docs/dep
 """
 
 import argparse
-import csv
-import io
 import itertools
 import json
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -25,18 +21,11 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from bench import bodies, load
-from bench.contestants import (
-    NGINX,
-    STATIC,
-    free_port,
-    gateway_config,
-    nginx_binary,
-    started,
-    token_and_keys,
-    workspace,
-)
+from bench.guarded import SPECS, gateway_config, token_and_keys
 from bench.machine import machine
+from bench.servers import NGINX, STATIC, free_port, nginx_binary, started, workspace
 from bench.sizing_page import DEPLOY, PAGE, deploy, page
+from bench.watching import Peaks, processor, watched
 
 RESULTS = Path(__file__).with_name("sizing.json")
 FORMATS = ("json", "ndjson", "csv", "zip")
@@ -46,8 +35,6 @@ MOST_HELD, MOST_HELD_QUICKLY = 2 * 10**9, 4 * 10**8
 """Bytes in flight at once, beyond which a cell is left out: it would only measure the disk."""
 ENOUGH, MANY = 20_000_000, 400
 """Bytes that a cell asks for, in no more than so many exports; and at least one for each caller."""
-_TICK = os.sysconf("SC_CLK_TCK")
-_LOOK = 0.1
 console = Console()
 
 
@@ -64,14 +51,6 @@ class Cell:
     processor_per_megabyte: float
     memory_peak: int
     spool_peak: int
-
-
-@dataclass(slots=True)
-class Peaks:
-    """The most seen while somebody looked."""
-
-    memory: int = 0
-    spool: int = 0
 
 
 def measure(pid: int, url: str, token: str, size: int, together: int) -> tuple[int, float, Peaks]:
@@ -106,51 +85,6 @@ def _call(url: str, token: str, count: int, size: int) -> None:
     connection.close()
 
 
-def processor(pid: int) -> float:
-    """Seconds of a process, its descendants, and those of them that ended."""
-    ticks = 0
-    for number in (pid, *load.descendants(pid)):
-        try:
-            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-        except OSError:  # ended meanwhile: its parent has its time
-            continue
-        ticks += sum(map(int, fields[11:15]))
-    return ticks / _TICK
-
-
-def spooled(pid: int) -> int:
-    """Bytes of the unlinked files that the main process holds open."""
-    total = 0
-    for number in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            if number.readlink().name.endswith("(deleted)"):
-                total += number.stat().st_size
-        except OSError:  # closed meanwhile
-            continue
-    return total
-
-
-@contextmanager
-def watched(pid: int) -> Iterator[Peaks]:
-    """Look at memory and spool until the block ends."""
-    peaks, done = Peaks(), threading.Event()
-
-    def watch() -> None:
-        while True:
-            peaks.memory = max(peaks.memory, load.resident(pid))
-            peaks.spool = max(peaks.spool, spooled(pid))
-            if done.wait(_LOOK):
-                return
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield peaks
-    finally:
-        done.set()
-        watcher.join()
-
-
 def fill(folder: Path) -> dict[str, int]:
     """Write every body; returns its real size by name."""
     sizes = {}
@@ -158,7 +92,7 @@ def fill(folder: Path) -> dict[str, int]:
         path = folder / f"{name}.json"
         path.write_bytes(bodies.orders(size))
         bodies.lines(folder / f"{name}.ndjson", size, block=min(3_000, max(1, size // 3_000)))
-        _rows(folder / f"{name}.csv", size)
+        bodies.rows(folder / f"{name}.csv", size)
         samples = min(60_000, size // 4)
         bodies.archive(folder / f"{name}.zip", max(1, round(size / (samples + 300))), samples)
         for kind in FORMATS:
@@ -166,29 +100,14 @@ def fill(folder: Path) -> dict[str, int]:
     return sizes
 
 
-def _rows(path: Path, size: int) -> None:
-    block = io.StringIO()
-    table = csv.writer(block)
-    for number in range(min(3_000, max(1, size // 70))):
-        note = 'Leave it with the neighbours, "please"'
-        table.writerow([f"order-{number:09d}", bodies.OWNER, "2026-03-01", number % 977, note])
-    data = block.getvalue().encode()
-    with path.open("wb") as file:
-        file.write(b"id,customer_id,placed_at,sku,note\r\n")
-        while file.tell() < size:
-            file.write(data)
-
-
 def configuration(folder: Path, port: int, admin: int, upstream: int) -> dict[str, object]:
     """The contest's, with an endpoint for each body."""
     config = gateway_config(folder, port, admin, upstream)
-    kinds = {each["body"]["format"]: each["body"] for each in config["endpoints"]}  # type: ignore[attr-defined]
-    kinds["csv"] = {"format": "csv", "subject": {"account": "customer_id"}}
     # What is measured is work, on a machine that may be busy; nothing may be refused for lateness.
     config["inspection"] = {"deadline": "10m"}
     config["policy"]["deadline"] = "60s"  # type: ignore[index]
     config["endpoints"] = [
-        {"name": f"{kind}-{name}", "path": f"/{name}.{kind}", "body": kinds[kind]}
+        {"name": f"{kind}-{name}", "path": f"/{name}.{kind}", "body": SPECS[kind]}
         for name in SIZES
         for kind in FORMATS
     ]
@@ -207,9 +126,9 @@ def run(most_held: int) -> dict[str, object]:
         nginx = folder / "nginx.conf"
         nginx.write_text(
             NGINX.format(
-                folder=folder, port=upstream, upstream=upstream,
+                modules="", folder=folder, port=upstream, upstream=upstream,
                 location=STATIC.format(bodies=generated),
-            ).replace("application/json json;", "application/json json; text/csv csv;")
+            )
         )  # fmt: skip
         config = folder / "gateway.yaml"
         config.write_text(json.dumps(configuration(folder, port, admin, upstream)))

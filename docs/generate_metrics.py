@@ -79,6 +79,7 @@ def _label(label: Label) -> str:
     sources = {
         "endpoints": "an endpoint's name", "issuers": "an issuer of the configuration",
         "versions": "the version", "active bundles": "the active revision",
+        "outside formats": "a format that an installed package brings",
     }  # fmt: skip
     values = ", ".join(filter(None, (sources.get(label.source, ""), *label.values)))
     return f"{label.name}: {values}"

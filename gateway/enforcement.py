@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from gateway.errors import Code, Forbidden, InternalError, Refusal
+from gateway.inspection import masking
 from gateway.inspection.flowmessages import Asked, Ended, Piece
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Counts, Decision, Effect, Inspection
@@ -168,10 +169,13 @@ async def enforce(
     return Release(_PERMIT, effect=decision.effect, headers=headers, body=body, counts=counts)
 
 
-def put_in_force(decision: Decision, inspection: Inspection, *, observing: bool = False) -> InForce:
+def put_in_force(
+    decision: Decision, inspection: Inspection, spec: BodySpec, *, observing: bool = False
+) -> InForce:
     """What a stream release goes on under: `inspection` is all that was seen of it so far.
 
-    Raises Forbidden for a block, whatever left before, and InternalError as `enforce` does.
+    Raises Forbidden for a block, whatever left before, InternalError as `enforce` does, and
+    BadUpstream(REDACTION_UNSUPPORTED) for a mask on what names the owners.
     """
     if observing and decision.effect is not Effect.ALLOW:
         everything = _everything(decision, inspection)
@@ -182,7 +186,7 @@ def put_in_force(decision: Decision, inspection: Inspection, *, observing: bool 
         case Effect.ALLOW:
             _check_allow(decision, inspection)
         case Effect.REDACT:
-            pass
+            masking.check_apart(decision.mask, spec.subject)
         case _:
             assert_never(decision.effect)
     return InForce(_PERMIT, decision=decision, effect=decision.effect)
@@ -192,11 +196,12 @@ def open_stream(
     decision: Decision,
     session: Session,
     headers: tuple[tuple[str, str], ...],
+    spec: BodySpec,
     *,
     observing: bool = False,
 ) -> Opening:
     """The head of a stream release, if the decision about its first records lets it begin."""
-    in_force = put_in_force(decision, session.seen, observing=observing)
+    in_force = put_in_force(decision, session.seen, spec, observing=observing)
     if observing:
         would = f"; would={in_force.effect.value}" if in_force.observed else ""
         headers = (*headers, (ENFORCEMENT, f"{OBSERVING}{would}"))

@@ -58,7 +58,7 @@ class Policy(Protocol):
 class Upstream(Protocol):
     """Fetches a complete 200 response into the spool, or raises. (`proxy.upstream`)"""
 
-    async def fetch(self, request: Admitted, route: Route, exchange_id: str) -> Response: ...
+    async def fetch(self, request: Admitted, route: Route, question: Question) -> Response: ...
 
 
 class Inspector(Rewriter, Protocol):
@@ -170,7 +170,7 @@ async def guard(request: Request, rooms: Rooms) -> Release | Stream | Denial:
         if not rooms.log.ready():
             raise Unavailable(Code.LOG_UNAVAILABLE, "before the upstream was asked")
         read = _coming if rooms.streams(route, request) else _held
-        answer = await read(rooms, steps, trace.carried_by(admitted), route, exchange_id)
+        answer = await read(rooms, steps, trace.carried_by(admitted), route, question)
         inspection = answer.inspection
         if decision is None or decision.effect is Effect.ALLOW:  # else it was blocked, and observed
             question, decision = question.about(inspection), None
@@ -236,10 +236,10 @@ class _Held:
 
 
 async def _held(
-    rooms: Rooms, steps: "_Steps", asked: Admitted, route: Route, exchange_id: str
+    rooms: Rooms, steps: "_Steps", asked: Admitted, route: Route, question: Question
 ) -> _Held:
     with steps("upstream"):
-        response = await rooms.upstream.fetch(asked, route, exchange_id)
+        response = await rooms.upstream.fetch(asked, route, question)
     endpoint = route.endpoint
     try:
         with steps("inspection"):
@@ -256,13 +256,14 @@ class _Coming:
 
     headers: tuple[tuple[str, str], ...]
     session: Session
+    body: BodySpec
 
     @property
     def inspection(self) -> Inspection:
         return self.session.seen
 
     async def enforce(self, decision: Decision, *, observing: bool) -> Opening:
-        return open_stream(decision, self.session, self.headers, observing=observing)
+        return open_stream(decision, self.session, self.headers, self.body, observing=observing)
 
     def close(self, outcome: Release | Opening | Denial) -> None:
         """Unless it goes on."""
@@ -271,16 +272,16 @@ class _Coming:
 
 
 async def _coming(
-    rooms: Rooms, steps: "_Steps", asked: Admitted, route: Route, exchange_id: str
+    rooms: Rooms, steps: "_Steps", asked: Admitted, route: Route, question: Question
 ) -> _Coming:
     assert rooms.streaming
     with steps("upstream"):
-        arriving = await rooms.streaming.arrive(asked, route, exchange_id)
+        arriving = await rooms.streaming.arrive(asked, route, question.exchange_id)
     with steps("inspection"):
         endpoint = route.endpoint
         session = await rooms.streaming.read(arriving, endpoint.body, endpoint.limits)
     steps.shift(session.waited, "inspection", "upstream")
-    return _Coming(arriving.headers, session)
+    return _Coming(arriving.headers, session, endpoint.body)
 
 
 def _question(

@@ -5,12 +5,11 @@
 
 Each room (`gateway.<room>`) has a level of its own that can be changed while the gateway runs
 (`telemetry.levels`). A line below it costs one look into a dictionary, so that debug lines may
-stand on the way of an exchange.
+stand on the way of an exchange. The lines go through the standard library's `logging`; the values
+are the record's `values`, and `telemetry.logs` writes both.
 """
 
 import logging
-
-import structlog
 
 logging.getLogger("gateway").setLevel(logging.INFO)  # until `telemetry.logs` is told another one
 
@@ -29,17 +28,13 @@ class Log:
         return self._logger.isEnabledFor(logging.DEBUG)
 
     def debug(self, event: str, **values: object) -> None:
-        if self._logger.isEnabledFor(logging.DEBUG):
-            structlog.get_logger().debug(event, **values, logger=self._logger.name)
+        self._logger.debug(event, extra={"values": values})
 
     def info(self, event: str, **values: object) -> None:
-        if self._logger.isEnabledFor(logging.INFO):
-            structlog.get_logger().info(event, **values, logger=self._logger.name)
+        self._logger.info(event, extra={"values": values})
 
     def warning(self, event: str, **values: object) -> None:
-        if self._logger.isEnabledFor(logging.WARNING):
-            structlog.get_logger().warning(event, **values, logger=self._logger.name)
+        self._logger.warning(event, extra={"values": values})
 
     def error(self, event: str, **values: object) -> None:
-        if self._logger.isEnabledFor(logging.ERROR):
-            structlog.get_logger().error(event, **values, logger=self._logger.name)
+        self._logger.error(event, extra={"values": values})

@@ -8,13 +8,17 @@ about, never written down. `Inspection` keeps identifiers because the policy nee
 decision log turns them into keyed hashes before it writes.
 """
 
+import re
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from gateway.errors import Code
+
+OUTSIDE = r"[a-z][a-z0-9-]{0,31}\.[a-z][a-z0-9-]{0,31}"
+"""The name of a format that an installed package brings."""
 
 
 class Effect(StrEnum):
@@ -36,7 +40,11 @@ class Attribution(StrEnum):
 
 
 class Format(StrEnum):
-    """The body formats the gateway can read. `opaque` is a body read only by its name."""
+    """The body formats the gateway can read. `opaque` is a body read only by its name.
+
+    A format that an installed package brings has a name with a dot in it, `acme.fixed-width`, which
+    no format of ours will ever have. Whether there is one is known to `inspection.formats` only.
+    """
 
     JSON = "json"
     NDJSON = "ndjson"
@@ -45,8 +53,28 @@ class Format(StrEnum):
     JAVASCRIPT = "javascript"
     CSV = "csv"
     XML = "xml"
+    VCARD = "vcard"
+    ICALENDAR = "icalendar"
+    MT940 = "mt940"
+    OFX = "ofx"
+    FHIR = "fhir"
     ZIP = "zip"
+    MBOX = "mbox"
+    EML = "eml"
+    TAR = "tar"
+    MULTIPART = "multipart"
     OPAQUE = "opaque"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Format | None":
+        if not isinstance(value, str) or not re.fullmatch(OUTSIDE, value):
+            return None
+        known = cls._value2member_map_
+        if value not in known:
+            member = str.__new__(cls, value)
+            member._name_ = member._value_ = value
+            known[value] = member
+        return cast("Format", known[value])
 
 
 class Phase(StrEnum):
@@ -185,19 +213,45 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
+class Mask:
+    """A field whose value stays behind: `path` is its locator, relative to a record.
+
+    null stands in its place, or what one of the others says: a fixed `text`, its own first `keep`
+    characters, or its `pseudonym`, a keyed hash that equal values share.
+    """
+
+    path: str
+    text: str | None = None
+    keep: int | None = None
+    pseudonym: bool = False
+
+    def __str__(self) -> str:
+        """As the tools and the decision log write it: `$.iban keep 4`; no two are written alike."""
+        if self.text is not None:
+            return f'{self.path} text "{self.text}"'
+        if self.keep is not None:
+            return f"{self.path} keep {self.keep}"
+        return f"{self.path} pseudonym" if self.pseudonym else self.path
+
+    @property
+    def erases(self) -> bool:
+        """Whether null stands in its place."""
+        return self.text is None and self.keep is None and not self.pseudonym
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """A policy's answer, checked against the question: consistent, and about these subjects only.
 
     A record is released if all of its owners are in `permitted` (or, for an unattributed one, if
-    `release_unattributed`) and its category isn't in `withhold`. `mask` are locators of fields
-    whose values stay behind.
+    `release_unattributed`) and its category isn't in `withhold`.
     """
 
     effect: Effect
     permitted: frozenset[SubjectRef]
     release_unattributed: bool
     withhold: frozenset[str]
-    mask: tuple[str, ...]
+    mask: tuple[Mask, ...]
     reasons: tuple[str, ...]
     revision: str
 

@@ -118,7 +118,9 @@ class Stream:
             decision = await course.decide(question)
         refusal: Refusal | None = None
         try:
-            self._in_force = put_in_force(decision, inspection, observing=self._still_observing())
+            observing = self._still_observing()
+            body = course.endpoint.body
+            self._in_force = put_in_force(decision, inspection, body, observing=observing)
         except Refusal as error:
             refusal = error
         self._redacted |= self._in_force.effect is Effect.REDACT

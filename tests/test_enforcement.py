@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.enforcement import ENFORCEMENT, Denial, InForce, Release, enforce, put_in_force
-from gateway.errors import Code, Forbidden, InternalError, Refusal, Unauthenticated
+from gateway.errors import BadUpstream, Code, Forbidden, InternalError, Refusal, Unauthenticated
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import (
     Attribution,
@@ -17,6 +17,7 @@ from gateway.model import (
 )
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, Spooled
+from tests.support.reading import masks
 
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
 RESPONSE = Response((("Content-Type", "application/json"),), Payload(), Spooled(InMemory(b"whole")))
@@ -35,7 +36,7 @@ async def enforced(
     observing: bool = False,
     sealed: bool = True,
 ) -> Release:
-    decision = Decision(effect, frozenset({ME}), False, frozenset(), mask, (), "r1")
+    decision = Decision(effect, frozenset({ME}), False, frozenset(), masks(*mask), (), "r1")
     groups = tuple(Group((owner,), Attribution.DIRECT, "", 1) for owner in owners)
     inspection = Inspection(Format.JSON, groups, (), 5, 5, 5, sealed=sealed)
     spec = BodySpec(Format.JSON)
@@ -132,11 +133,14 @@ def test_a_denial_has_room_for_status_code_and_id_only(
 # --- as it comes --------------------------------------------------------------------------------
 
 
-def in_force(effect: Effect, *owners: SubjectRef, observing: bool = False) -> InForce:
-    decision = Decision(effect, frozenset({ME}), False, frozenset(), (), (), "r1")
+def in_force(
+    effect: Effect, *owners: SubjectRef, observing: bool = False, mask: tuple[str, ...] = ()
+) -> InForce:
+    decision = Decision(effect, frozenset({ME}), False, frozenset(), masks(*mask), (), "r1")
     groups = tuple(Group((owner,), Attribution.DIRECT, "", 1) for owner in owners)
     inspection = Inspection(Format.NDJSON, groups, (), 5, 5, 5)
-    return put_in_force(decision, inspection, observing=observing)
+    spec = BodySpec(Format.NDJSON, subject=({"account": ("$.owner.id",)},))
+    return put_in_force(decision, inspection, spec, observing=observing)
 
 
 def test_a_stream_goes_on_under_what_the_policy_said() -> None:
@@ -144,6 +148,16 @@ def test_a_stream_goes_on_under_what_the_policy_said() -> None:
         found = in_force(effect, *owners)
         assert (found.effect, found.observed) == (effect, False)
         assert found.decision.permitted == {ME}
+
+
+def test_a_mask_on_what_names_the_owners_puts_nothing_in_force() -> None:
+    for path in ("$.owner.id", "$.owner", "$"):
+        with pytest.raises(BadUpstream) as refused:
+            in_force(Effect.REDACT, ME, mask=("$.iban", path))
+        assert refused.value.code is Code.REDACTION_UNSUPPORTED
+    assert in_force(Effect.REDACT, ME, mask=("$.iban",)).decision.mask
+    # Where the policy is only observed, nothing is masked.
+    assert not in_force(Effect.REDACT, ME, mask=("$.owner",), observing=True).decision.mask
 
 
 def test_a_block_ends_a_stream_and_an_allow_must_be_one() -> None:

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from structlog.testing import capture_logs
 
 from gateway.log import Log
+from tests.support.said import capture_logs
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """The nouns: what a decision releases, and whom an inspection has seen."""
 
+import pickle
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
@@ -143,3 +144,18 @@ def test_values_can_not_be_changed() -> None:
         ME.value = "A9"  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
         decision(ME).effect = Effect.ALLOW  # type: ignore[misc]
+
+
+def test_a_format_from_outside_has_a_dot_in_its_name_and_is_one_value() -> None:
+    form = Format("acme.fixed-width")
+    assert form == "acme.fixed-width" and form is Format("acme.fixed-width")
+    assert pickle.loads(pickle.dumps(form)) is form
+    assert form not in [*Format]
+
+
+@pytest.mark.parametrize(
+    "name", ["acme", "", ".x", "Acme.x", "acme.x.y", "acme.x ", "a" * 40 + ".x"]
+)
+def test_no_other_name_is_a_format(name: str) -> None:
+    with pytest.raises(ValueError):
+        Format(name)

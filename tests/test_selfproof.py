@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from pydantic import TypeAdapter
-from structlog.testing import capture_logs
 
 from gateway import selfproof
 from gateway.decisionlog.entry import Evidence
@@ -27,6 +26,7 @@ from gateway.policy.probes import Plan, Target
 from gateway.policy.settings import PolicySettings, ProofSettings
 from gateway.selfproof import SelfProof, plan, prove
 from gateway.spool import Spool, SpoolSettings
+from tests.support.said import capture_logs
 
 Rule = Callable[[Question], frozenset[SubjectRef]]
 
@@ -228,6 +228,9 @@ def test_a_plan_holds_every_kind_attribution_and_category_of_the_configuration()
         ),
         Endpoint("orders", "/orders", BodySpec(Format.JSON, subject=({"account": ("$.id",)},))),
         Endpoint("other", "/other", BodySpec(Format.JSON)),
+        Endpoint(
+            "records", "/records", BodySpec(Format.FHIR, categories={"Practitioner": "doctor"})
+        ),
     ]
     one = issuer(
         account="sub",
@@ -249,7 +252,7 @@ def test_a_plan_holds_every_kind_attribution_and_category_of_the_configuration()
         },
         "https://b": {"account": Look()},
     }
-    archive, orders, other = made.targets
+    archive, orders, other, records = made.targets
     assert archive == Target(
         "archive",
         ("exports", "{request_id}", "archive"),
@@ -262,3 +265,4 @@ def test_a_plan_holds_every_kind_attribution_and_category_of_the_configuration()
     )
     assert orders == Target("orders", ("orders",), ("account",))
     assert other == Target("other", ("other",), ("account", "email", "fhir", "number"))
+    assert records.categories == ("", "doctor")

@@ -129,7 +129,7 @@ class World:
             stage=Stage.OPENING,
             part=1,
         )
-        opening = open_stream(opened, self, (("X", "y"),), observing=observing)
+        opening = open_stream(opened, self, (("X", "y"),), self.endpoint.body, observing=observing)
         rooms = (self.decide, self.append, self.observed.append, lambda: self.now)
         return Stream(opening, Course(*rooms, self.endpoint), evidence)
 

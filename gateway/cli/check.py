@@ -17,7 +17,8 @@ from gateway.endpoints import Endpoint
 from gateway.identity.settings import IssuerSettings
 from gateway.inspection.settings import BodySpec, MemberSpec, Owners
 from gateway.policy.bundle import BundleError, load, shipped
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.engine import EngineKind
+from gateway.policy.settings import PolicySettings
 
 
 def check(

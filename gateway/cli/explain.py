@@ -102,7 +102,7 @@ def explain(
     settings = loaded(config)
     from gateway.workbench.desk import Trial
     from gateway.workbench.fetching import bearer, fetched
-    from gateway.workbench.samples import opened, sample
+    from gateway.workbench.samples import declared, opened, sample
     from gateway.workbench.tokens import given_claims
 
     try:
@@ -123,8 +123,8 @@ def explain(
                 spec = next(named, settings.endpoints[0]).body
                 given = sample(
                     stored,
-                    spec.format,
-                    content_type=spec.media_type if content_type is None else content_type,
+                    spec,
+                    content_type=declared(spec) if content_type is None else content_type,
                     coding=coding,
                 )
             else:

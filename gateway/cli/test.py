@@ -14,7 +14,7 @@ from rich.text import Text
 from gateway.cli.console import WRONG, faulty, give_up, loaded, unusable
 from gateway.cli.options import BundleOption, JsonOption
 from gateway.config import Config, ConfigFaults
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineKind
 from gateway.workbench.unusable import Unusable
 from gateway.workbench.wording import counted, plain
 

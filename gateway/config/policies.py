@@ -11,8 +11,8 @@ from pathlib import Path
 from gateway.config.faults import Finding, Place
 from gateway.policy.bundle import Bundle, BundleError
 from gateway.policy.embedded import compile_faults
+from gateway.policy.engine import EngineKind
 from gateway.policy.faults import RegoFault
-from gateway.policy.settings import EngineKind
 
 _WIDEST = 160
 _TAB = 4

@@ -6,6 +6,10 @@ from pydantic import TypeAdapter
 
 from gateway.config.keys import Items, Leaf, Named, Section, Shape, spell_default
 from gateway.config.settings import KEYS, Config
+from gateway.model import OUTSIDE
+
+_OUTSIDE = {"type": "string", "pattern": f"^{OUTSIDE}$"}
+"""A format that an installed package brings."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -16,6 +20,7 @@ def json_schema() -> dict[str, Any]:
         "title": "privacy-gateway configuration",
     }
     _spell_defaults(KEYS, schema, schema["$defs"])
+    schema["$defs"]["Format"] = {"anyOf": [schema["$defs"]["Format"], _OUTSIDE]}
     return cast(dict[str, Any], _closed(schema))
 
 

@@ -9,7 +9,6 @@ off again, and `recover` reopens, reads the durable end back, and later groups a
 """
 
 import fcntl
-import logging
 import os
 import stat
 import time
@@ -23,8 +22,9 @@ from gateway.decisionlog.anchor import Anchor
 from gateway.decisionlog.chain import GENESIS, MAX_LINE, Head
 from gateway.decisionlog.key import Key
 from gateway.errors import Code, Unavailable
+from gateway.log import Log
 
-_LOG = logging.getLogger(__name__)
+_LOG = Log(__name__)
 
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _BLOCK = 65_536
@@ -225,7 +225,7 @@ class LogFile:
             os.fsync(fd)
         _sync_folder(path.parent)
         self._disk.truncate(self._fd, self.size)
-        _LOG.warning("a torn line of %d bytes was moved to %s", len(torn), path.name)
+        _LOG.warning("a torn line was moved", bytes=len(torn), to=path.name)
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

@@ -80,8 +80,9 @@ def frame(kind: Kind, payload: bytes = b"") -> bytes:
     return HEADER.pack(len(payload), kind) + payload
 
 
-def task_frame(task: Task) -> bytes:
-    return frame(Kind.TASK, pickle.dumps(task))
+def task_frame(task: Task, key: bytes | None) -> bytes:
+    """`key` is that of pseudonyms."""
+    return frame(Kind.TASK, pickle.dumps((task, key)))
 
 
 def decision_frame(decision: Decision) -> bytes:
@@ -116,8 +117,8 @@ def read_told(payload: bytes) -> Told:
 # What the reader reads comes from its own parent, over a socket pair that nobody else holds.
 
 
-def read_task(payload: bytes) -> Task:
-    task: Task = pickle.loads(payload)  # noqa: S301
+def read_task(payload: bytes) -> tuple[Task, bytes | None]:
+    task: tuple[Task, bytes | None] = pickle.loads(payload)  # noqa: S301
     return task
 
 

@@ -24,10 +24,11 @@ def serve(sock: socket.socket) -> None:
     gateway = _Gateway(sock)
     gateway.say(messages.word_frame(messages.Ready()))
     while True:
-        task = messages.read_task(gateway.hear(Kind.TASK))
+        task, key = messages.read_task(gateway.hear(Kind.TASK))
         word: messages.Word
         try:
-            word = messages.Ended(*work.stream(gateway.body(), task, gateway.ask, gateway.hand_on))
+            ended = work.stream(gateway.body(), task, gateway.ask, gateway.hand_on, key)
+            word = messages.Ended(*ended)
         except Refusal as refusal:
             word = messages.Refused(refusal.code, refusal.note)
         gateway.say(messages.word_frame(word))

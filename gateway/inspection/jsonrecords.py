@@ -1,10 +1,10 @@
-"""What becomes of JSON records: counted, kept or dropped, their fields blanked."""
+"""What becomes of JSON records: counted, kept or dropped, their fields masked."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import jsontext
+from gateway.inspection import jsontext, masking
 from gateway.inspection.locators import (
     Attributor,
     LocatorError,
@@ -13,31 +13,61 @@ from gateway.inspection.locators import (
     compile,
     find,
 )
-from gateway.inspection.settings import BodySpec, MemberSpec
-from gateway.inspection.tally import Tally
+from gateway.inspection.settings import AlsoSpec, BodySpec, MemberSpec
+from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Attribution
+from gateway.model import Attribution, Mask
+
+
+class Counting(Protocol):
+    """Counts records; see `Census`."""
+
+    def count(self, records: Sequence[Any]) -> None: ...
+
+    def count_stray(self) -> None: ...
+
+
+class Masking(Protocol):
+    """Says what becomes of masked values; see `Selection`."""
+
+    def blanks(self, records: Sequence[Any]) -> list[bool]: ...
+
+    def masked(self, text: bytes) -> bytes: ...
+
+
+class Selecting(Masking, Protocol):
+    """Says what becomes of records."""
+
+    def keeps(self, records: Sequence[Any]) -> list[bool]: ...
+
+    def keeps_stray(self) -> bool: ...
 
 
 class Census:
-    """Counts the records of one body into a tally."""
+    """Counts the records of one body into a tally. `attribution` is how they have their owners."""
 
-    def __init__(self, spec: BodySpec | MemberSpec, tally: Tally) -> None:
+    def __init__(
+        self,
+        spec: BodySpec | MemberSpec | AlsoSpec,
+        tally: Tally,
+        attribution: Attribution = Attribution.DIRECT,
+    ) -> None:
         self._attributor = Attributor(spec.subject)
-        self._category, self._tally = spec.category, tally
+        self._category, self._tally, self._attribution = spec.category, tally, attribution
 
-    def count(self, records: Sequence[Any]) -> None:
-        """Count records by their owners, and note the names of their fields."""
+    def count(self, records: Sequence[Any], owned: Sequence[Any] | None = None) -> None:
+        """Count records by their owners, and note the names of their fields. Owners are looked for
+        in the records, or in `owned`, one for each."""
         objects = records
         if set(map(type, records)) != {dict}:
             objects = [record for record in records if isinstance(record, dict)]
         self._tally.add_fields(set().union(*objects))
-        keys, owners = self._attributor.keyed(records)
-        self._tally.add_each(keys, owners, Attribution.DIRECT, self._category)
+        keys, owners = self._attributor.keyed(records if owned is None else owned)
+        self._tally.add_each(keys, owners, self._attribution, self._category)
 
-    def count_stray(self) -> None:
-        """Count something that no locator names."""
-        self._tally.add((), Attribution.NONE, self._category)
+    def count_stray(self, owners: Owners = ()) -> None:
+        """Count something beside the records: what names these owners, or nobody's."""
+        self._tally.add(owners, Attribution.DIRECT, self._category)
 
 
 class Selection:
@@ -47,11 +77,11 @@ class Selection:
     which of some records stay, then what is blanked in them: a decision about them may be new.
     """
 
-    def __init__(self, spec: BodySpec | MemberSpec, verdict: Verdict) -> None:
+    def __init__(self, spec: BodySpec | MemberSpec | AlsoSpec, verdict: Verdict) -> None:
         self._attributor = Attributor(spec.subject)
         self._category, self._verdict = spec.category, verdict
-        self._mask: tuple[str, ...] = ()
-        self._masks: list[Steps] = []
+        self._mask: tuple[Mask, ...] = ()
+        self._masks: list[tuple[Mask, Steps]] = []
         self._compile()
 
     def keeps(self, records: Sequence[Any]) -> list[bool]:
@@ -63,22 +93,24 @@ class Selection:
         keys, owners = self._attributor.keyed(records)
         return self._verdict.keeps_each(keys, owners, self._category)
 
-    def keeps_stray(self) -> bool:
-        """Whether something that no locator names stays."""
-        return self._verdict.keeps_each(((),), lambda owners: owners, self._category)[0]
+    def keeps_stray(self, owners: Owners = ()) -> bool:
+        """Whether something beside the records stays: what names these owners, or nobody's."""
+        return self._verdict.keeps_each((owners,), lambda each: each, self._category)[0]
 
     def _compile(self) -> None:
         """A stream's masks may change with a decision."""
         if self._mask == self._verdict.mask:
             return
         try:
-            self._masks = [compile(mask) for mask in self._verdict.mask]
+            self._masks = [
+                (mask, compile(mask.path)) for mask in masking.strictest_first(self._verdict.mask)
+            ]
         except LocatorError:
             raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
         self._mask = self._verdict.mask
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:
-        """Which of the records have a value to blank.
+        """Which of the records have a value to mask.
 
         Raises BadUpstream(BODY_AMBIGUOUS) for one that some parsers would find under another name.
         """
@@ -86,18 +118,26 @@ class Selection:
         if not self._masks:
             return [False] * len(records)
         for record in records:
-            for steps in self._masks:
+            for _, steps in self._masks:
                 check_names(record, steps, "a mask")
         return [
-            any(value is not None for steps in self._masks for value in find(record, steps))
+            any(value is not None for _, steps in self._masks for value in find(record, steps))
             for record in records
         ]
 
     def masked(self, text: bytes) -> bytes:
-        """The text of a record, its masked values blanked."""
-        return jsontext.blank(text, self._places(text))
+        """The text of a record with what its masked values become.
 
-    def _places(self, text: bytes) -> Iterator[tuple[int, int]]:
+        Raises BadUpstream(REDACTION_UNSUPPORTED) for a value that can't become that.
+        """
+        return masking.spliced(text, self._places(text), self._become)
+
+    def _places(self, text: bytes) -> Iterator[tuple[int, int, int]]:
         begin, end = jsontext.trimmed(text)
-        for steps in self._masks:
-            yield from jsontext.places(text, begin, end, steps)
+        for number, (_, steps) in enumerate(self._masks):
+            for first, last in jsontext.places(text, begin, end, steps):
+                yield first, last, number
+
+    def _become(self, value: bytes, number: int) -> bytes:
+        mask, _ = self._masks[number]
+        return masking.of_json(mask, value, self._verdict.key)

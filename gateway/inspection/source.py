@@ -5,13 +5,16 @@ decoders each time; one that is still coming (`Flow`) is read once.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.errors import BadUpstream, Code, InternalError, Unavailable
-from gateway.inspection.codings import CODINGS, Decoded
-from gateway.inspection.inflation import Inflation
+from gateway.inspection.codings import CODINGS, COMPRESSIONS, Decoded
+from gateway.inspection.inflation import Inflation, Unfolding
+from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import Limits
+from gateway.inspection.tally import Owners
 from gateway.spool import InMemory, OnDisk, Stored
 
 __all__ = [
@@ -58,19 +61,27 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A response body: stored bytes under content codings (RFC 9110 section 8.4).
+    """A response body: stored bytes under content codings (RFC 9110 section 8.4), and under the
+    `compression` of a file; or an archive inside another.
 
     `meter` counts what was read: `chunks` by itself; a reader with random access counts the
-    pieces that it has tiled the file with.
+    pieces that it has tiled the file with. `scratch` is there for what must be decoded before it
+    can be read at random. `owners` are those of all of it, as a header says, or of the member that
+    an archive inside another is; there, `unfolding` counts what comes out of all of them.
     """
 
     stored: Stored
     codings: tuple[str, ...]
     limits: Limits
     meter: Meter = field(default_factory=Meter)
+    compression: str | None = None
+    scratch: Scratch | None = None
+    unfolding: Unfolding | None = None
+    owners: Owners = ()
 
     def chunks(self) -> Iterator[bytes]:
-        return _decoded(read(self.stored), self.codings, self.limits, self.meter)
+        received = read(self.stored)
+        return _decoded(received, self.codings, self.compression, self.limits, self.meter)
 
     def plain(self) -> Stored:
         """The bytes for random access. Raises BadUpstream where they are coded.
@@ -78,9 +89,22 @@ class Body:
         Endpoints with archives ask their upstream for the identity coding, so that a coded
         archive is an upstream that ignored the request.
         """
-        if self.codings:
+        if self.codings or self.compression:
             raise BadUpstream(Code.CODING_UNSUPPORTED, "an archive under a content coding")
         return self.stored
+
+    @contextmanager
+    def laid_out(self) -> Iterator[Stored]:
+        """The decoded bytes for random access, as long as the context lasts. Raises BadUpstream,
+        and Unavailable as `scratch` does."""
+        if not (self.codings or self.compression):
+            self.meter.inspected = self.meter.decoded = self.stored.size
+            yield self.stored
+            return
+        if self.scratch is None:
+            raise Unavailable(Code.SPOOL_FAILED, "an archive without a scratch file")
+        with self.scratch.holding(self.chunks()) as stored:
+            yield stored
 
 
 @dataclass(slots=True)
@@ -103,7 +127,7 @@ class Flow:
         if self._begun:
             raise InternalError(Code.INTERNAL_ERROR, "a body that is read twice as it comes")
         self._begun = True
-        return self._detected(_decoded(self.received, self.codings, self.limits, self.meter))
+        return self._detected(_decoded(self.received, self.codings, None, self.limits, self.meter))
 
     def _detected(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         head = b""
@@ -126,16 +150,22 @@ class Flow:
 
 
 def _decoded(
-    received: Iterator[bytes], codings: tuple[str, ...], limits: Limits, meter: Meter
+    received: Iterator[bytes],
+    codings: tuple[str, ...],
+    compression: str | None,
+    limits: Limits,
+    meter: Meter,
 ) -> Iterator[bytes]:
     """The content of received chunks, counted by `meter`."""
     meter.inspected = meter.decoded = 0
-    meter.unsealed = len(codings)
+    meter.unsealed = len(codings) + (compression is not None)
     chunks = _counted(received, meter)
     for coding in reversed(codings):
         if coding not in CODINGS:
             raise BadUpstream(Code.CODING_UNSUPPORTED, "a content coding that can't be read")
         chunks = _bounded(CODINGS[coding].decode(chunks), limits, meter)
+    if compression:
+        chunks = _bounded(COMPRESSIONS[compression].coding.decode(chunks), limits, meter)
     return _measured(chunks, meter)
 
 

@@ -187,11 +187,13 @@ class Session:
 
 
 class Streams:
-    """The streams under way, at most `inspection.streams` of them. `reader` is the module that each
-    is read by."""
+    """The streams under way, at most `inspection.streams` of them. `key` is that of pseudonyms,
+    `reader` the module that each is read by."""
 
-    def __init__(self, settings: InspectionSettings, *, reader: str = _READER) -> None:
-        self._settings, self._module = settings, reader
+    def __init__(
+        self, settings: InspectionSettings, key: bytes | None = None, *, reader: str = _READER
+    ) -> None:
+        self._settings, self._key, self._module = settings, key, reader
         self._open: set[_Reader] = set()
         self._idle: list[_Reader] = []
         self._starting: set[asyncio.Task[None]] = set()
@@ -227,7 +229,7 @@ class Streams:
             raise
         session = Session(reader, incoming, self._settings.deadline, self._over)
         try:
-            reader.tell(messages.task_frame(Task(incoming.payload, spec, limits)))
+            reader.tell(messages.task_frame(Task(incoming.payload, spec, limits), self._key))
             await session.begin()
         except BaseException:
             session.close()

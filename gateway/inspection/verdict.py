@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from gateway.inspection.tally import Owners
-from gateway.model import Attribution, Counts, Decision, Group
+from gateway.model import Attribution, Counts, Decision, Group, Mask
 
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -38,20 +38,22 @@ class Inquiry(Protocol):
 class Verdict:
     """Applies a decision record by record.
 
-    `mask` are locators relative to a record (JSONPath; for CSV `$.column`). `totals_drop` is the
-    number of records that will be dropped, known from the inspection's groups before the rewrite
-    starts, because a declared total often stands before the records it counts. With an `inquiry`
-    the decision is asked for as records come, and `mask` may change with each batch; `progress`
-    counts them.
+    The paths of `mask` are relative to a record (JSONPath; for CSV `$.column`); what a masked value
+    becomes is for `masking` to say, with the `key` of pseudonyms where there is one. `totals_drop`
+    is the number of records that will be dropped, known from the inspection's groups before the
+    rewrite starts, because a declared total often stands before the records it counts. With an
+    `inquiry` the decision is asked for as records come, and `mask` may change with each batch;
+    `progress` counts them.
     """
 
     decision: Decision
     totals_drop: int = 0
+    key: bytes | None = field(default=None, repr=False)
     inquiry: Inquiry | None = None
     progress: Progress = field(default_factory=Progress)
 
     @property
-    def mask(self) -> tuple[str, ...]:
+    def mask(self) -> tuple[Mask, ...]:
         return self.decision.mask
 
     @property

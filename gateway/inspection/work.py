@@ -4,17 +4,20 @@ rewritten as it comes (`stream`).
 Pure: bytes or a file descriptor in, values and bytes out. `dispatch` decides where it runs.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code, InternalError
-from gateway.inspection import detection
+from gateway.inspection import detection, masking
 from gateway.inspection.asking import Asking
 from gateway.inspection.formats import FORMATS, Reader
+from gateway.inspection.inflation import Inflation
+from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import FlowSink, Sink, under
 from gateway.inspection.source import HEAD, Body, Flow, Meter, Stored
-from gateway.inspection.tally import Tally
+from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Progress, Verdict
 from gateway.model import Counts, Decision, Effect, Inspection
 from gateway.response import Payload
@@ -35,10 +38,21 @@ class Task:
     limits: Limits
 
 
-def inspect(stored: Stored, task: Task) -> Inspection:
+def scratch_needed(task: Task, received: int) -> int:
+    """The most bytes that are decoded into a scratch file; 0 where none is needed."""
+    spec = task.spec
+    forms = [spec.format] if task.payload.codings or spec.compression else []
+    forms += [member.format for member in spec.members]
+    readers = [FORMATS.get(form) for form in forms]
+    if not any(reader and reader.random_access for reader in readers):
+        return 0
+    return Inflation.most(task.limits, received)
+
+
+def inspect(stored: Stored, task: Task, scratch: Scratch | None = None) -> Inspection:
     """Read a whole body. Raises BadUpstream for anything that can't be vouched for."""
     reader = _reader(task)
-    body = Body(stored, task.payload.codings, task.limits)
+    body = _body(stored, task, scratch)
     reader.detect(task.payload, _head(body), task.spec)
     tally = Tally(task.limits)
     reader.inspect(body, task.spec, task.limits, tally)
@@ -48,19 +62,26 @@ def inspect(stored: Stored, task: Task) -> Inspection:
 
 
 def rewrite(
-    stored: Stored, task: Task, inspection: Inspection, decision: Decision, sink: Sink
+    stored: Stored,
+    task: Task,
+    inspection: Inspection,
+    decision: Decision,
+    sink: Sink,
+    scratch: Scratch | None = None,
+    key: bytes | None = None,
 ) -> Counts:
-    """Write what the decision lets through, under the same content codings.
+    """Write what the decision lets through, under the same content codings. `key` is that of the
+    pseudonyms that masked values may become.
 
     Raises BadUpstream(REDACTION_UNSUPPORTED) where the format can't be rewritten, and
     InternalError where the result doesn't add up with the inspection.
     """
     reader = FORMATS[task.spec.format]
     kept = sum(group.records for group in inspection.groups if decision.releases(group))
-    verdict = Verdict(decision, totals_drop=inspection.records - kept)
-    body = Body(stored, task.payload.codings, task.limits)
-    if task.payload.codings:
-        coded = under(task.payload.codings, sink)
+    verdict = Verdict(decision, totals_drop=inspection.records - kept, key=key)
+    body = _body(stored, task, scratch)
+    if task.payload.codings or task.spec.compression:
+        coded = under(task.payload.codings, task.spec.compression, sink)
         counts = reader.rewrite(body, task.spec, task.limits, verdict, coded)
         coded.finish()
     else:
@@ -73,13 +94,33 @@ def rewrite(
     return counts
 
 
-def confirm(rewritten: Stored, task: Task, decision: Decision, counts: Counts) -> None:
-    """Read a rewritten body as if it came from a stranger: nothing withheld may be left in it."""
-    inspection = inspect(rewritten, task)
-    if not all(decision.releases(group) for group in inspection.groups):
+def confirm(
+    rewritten: Stored,
+    task: Task,
+    inspection: Inspection,
+    decision: Decision,
+    counts: Counts,
+    scratch: Scratch | None = None,
+) -> None:
+    """Read a rewritten body as if it came from a stranger: nothing withheld may be left in it, and
+    nobody may have more records than were theirs."""
+    left = inspect(rewritten, task, scratch)
+    if not all(decision.releases(group) for group in left.groups):
         raise InternalError(Code.INTERNAL_ERROR, "a withheld record is left after redaction")
-    if inspection.records != counts.released:
+    if left.records != counts.released:
         raise InternalError(Code.INTERNAL_ERROR, "redaction left another number of records")
+    if _owned(left) - _owned(inspection):
+        # Such as a text in the place of an identifier. What it says of the owners can't be proven.
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask that changes whose a record is")
+
+
+def _owned(inspection: Inspection) -> Counter[tuple[Owners, str]]:
+    """How many records of which category each of the owners has, or have together."""
+    counts = Counter[tuple[Owners, str]]()
+    for group in inspection.groups:
+        if group.owners:
+            counts[group.owners, group.category] += group.records
+    return counts
 
 
 Ask = Callable[[Inspection, Counts], Decision]
@@ -91,16 +132,18 @@ def stream(
     task: Task,
     ask: Ask,
     hand_on: Callable[[bytes, Counts], None],
+    key: bytes | None = None,
 ) -> tuple[Inspection, Counts]:
-    """Write what the decisions let through, in pieces, while the body is received; uncoded.
+    """Write what the decisions let through, in pieces, while the body is received; uncoded. `key`
+    is that of `rewrite`.
 
     `received` waits for the body's chunks. What was decided is handed on before any wait, and
     nothing before the first answer of `ask`. Raises BadUpstream as `inspect` and `rewrite` do, and
     what `ask` and `hand_on` raise.
     """
     reader, progress = _reader(task), Progress()
-    if not reader.streams:
-        raise BadUpstream(Code.REDACTION_UNSUPPORTED, f"{task.spec.format} is not streamed")
+    if not reader.streams or task.spec.compression:
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a body that is read at rest only")
     sink = FlowSink(lambda data: hand_on(data, progress.counts), task.limits.record + _ENVELOPE)
 
     def before_each_wait() -> Iterator[bytes]:
@@ -114,6 +157,7 @@ def stream(
     def asked(tally: Tally) -> Decision:
         sink.flush()
         decision = ask(_inspection(task, tally, flow.meter), progress.counts)
+        masking.check_apart(decision.mask, task.spec.subject)
         sink.open()
         return decision
 
@@ -124,7 +168,7 @@ def stream(
         lambda head: reader.detect(task.payload, head, task.spec),
     )
     asking = Asking(task.limits, asked)
-    verdict = Verdict(_UNDECIDED, inquiry=asking, progress=progress)
+    verdict = Verdict(_UNDECIDED, key=key, inquiry=asking, progress=progress)
     counts = reader.rewrite(flow, task.spec, task.limits, verdict, sink)
     asking.decision()
     if counts != progress.counts or counts.seen != asking.tally.records:
@@ -137,12 +181,23 @@ def stream(
 
 def _reader(task: Task) -> Reader:
     """The format's row, for a body that is declared to be of it."""
-    reader = FORMATS.get(task.spec.format)
+    reader: Reader | None = FORMATS.get(task.spec.format)
     if reader is None:
         raise BadUpstream(Code.FORMAT_UNKNOWN, f"no reader for {task.spec.format}")
-    declared = (task.spec.media_type,) if task.spec.media_type else reader.media_types
-    detection.check_type(task.payload, declared)
+    detection.check_type(task.payload, reader.declared(task.spec))
     return reader
+
+
+def _body(stored: Stored, task: Task, scratch: Scratch | None) -> Body:
+    codings, compression = task.payload.codings, task.spec.compression
+    return Body(
+        stored,
+        codings,
+        task.limits,
+        compression=compression,
+        scratch=scratch,
+        owners=task.payload.owners,
+    )
 
 
 def _inspection(task: Task, tally: Tally, meter: Meter) -> Inspection:
@@ -154,7 +209,7 @@ def _inspection(task: Task, tally: Tally, meter: Meter) -> Inspection:
         bytes_inspected=meter.inspected,
         bytes_decoded=meter.decoded,
         members=tally.members,
-        sealed=not meter.unsealed,
+        sealed=tally.sealed and not meter.unsealed,
     )
 
 

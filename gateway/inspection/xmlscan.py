@@ -24,6 +24,9 @@ _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 XSI = f"{_INSTANCE}{SEPARATOR}"
 
 _INCLUDING = frozenset({"http://www.w3.org/2001/XInclude", "http://www.w3.org/2004/08/xop/include"})
+_URI = re.compile(
+    r"(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))(?:[!#$&-;=?-Z_a-z~]|%[0-9A-Fa-f]{2})*"
+)
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _NAME = rb"[^\s\[\]<>/=\"'%&;()|,?*+#]+"
 _ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
@@ -223,6 +226,9 @@ class Scan:
         """Readers that go by the prefix must find what those find that go by the namespace."""
         if uri in _INCLUDING:
             raise self.ambiguous("an inclusion")
+        # libxml2 refuses the document; and a declaration stays, whatever text is in it.
+        if not _URI.fullmatch(uri or ""):
+            raise self.ambiguous("a namespace that is no URI")
         self.hinting = self.hinting or uri == _INSTANCE
         if prefix is not None and self._prefixes.setdefault(prefix, uri or "") != uri:
             raise self.ambiguous("a prefix that means two namespaces")

@@ -22,10 +22,10 @@ from gateway.policy.bundle import Bundle, BundleError
 from gateway.policy.bundles.source import Source
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import EngineFacts, Evaluation, Stage
+from gateway.policy.engine import EngineFacts, EngineKind, Evaluation, Stage
 from gateway.policy.probes import Plan
 from gateway.policy.proof import Unproven, prove
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 
 _PAUSE = 1.0
 """Seconds between two candidates, at the least: a flood of bundles must not starve the exports."""

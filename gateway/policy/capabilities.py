@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineKind
 from gateway.policy.shipped import shipped
 
 REPLAYABLE = "a decision must be replayable"

@@ -13,9 +13,9 @@ import msgspec
 from gateway.deadlines import Deadlines
 from gateway.errors import Code, Unavailable
 from gateway.policy.bundle import Bundle, BundleError, load, shipped
-from gateway.policy.engine import EngineFacts, Evaluation
+from gateway.policy.engine import EngineFacts, EngineKind, Evaluation
 from gateway.policy.faults import RegoFault
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from gateway.workers.pool import WorkerFacts, WorkerPool
 from gateway.workers.worker import WorkerDied, WorkerError, WorkerLate, WorkersBusy
 

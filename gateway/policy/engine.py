@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.policy.settings import EngineKind
-
 QUERY = "data.privacy.decision"
 """Constant: what a question holds never becomes part of a query (CVE-2025-46569)."""
+
+
+class EngineKind(StrEnum):
+    """What evaluates the Rego."""
+
+    EMBEDDED = "embedded"  # regorus, in a worker process of ours
+    OPA = "opa"  # a real OPA beside us; it loads its bundles itself
 
 
 @dataclass(frozen=True, slots=True)

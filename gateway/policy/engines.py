@@ -6,11 +6,9 @@ from gateway.policy.activation import Activation
 from gateway.policy.bundle import Bundle
 from gateway.policy.bundles.source import make_source
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import Engine
-from gateway.policy.opa import OpaEngine
-from gateway.policy.opa_proof import ProvenOpa
+from gateway.policy.engine import Engine, EngineKind
 from gateway.policy.probes import Plan
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from gateway.policy.shadow import Listener, Shadow
 
 _SHADOW_NICE = 10
@@ -22,6 +20,10 @@ def make_engine(settings: PolicySettings, probes: Plan) -> Engine:
         case EngineKind.EMBEDDED:
             return Activation(settings, make_source(settings), probes)
         case EngineKind.OPA:
+            # Its client brings a second HTTP library along, a tenth of a start without OPA.
+            from gateway.policy.opa import OpaEngine
+            from gateway.policy.opa_proof import ProvenOpa
+
             return ProvenOpa(OpaEngine(settings), probes, settings.deadline)
         case _:
             assert_never(settings.engine)

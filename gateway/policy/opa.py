@@ -16,9 +16,9 @@ from opa_client.opa_async import AsyncOpaClient
 
 from gateway.deadlines import Deadlines
 from gateway.errors import Code, Unavailable
-from gateway.policy.engine import QUERY, EngineFacts, Evaluation
-from gateway.policy.opa_session import Answer, NotAnAnswer, Session
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.engine import QUERY, EngineFacts, EngineKind, Evaluation
+from gateway.policy.opa_session import Answer, BrokenOff, NotAnAnswer, Session
+from gateway.policy.settings import PolicySettings
 
 _ASKED = QUERY.removeprefix("data.").replace(".", "/") + (
     "?strict-builtin-errors=true&provenance=true"
@@ -49,7 +49,7 @@ class OpaEngine:
         self._in_time = Deadlines(settings.deadline)
         self._revision, self._ready = "", False
         self.outages = 0
-        """How often OPA could not be reached."""
+        """How often OPA could not be reached, or went away before its answer ended."""
 
     async def start(self) -> None:
         await self._client._init_session()
@@ -71,14 +71,19 @@ class OpaEngine:
             self._ready = False
             raise Unavailable(Code.POLICY_TIMEOUT, "policy.deadline passed") from None
         except NotAnAnswer as problem:
+            if isinstance(problem, BrokenOff):
+                self._gone()
             raise Unavailable(Code.POLICY_UNAVAILABLE, problem.note) from None
         except (aiohttp.ClientError, OSError) as error:
-            self._ready = False
-            self.outages += 1
+            self._gone()
             note = f"OPA: {type(error).__name__}"
             raise Unavailable(Code.POLICY_UNAVAILABLE, note) from None
         self._ready, self._revision = True, _revision(reply.provenance.bundles)
         return Evaluation(bytes(reply.result) or None, self._revision)
+
+    def _gone(self) -> None:
+        self._ready = False
+        self.outages += 1
 
     async def modules(self) -> bytes:
         """The modules that OPA runs, as GET /v1/policies answers it. Raises Unavailable, also where

@@ -19,12 +19,11 @@ from gateway.errors import Code, Unavailable, place
 from gateway.log import Log
 from gateway.model import Decision
 from gateway.policy.contract import Question, encode_question, read_answer
-from gateway.policy.engine import EngineFacts, Evaluation, Stage
+from gateway.policy.engine import EngineFacts, EngineKind, Evaluation, Stage
 from gateway.policy.opa import UNVERSIONED, OpaEngine
 from gateway.policy.opa_modules import module_fault
 from gateway.policy.probes import Plan, probes
 from gateway.policy.proof import Unproven, prove
-from gateway.policy.settings import EngineKind
 
 _LOOK = 2.0
 """Seconds between two looks at the revision that OPA runs."""

@@ -32,6 +32,10 @@ class NotAnAnswer(aiohttp.ClientError):
         self.note = note
 
 
+class BrokenOff(NotAnAnswer):
+    """OPA went away before its answer ended, or something else is in its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A 200 with JSON, as far as opa-python-client looks at it. `json()` are its bytes: they are
@@ -90,7 +94,7 @@ class Session:
             body = await _whole(wire, content, most)
         except (EofStream, HttpProcessingError, ClientPayloadError):
             self._pool.drop(wire)
-            raise NotAnAnswer("OPA breaks off, or speaks no HTTP") from None
+            raise BrokenOff("OPA breaks off, or speaks no HTTP") from None
         except BaseException:
             self._pool.drop(wire)
             raise

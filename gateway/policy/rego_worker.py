@@ -20,10 +20,9 @@ import regorus
 
 from gateway.child import end_with
 from gateway.policy.capabilities import capabilities
-from gateway.policy.engine import QUERY
+from gateway.policy.engine import QUERY, EngineKind
 from gateway.policy.faults import RegoFault
 from gateway.policy.rego_calls import Module, call_faults, parsed, path, rule_names
-from gateway.policy.settings import EngineKind
 
 ANSWER, UNDEFINED, ERROR, REPORT = b"A", b"U", b"E", b"R"
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
@@ -11,19 +10,13 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from gateway.locations import Location, check_url
 from gateway.policy.bundles.settings import DeliverySettings, Name
+from gateway.policy.engine import EngineKind
 from gateway.quantities import Duration
 
 _INSECURE = (
     "lets the network choose the policy; use https, or set delivery.allow_http where the network"
     " itself is trusted"
 )
-
-
-class EngineKind(StrEnum):
-    """What evaluates the Rego."""
-
-    EMBEDDED = "embedded"  # regorus, in a worker process of ours
-    OPA = "opa"  # a real OPA beside us; it loads its bundles itself
 
 
 def _check_base_url(url: str) -> str:

@@ -13,7 +13,6 @@ shadow until one can: what is compared is what lies there, or nothing.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from gateway.errors import Code, Refusal, Unavailable, place
+from gateway.log import Log
 from gateway.model import Decision
 from gateway.policy.bundle import Bundle, BundleError
 from gateway.policy.comparison import Difference, compare
@@ -28,7 +28,7 @@ from gateway.policy.contract import Question, encode_question, read_answer
 from gateway.policy.engine import Engine
 from gateway.policy.settings import ShadowSettings
 
-_LOG = logging.getLogger(__name__)
+_LOG = Log(__name__)
 
 _HELD = 50_000
 """Groups of records that waiting questions hold together, about 50 MB. A question that has more is
@@ -135,7 +135,7 @@ class Shadow:
         try:
             self._offer(question, active)
         except Exception as error:  # noqa: BLE001 - an exchange must not notice
-            _LOG.warning("a comparison with the shadow failed: %s", place(error))
+            _LOG.warning("a comparison with the shadow failed", error=place(error))
 
     def facts(self) -> ShadowFacts:
         """What telemetry shows."""
@@ -162,7 +162,7 @@ class Shadow:
             try:
                 await self._compare(question, active, of_exchange)
             except Exception as error:  # noqa: BLE001 - the next one is compared all the same
-                _LOG.warning("a comparison with the shadow failed: %s", place(error))
+                _LOG.warning("a comparison with the shadow failed", error=place(error))
             finally:
                 self._held -= _weight(question)
 
@@ -175,7 +175,7 @@ class Shadow:
         except Refusal as refusal:
             of_exchange.run(self._listener.failed, question, refusal.code)
         except Exception as error:  # noqa: BLE001 - a fault of ours is a failed comparison
-            _LOG.warning("a comparison with the shadow failed: %s", place(error))
+            _LOG.warning("a comparison with the shadow failed", error=place(error))
             of_exchange.run(self._listener.failed, question, Code.INTERNAL_ERROR)
         else:
             of_exchange.run(self._listener.compared, question, active, shadow, found)
@@ -225,7 +225,7 @@ class Shadow:
                 self._restarts += before.facts().restarts
                 await before.stop()
         except Exception as error:  # noqa: BLE001 - it is not used any more, whatever it does
-            _LOG.warning("an engine of the shadow did not stop: %s", place(error))
+            _LOG.warning("an engine of the shadow did not stop", error=place(error))
 
 
 def _weight(question: Question) -> int:

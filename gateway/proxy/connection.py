@@ -6,7 +6,6 @@ through `guard`, so that it is refused, counted and logged like any other.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
@@ -18,9 +17,10 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from yarl import URL
 
 from gateway.errors import Code, place
+from gateway.log import Log
 from gateway.proxy.settings import ClientSettings
 
-_LOG = logging.getLogger(__name__)
+_LOG = Log(__name__)
 _ROOT = URL("/")
 _LINGER = 2.0
 """Seconds in which the rest of a refused body is read, so that no reset overtakes the refusal."""
@@ -172,7 +172,7 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         if isinstance(exc, HttpProcessingError):
             return Refusing(self._gate, _fault(exc))
-        _LOG.error("an exchange could not be answered: %s", place(exc) if exc else status)
+        _LOG.error("an exchange could not be answered", error=place(exc) if exc else status)
         return Answered(keep=False)
 
     def log_exception(self, *args: Any, **kw: Any) -> None:

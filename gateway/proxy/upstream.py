@@ -8,7 +8,7 @@ proven.
 """
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ from gateway.errors import BadUpstream, Code, Late, Refusal
 from gateway.inspection.formats import FORMATS
 from gateway.log import Log
 from gateway.model import Admitted, Format
+from gateway.policy.contract import Question
 from gateway.proxy import fields
 from gateway.proxy.framing import Head, client_headers, read_head
 from gateway.proxy.parser import require_strict_parsing
@@ -59,21 +60,24 @@ class UpstreamClient:
         if self._pool:
             self._pool.close()
 
-    async def fetch(self, request: Admitted, route: Route, exchange_id: str) -> Response:
-        """The whole 200 response. The caller closes its body.
+    async def fetch(self, request: Admitted, route: Route, question: Question) -> Response:
+        """The whole 200 response, for the caller of `question`. Whoever asks closes its body.
 
         Raises BadUpstream, UpstreamError, Late(UPSTREAM_TIMEOUT), Unavailable(SPOOL_FULL or
         SPOOL_FAILED), and BadRequest where the caller's own body fails under way.
         """
         assert self._pool is not None
-        endpoint = route.endpoint
+        endpoint, exchange_id, caller = route.endpoint, question.exchange_id, question.caller
         head = self._head(request, endpoint.body.format, exchange_id)
         try:
             with self._in_total():
                 wire = await self._pool.take()
                 try:
-                    claims, content = await self._ask(wire, head, request)
-                    body = await self._receive(wire, content, claims.length, endpoint.limits.body)
+                    subject = endpoint.body.subject_header
+                    claims, content = await self._ask(wire, head, request, subject)
+                    owner = (caller.issuer, caller.id)
+                    limit = endpoint.limits.body
+                    body = await self._receive(wire, content, claims.length, limit, owner)
                 except BaseException:
                     self._pool.drop(wire)
                     raise
@@ -99,7 +103,7 @@ class UpstreamClient:
             with self._in_total():
                 wire = await self._pool.take()
                 try:
-                    claims, content = await self._ask(wire, head, request)
+                    claims, content = await self._ask(wire, head, request, {})
                     if (claims.length or 0) > endpoint.limits.body:
                         raise _too_large("Content-Length is over limits.body")
                 except BaseException:
@@ -115,12 +119,14 @@ class UpstreamClient:
         limit = endpoint.limits.body
         return Arriving(headers, claims.payload, self._pool, wire, content, claims.length, limit)
 
-    async def _ask(self, wire: Wire, head: bytes, request: Admitted) -> tuple[Head, StreamReader]:
+    async def _ask(
+        self, wire: Wire, head: bytes, request: Admitted, subject: Mapping[str, str]
+    ) -> tuple[Head, StreamReader]:
         """Send a request; what the response's head claims, and its body as it comes."""
         wire.send(head, self._settings.read)
         answer, content, early = await _answered(wire, request)
         version = (answer.version.major, answer.version.minor)
-        claims = read_head(version, answer.code, answer.reason, answer.raw_headers)
+        claims = read_head(version, answer.code, answer.reason, answer.raw_headers, subject)
         if early:
             raise _protocol("answered before the request was complete")
         return claims, content
@@ -140,11 +146,19 @@ class UpstreamClient:
         return fields.spell(f"{request.method} {request.target} HTTP/1.1", headers)
 
     async def _receive(
-        self, wire: Wire, content: StreamReader, length: int | None, limit: int
+        self,
+        wire: Wire,
+        content: StreamReader,
+        length: int | None,
+        limit: int,
+        owner: tuple[str, str],
     ) -> Spooled:
         if (length or 0) > limit:
             raise _too_large("Content-Length is over limits.body")
-        writer = self._spool.writer()
+        if length is None:
+            writer = self._spool.writer(owner)
+        else:
+            writer = await self._spool.writer_for(length, owner)
         try:
             while chunk := await content.readany():
                 writer.write(chunk)

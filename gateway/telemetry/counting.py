@@ -1,7 +1,7 @@
 """What is counted of the exchanges: one call each, plain numbers under closed sets of keys.
 
 Counting is on the way of every exchange, so that nothing here knows how it is shown (`metrics`
-does). Two of them add up: the counts of several processes are the sum of theirs.
+does). The counts of several processes add up where they are shown (`merging`).
 """
 
 from collections import Counter
@@ -53,10 +53,6 @@ class Volume:
             else:
                 self.withheld += len(subjects) - permitted
 
-    def add(self, other: "Volume") -> None:
-        for name in self.__slots__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
 
 @dataclass(slots=True)
 class Counted:
@@ -68,7 +64,7 @@ class Counted:
     against: Counter[tuple[str, str]] = field(default_factory=Counter)
     uninspected: int = 0
     steps: dict[str, Histogram] = field(default_factory=dict)
-    whole: dict[tuple[str, str], Histogram] = field(default_factory=dict)
+    whole: dict[str, Histogram] = field(default_factory=dict)
     added: dict[str, Histogram] = field(default_factory=dict)
     first: dict[str, Histogram] = field(default_factory=dict)
     proofs: Counter[tuple[str]] = field(default_factory=Counter)
@@ -82,7 +78,7 @@ class Counted:
         effect = decision.effect.value if decision else NONE
         code = evidence.code.value if evidence.code else NONE
         self.exchanges[endpoint, kind, effect, code] += 1
-        self._time(endpoint, effect, evidence)
+        self._time(endpoint, evidence)
         if inspection is None:
             return
         volume = self.volumes.get((endpoint, kind))
@@ -95,7 +91,7 @@ class Counted:
             self.observed[endpoint, effect] += 1
             self.against[endpoint, effect] += evidence.against_policy
 
-    def _time(self, endpoint: str, effect: str, evidence: Evidence) -> None:
+    def _time(self, endpoint: str, evidence: Evidence) -> None:
         """Nothing waits between two steps, so that an exchange is as long as its steps are.
 
         What the gateway adds is told of exchanges that the upstream answered: a rejected token is
@@ -108,9 +104,9 @@ class Counted:
             if histogram is None:
                 histogram = self.steps[step] = Histogram()
             histogram.observe(seconds)
-        histogram = self.whole.get((endpoint, effect))
+        histogram = self.whole.get(endpoint)
         if histogram is None:
-            histogram = self.whole[endpoint, effect] = Histogram()
+            histogram = self.whole[endpoint] = Histogram()
         histogram.observe(whole)
         if "inspection" in durations:
             histogram = self.added.get(endpoint)
@@ -123,32 +119,13 @@ class Counted:
                 histogram = self.first[endpoint] = Histogram()
             histogram.observe(whole)
         if evidence.trace_id:
-            self._trace(endpoint, effect, evidence, whole)
+            self._trace(endpoint, evidence, whole)
 
-    def _trace(self, endpoint: str, effect: str, evidence: Evidence, whole: float) -> None:
+    def _trace(self, endpoint: str, evidence: Evidence, whole: float) -> None:
         """Keep the trace beside what `_time` counted."""
         trace_id, durations = evidence.trace_id, evidence.durations
         for step, seconds in durations.items():
             self.steps[step].trace(seconds, trace_id)
-        self.whole[endpoint, effect].trace(whole, trace_id)
+        self.whole[endpoint].trace(whole, trace_id)
         if "inspection" in durations:
             self.added[endpoint].trace(whole - durations.get("upstream", 0.0), trace_id)
-
-    def add(self, other: "Counted") -> None:
-        """Count what another one counted, too."""
-        self.exchanges.update(other.exchanges)
-        self.observed.update(other.observed)
-        self.against.update(other.against)
-        self.proofs.update(other.proofs)
-        self.uninspected += other.uninspected
-        self.syncs.add(other.syncs)
-        for key, volume in other.volumes.items():
-            self.volumes.setdefault(key, Volume()).add(volume)
-        for step, histogram in other.steps.items():
-            self.steps.setdefault(step, Histogram()).add(histogram)
-        for labels, histogram in other.whole.items():
-            self.whole.setdefault(labels, Histogram()).add(histogram)
-        for endpoint, histogram in other.first.items():
-            self.first.setdefault(endpoint, Histogram()).add(histogram)
-        for endpoint, histogram in other.added.items():
-            self.added.setdefault(endpoint, Histogram()).add(histogram)

@@ -6,7 +6,7 @@
 `catalogue` says what each is called and means.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway import __version__
@@ -19,6 +19,7 @@ from gateway.telemetry.catalogue import NONE
 from gateway.telemetry.counting import Counted, Volume
 from gateway.telemetry.exposition import Family, Format
 from gateway.telemetry.histogram import Histogram
+from gateway.telemetry.merging import merged
 from gateway.telemetry.metric import Metric
 from gateway.telemetry.protobuf import Protobuf
 from gateway.telemetry.text import Text
@@ -40,7 +41,8 @@ class Metrics:
     """Counts exchanges; asks `readings` and `families` for the rest when somebody scrapes.
 
     What `endpoints` will count begins at 0, so that the first misdelivery that is stopped is seen
-    as a change: Prometheus can't tell a new series from an old one that it never saw.
+    as a change: Prometheus can't tell a new series from an old one that it never saw. `others` are
+    the families of the processes that serve beside this one.
     """
 
     def __init__(
@@ -48,8 +50,9 @@ class Metrics:
         readings: Iterable[Readings] = (),
         endpoints: Iterable[Endpoint] = (),
         families: Iterable[Callable[[], Iterable[Family]]] = (),
+        others: Callable[[], Sequence[Iterable[Family]]] = tuple,
     ) -> None:
-        self.counted = Counted()
+        self.counted, self._others = Counted(), others
         self._readings, self._families = tuple(readings), tuple(families)
         self._text, self._openmetrics = Text(), Text(openmetrics=True)
         self._protobuf = Protobuf()
@@ -85,7 +88,9 @@ class Metrics:
 
     def render(self, exposition: Format = Format.TEXT, more: Iterable[Reading] = ()) -> bytes:
         """Everything, and `more`, which only the asking side knows."""
-        families = self._all(more)
+        families = self.families(more)
+        if others := self._others():
+            families = merged((families, *others))
         match exposition:
             case Format.TEXT:
                 return self._text.render(families)
@@ -94,7 +99,8 @@ class Metrics:
             case Format.PROTOBUF:
                 return self._protobuf.render(families)
 
-    def _all(self, more: Iterable[Reading]) -> Iterator[Family]:
+    def families(self, more: Iterable[Reading] = ()) -> Iterator[Family]:
+        """Everything of this process."""
         yield from exchanges(self.counted)
         for family in self._families:
             yield from family()
@@ -142,7 +148,7 @@ def exchanges(counted: Counted) -> Iterator[Family]:
     yield Family(names.OBSERVED_RECORDS, counted.against.items())
     yield Family(names.SELF_PROOFS, counted.proofs.items())
     yield Family(names.STEP_DURATION, histograms=_one(counted.steps))
-    yield Family(names.EXCHANGE_DURATION, histograms=counted.whole.items())
+    yield Family(names.EXCHANGE_DURATION, histograms=_one(counted.whole))
     yield Family(names.ADDED_DURATION, histograms=_one(counted.added))
     yield Family(names.FIRST_RECORD_DURATION, histograms=_one(counted.first))
     yield Family(names.LOG_SYNC_DURATION, histograms=[((), counted.syncs)])

@@ -29,7 +29,8 @@ def varint(value: int) -> bytes:
     """An unsigned integer, seven bits a byte."""
     if value < _PAIRS:
         return _LAST[value]
-    return _GOES_ON[value % _PAIRS] + varint(value // _PAIRS)
+    rest = value // _PAIRS
+    return _GOES_ON[value % _PAIRS] + (_LAST[rest] if rest < _PAIRS else varint(rest))
 
 
 def zigzag(value: int) -> bytes:
@@ -68,8 +69,10 @@ _BUCKET = 10
 """The length of a bucket without its count and its exemplar."""
 _LAYOUT = b"\x28" + zigzag(SCHEMA) + b"\x31" + _double(ZERO_THRESHOLD) + b"\x38"
 """Then schema (5) and zero_threshold (6), and where zero_count (7) begins."""
-_TRACE = b"\x0a\x2c" + _field(1, b"trace_id") + b"\x12\x20"
-"""A LabelPair up to its 32 hex digits."""
+_EXEMPLAR = b"\x1a%b\x0a\x2c" + _field(1, b"trace_id") + b"\x12\x20%b\x11%b\x1a%b%b"
+"""In a Bucket: its length, then label (1) with 32 hex digits, value (2), and timestamp (3)."""
+_EXEMPLAR_LENGTH = 57
+"""The length of an exemplar without its time."""
 
 
 class Protobuf:
@@ -161,9 +164,13 @@ def _exemplar(exemplar: Exemplar) -> bytes:
     """Without its time, in milliseconds as Prometheus has it, it would be left out."""
     seconds, milliseconds = divmod(int(exemplar.at * 1000), 1000)
     at = _seconds(seconds) + _nanoseconds(milliseconds)
-    trace = _TRACE + exemplar.trace_id.encode()
-    content = trace + b"\x11" + _double(exemplar.seconds) + b"\x1a" + _LAST[len(at)] + at
-    return b"\x1a" + _LAST[len(content)] + content
+    return _EXEMPLAR % (
+        _LAST[_EXEMPLAR_LENGTH + len(at)],
+        exemplar.trace_id.encode(),
+        _double(exemplar.seconds),
+        _LAST[len(at)],
+        at,
+    )
 
 
 @lru_cache(16)

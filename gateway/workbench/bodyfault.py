@@ -57,13 +57,13 @@ def place(
 
     None where nothing says so, as for archives, whose notes name a member.
     """
-    if spec.format in (Format.ZIP, Format.OPAQUE):
+    if spec.format in (Format.ZIP, Format.TAR, Format.MULTIPART, Format.OPAQUE):
         return None
-    data = _decoded(Body(stored, codings, limits))
+    data = _decoded(Body(stored, codings, limits, compression=spec.compression))
     if data is None:
         return None
     text = data.decode(errors="replace")
-    if spec.format is Format.JSON and code in _JSON_CAUSES:
+    if spec.format in (Format.JSON, Format.FHIR) and not spec.lines and code in _JSON_CAUSES:
         fault = json_fault(data.removeprefix(b"\xef\xbb\xbf"))
         if fault is not None:
             said, line, column = fault
@@ -78,7 +78,7 @@ def place(
         return pointed(source, text, before.count(b"\n") + 1, column), ""
     if spec.format is Format.CSV and "header" in note:
         return pointed(source, text, 1, 1), ""
-    if spec.format is Format.NDJSON and code is Code.BODY_INCOMPLETE:
+    if (spec.format is Format.NDJSON or spec.lines) and code is Code.BODY_INCOMPLETE:
         last = text.rstrip("\n").rpartition("\n")[2]
         return pointed(source, text, text.rstrip("\n").count("\n") + 1, len(last) + 1), ""
     return None

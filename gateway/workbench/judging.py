@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.config.faults import Place
+from gateway.inspection.settings import BodySpec
 from gateway.model import Format, Group, SubjectRef
 from gateway.spool import InMemory, Stored
 from gateway.workbench.cases import UNATTRIBUTED, Case, Cases, Expect, Listed
 from gateway.workbench.desk import Desk, Trial, Verdict
-from gateway.workbench.explain import member_names
-from gateway.workbench.samples import opened, sample
+from gateway.workbench.explain import ARCHIVES, member_names
+from gateway.workbench.samples import declared, opened, sample
 from gateway.workbench.unusable import Unusable
 
 _Thing = TypeVar("_Thing", bound=SubjectRef | str | int | None)
@@ -54,11 +55,11 @@ async def judge(desk: Desk, cases: Cases) -> list[Judged]:
 async def _judged(desk: Desk, cases: Cases, index: int, case: Case) -> Judged:
     content = cases.content
     endpoint = desk.endpoint(case.endpoint or content.endpoint or "")
-    declared = endpoint.body.media_type if case.content_type is None else case.content_type
+    content_type = declared(endpoint.body) if case.content_type is None else case.content_type
     claims = case.caller if case.caller is not None else content.caller
     try:
-        with _body(cases, case, endpoint.body.format) as body:
-            given = sample(body, endpoint.body.format, content_type=declared, coding=case.coding)
+        with _body(cases, case, endpoint.body) as body:
+            given = sample(body, endpoint.body, content_type=content_type, coding=case.coding)
             trial = Trial(
                 endpoint=endpoint.name,
                 claims=claims or {},
@@ -83,7 +84,7 @@ _FRAMES = {Format.NDJSON: "{}\n", Format.JSON_SEQ: "\x1e{}\n", Format.SSE: "data
 
 
 @contextmanager
-def _body(cases: Cases, case: Case, expected: Format) -> Iterator[Stored]:
+def _body(cases: Cases, case: Case, expected: BodySpec) -> Iterator[Stored]:
     if case.body is not None:
         with opened(cases.file.parent / case.body) as stored:
             yield stored
@@ -92,13 +93,13 @@ def _body(cases: Cases, case: Case, expected: Format) -> Iterator[Stored]:
     yield InMemory(text.encode(errors="surrogatepass"))
 
 
-def _written(value: Any, expected: Format) -> str:
+def _written(value: Any, expected: BodySpec) -> str:
     """A list as records in the endpoint's format, where that has one record a frame."""
-    frame = _FRAMES.get(expected)
+    frame = _FRAMES.get(Format.NDJSON if expected.lines else expected.format)
     if frame and isinstance(value, list):
         return "".join(frame.format(json.dumps(each)) for each in value)
     text = json.dumps(value)
-    return f"data = {text};\n" if expected is Format.JAVASCRIPT else text
+    return f"data = {text};\n" if expected.format is Format.JAVASCRIPT else text
 
 
 def ended(verdict: Verdict) -> str:
@@ -131,7 +132,9 @@ def _differences(expect: Expect, verdict: Verdict) -> Iterator[Difference]:
     if expect.members is not None:
         yield from _unless_same("members", expect.members, _members(verdict))
     if expect.masked is not None:
-        yield from _unless_same("masked", expect.masked, decision.mask if decision else ())
+        yield from _unless_same(
+            "masked", expect.masked, map(str, decision.mask) if decision else ()
+        )
     if expect.reasons is not None:
         yield from _unless_same("reasons", expect.reasons, decision.reasons if decision else ())
 
@@ -170,9 +173,10 @@ def spell(value: SubjectRef | str | int | None) -> str:
 
 
 def _members(verdict: Verdict) -> list[str]:
-    if verdict.endpoint.body.format is not Format.ZIP:
+    spec = verdict.endpoint.body
+    if spec.format not in ARCHIVES:
         raise Unusable("members: only an archive has them")
-    return member_names(verdict.release.body.stored) if verdict.release else []
+    return member_names(verdict.release.body.stored, spec) if verdict.release else []
 
 
 def _unless_same(

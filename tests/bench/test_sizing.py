@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.sizing import FORMATS, RESULTS, SIZES, fill, processor, spooled, watched
+from bench.sizing import FORMATS, RESULTS, SIZES, fill
 from bench.sizing_page import BEGIN, DEPLOY, END, PAGE, deploy, page
+from bench.watching import processor, spooled, watched
 
 MEASURED = {
     "machine": {"cores": 2, "python": "3.11.7", "system": "Linux x86_64"},

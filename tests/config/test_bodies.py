@@ -23,6 +23,10 @@ def of_body(faults: Faults, body: str) -> list[str]:
         f"{{format: json, records: '$[*]', {SUBJECT}}}",
         f"{{format: json, records: '$.x[*]', totals: '$.count', {SUBJECT}, category: order}}",
         "{format: json, subject: [{account: [$.a, $.b]}, {account: $.c, email: $.d}]}",
+        "{format: json, records: '$.a[*].b[*]', subject: {account: ['$^^.id', $.c]}, totals: $.n}",
+        "{format: javascript, records: '$.*', subject: {account: $~}}",
+        "{format: json, records: '$.a[*]', subject: {account: '$^^.id'}, totals: $.n,"
+        " also: [{records: '$.b[*]', subject: {account: $.x}, category: b}, {records: $.c}]}",
         f"{{format: ndjson, {SUBJECT}, category: message}}",
         f"{{format: csv, {COLUMN}, delimiter: ';', encoding: windows-1252, quote: \"'\"}}",
         "{format: csv, subject: {account: $.a}}",
@@ -30,14 +34,28 @@ def of_body(faults: Faults, body: str) -> list[str]:
         "{format: xml, records: $, subject: {account: '@id'}}",
         "{format: xml, records: '/a:b/a:c', subject: {account: ['../a:d/@id', 'x/@r^@e']},"
         " namespaces: {a: 'urn:a', '': 'urn:b'}, doctype: true}",
+        "{format: vcard, subject: {email: EMAIL}}",
+        "{format: icalendar, subject: {email: [ORGANIZER, ../X-WR-CALNAME]}}",
+        "{format: mt940, subject: {iban: ':25:'}, encoding: latin-1}",
+        "{format: ofx, subject: {account: ACCTID, bank: BANKACCTFROM/BANKID}}",
+        "{format: zip, members: [{match: '*.vcf', format: vcard, subject: {phone: TEL}}]}",
         f"{{format: zip, members: [{{match: m.json, format: json, {SUBJECT}, vouches_for: $.f}},"
         " {match: '*.wav', attribution: manifest}]}",
         "{format: zip, members: [{match: 'a/{account}/**', attribution: path, category: photo}]}",
+        "{format: fhir, subject: {fhir: Patient, mrn: ['urn:oid:1.2', 'https://h/mrn']},"
+        " base: [https://h/r4, https://g/], categories: {Observation: finding}, category: a}",
+        "{format: fhir, lines: true, subject: {fhir: Patient}}",
+        "{format: zip, members: [{match: '*.ndjson', format: fhir, lines: true,"
+        " subject: {fhir: Patient}}]}",
         "{format: zip, members: [{match: '*.pdf', category: document}]}",
         "{format: zip, members: [{match: x, attribution: none}]}",
         f"{{format: zip, members: [{{match: t.csv, format: csv, {COLUMN}, delimiter: ;}}]}}",
         "{format: zip, members: [{match: t.csv, format: csv, attribution: manifest},"
         f" {{match: m.csv, format: csv, {COLUMN}, vouches_for: file}}]}}",
+        "{format: mbox, subject: {email: Delivered-To}}",
+        "{format: eml, subject: {email: [To|Cc, $.To]}, category: mail,"
+        f" members: [{{match: application/json, format: json, {SUBJECT}}}]}}",
+        "{format: multipart, members: [{match: '*.eml', format: eml, subject: {email: To}}]}",
     ],
 )
 def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
@@ -48,13 +66,39 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
     ("body", "found"),
     [
         (
+            f"{{format: acme.fixed-width, {SUBJECT}}}",
+            "format: no installed package brings it (entry points 'privacy_gateway.formats')",
+        ),
+        (
+            "{format: zip, members: [{match: x, format: acme.fixed-width}]}",
+            "members[0].format: no installed package brings it"
+            " (entry points 'privacy_gateway.formats')",
+        ),
+        (
             "{format: opaque}",
-            "format: only a member of an archive can be opaque: records have no owner otherwise",
+            "format: an opaque body needs subject_header: nothing else says whose it is",
         ),
         (f"{{format: ndjson, records: '$[*]', {SUBJECT}}}", "records: has no meaning for ndjson"),
         (f"{{format: ndjson, totals: $.a, {SUBJECT}}}", "totals: has no meaning for ndjson"),
         (f"{{format: json, delimiter: ';', {SUBJECT}}}", "delimiter: has no meaning for json"),
         (f"{{format: csv, records: $, {COLUMN}}}", "records: has no meaning for csv"),
+        ("{format: vcard, records: $}", "records: has no meaning for vcard"),
+        ("{format: icalendar, encoding: latin-1}", "encoding: has no meaning for icalendar"),
+        (
+            "{format: vcard, subject: {email: ../EMAIL}}",
+            "subject.email: '../EMAIL': expected the name of one property, such as EMAIL",
+        ),
+        (
+            "{format: mt940, subject: {iban: ':20:'}}",
+            "subject.iban: ':20:': the owner of a statement is its account, :25:",
+        ),
+        (
+            "{format: ofx, subject: {account: $.ACCTID}}",
+            "subject.account: '$.ACCTID': expected names from the statement: BANKACCTFROM/ACCTID",
+        ),
+        ("{format: fhir, records: '$.entry[*]'}", "records: has no meaning for fhir"),
+        (f"{{format: json, base: https://h, {SUBJECT}}}", "base: has no meaning for json"),
+        ("{format: csv, lines: true}", "lines: has no meaning for csv"),
         (
             f"{{format: json, namespaces: {{a: b}}, {SUBJECT}}}",
             "namespaces: has no meaning for json",
@@ -70,6 +114,32 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
         (
             "{format: xml, records: /a, subject: {account: 'p:b'}, namespaces: {q: 'urn:q'}}",
             "subject.account: 'p:b': namespaces has no prefix p",
+        ),
+        (
+            "{format: eml, subject: {email: 'To:'}}",
+            "subject.email: 'To:': expected a header field: Delivered-To, or To|Cc",
+        ),
+        (
+            f"{{format: mbox, members: [{{match: '*', format: zip, {SUBJECT}}}]}}",
+            "members[0].format: no format that is read in a message",
+        ),
+        (
+            "{format: eml, members: [{match: '*/*', category: x}]}",
+            "members[0].format: no format that is read in a message",
+        ),
+        (
+            "{format: eml, members: [{match: a/b, format: json}]}",
+            "members[0]: an attachment needs a subject, or the message has no owner",
+        ),
+        (
+            f"{{format: eml, members: [{{match: a/b, format: json, {SUBJECT},"
+            " vouches_for: $.f}]}",
+            "members[0].vouches_for: has no meaning for an attachment",
+        ),
+        (
+            "{format: zip, members: [{match: a, format: mbox, subject: {email: To},"
+            " members: [{match: a/b, format: tar}]}]}",
+            "members[0].members[0].format: no format that is read in a message",
         ),
         (
             f"{{format: zip, members: [{{match: x}}], {SUBJECT}}}",
@@ -108,10 +178,37 @@ def test_keys_that_a_format_does_not_have_are_faults(faults: Faults, body: str, 
         ("{format: javascript, records: '$.x[*]', totals: ['$.y[*]']}", "totals"),
         ("{format: json, records: '$.x[*]', totals: ['$.y[*]']}", "totals"),
         ("{format: json, records: '$.x[*]', totals: $.x.y}", "totals"),
+        ("{format: json, records: '$~'}", "records"),
+        ("{format: json, records: '$.x[*]', subject: {account: '$^~'}}", "subject.account"),
+        (
+            "{format: json, records: '$.x[*]', subject: {account: [$.a, '$^^^.b']}}",
+            "subject.account[1]",
+        ),
+        ("{format: json, records: '$.x[*]', subject: {account: '$^^.x'}}", "subject.account"),
+        ("{format: ndjson, subject: {account: '$^.a'}}", "subject.account"),
+        ("{format: json, records: '$.x[*]', also: [{records: '$.x[*]'}]}", "also[0].records"),
+        ("{format: json, records: '$.x[*]', also: [{records: y}]}", "also[0].records"),
+        (
+            "{format: json, records: '$.x[*]', also: [{records: $.y, subject: {account: '$^.x'}}]}",
+            "also[0].subject.account",
+        ),
+        (
+            "{format: json, records: '$.x[*]', subject: {account: '$^^.y'},"
+            " also: [{records: $.y}]}",
+            "subject.account",
+        ),
+        ("{format: json, records: '$.x[*]', also: [{records: $.y}], totals: $.y.n}", "totals"),
+        (
+            "{format: json, records: '$.x[*]', subject: {account: '$^^.y.id'}, totals: $.y.n}",
+            "subject.account",
+        ),
         ("{format: csv, subject: {account: a}, delimiter: '\"'}", "delimiter"),
         ("{format: csv, subject: {account: a}, quote: ','}", "quote"),
         ("{format: csv, subject: {account: a}, delimiter: ab}", "delimiter"),
         ("{format: csv, subject: {account: a}, encoding: ebcdic}", "encoding"),
+        ("{format: fhir, subject: {fhir: $.subject}}", "subject.fhir"),
+        ("{format: fhir, subject: {fhir: Patient}, base: h.example/r4}", "base"),
+        ("{format: fhir, categories: {Binary: document}}", "categories.Binary"),
         ("{format: zip, members: [{match: 'a**b'}]}", "members[0].match"),
         ("{format: zip, members: [{match: 'a/{b'}]}", "members[0].match"),
         ("{format: zip, members: [{match: ''}]}", "members[0].match"),
@@ -135,7 +232,18 @@ def test_a_locator_that_can_not_be_read_is_a_fault_at_its_place(
 @pytest.mark.parametrize(
     ("member", "found"),
     [
-        ("{match: a, format: zip}", "format: an archive inside an archive can't be read"),
+        (
+            "{match: a, format: zip}",
+            "members: say what is in the archive, or all of it is unattributed",
+        ),
+        (
+            "{match: a, format: multipart, members: [{match: b}]}",
+            "format: only a response says which boundary its parts have",
+        ),
+        (
+            "{match: a, format: zip, members: [{match: b, format: tar}]}",
+            "members[0].format: archives are read two deep, and this would be a third",
+        ),
         (
             "{match: '*.wav', attribution: manifest}",
             "attribution: no member vouches for others: one needs vouches_for",
@@ -145,7 +253,19 @@ def test_a_locator_that_can_not_be_read_is_a_fault_at_its_place(
             "attribution: the pattern names no owner, as accounts/{account}/* does",
         ),
         ("{match: '{account}/x'}", "match: the pattern names an owner: say attribution: path"),
-        ("{match: a, attribution: container}", "attribution: an archive has no owner as a whole"),
+        (
+            "{match: a, attribution: container}",
+            "attribution: the archive has no owner as a whole: say owns_archive or subject_header",
+        ),
+        ("{match: a, format: json, sizes: $.s}", "sizes: is for a manifest: say vouches_for"),
+        (
+            "{match: a, format: json, hashes: {md5: $.s}}",
+            "hashes: is for a manifest: say vouches_for",
+        ),
+        (
+            "{match: a, format: json, owns_archive: true}",
+            "owns_archive: needs a subject: it says whose the archive is",
+        ),
         (
             "{match: a, format: json, vouches_for: $.f}",
             "vouches_for: a manifest needs a subject: it says whose the members are",
@@ -209,6 +329,19 @@ def test_junk_in_a_member_is_answered_with_faults(faults: Faults, junk: str, key
         ),
         (f"{{format: json, {SUBJECT}}}", "the whole document is one record"),
         (f"{{format: json, records: '$.x[*]', totals: $.n, {SUBJECT}}}", "totals often stand"),
+        (f"{{format: csv, compression: gzip, {COLUMN}}}", "what is compressed leaves"),
+        (
+            f"{{format: json, records: '$.x[*]', also: [{{records: '$.y[*]'}}], {SUBJECT}}}",
+            "several sets of records are read at rest",
+        ),
+        (
+            "{format: json, records: '$.x[*]', subject: {account: $^^.id}}",
+            "owners above the records are read at rest",
+        ),
+        (
+            "{format: json, records: '$.x.*', subject: [{account: $.a}, {name: [$~]}]}",
+            "owners above the records are read at rest",
+        ),
     ],
 )
 def test_what_can_not_be_released_as_it_comes_is_held(

@@ -8,7 +8,7 @@ import pytest
 from gateway.config.faults import Finding, Place
 from gateway.config.policies import rego_findings
 from gateway.policy.bundle import load
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineKind
 from tests.policy.support import POLICIES, shipped_bundle, write_bundle
 
 

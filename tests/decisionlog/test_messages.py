@@ -69,7 +69,8 @@ def test_what_is_no_evidence_is_none(kind: Kind, payload: bytes) -> None:
 
 
 def test_reports_and_counts_arrive_as_they_were_sent() -> None:
-    report = Report(3, "ENOSPC", 2, 1, anchor.first(KEY), 1, (0.5,), (3,), ("a warning",))
+    warning = ("a warning", {"bytes": 3, "to": "there"})
+    report = Report(3, "ENOSPC", 2, 1, anchor.first(KEY), 1, (0.5,), (3,), (warning,))
     for each in (report, Report()):
         assert messages.read_report(opened(messages.report_frame(each))[1]) == each
     assert messages.read_unrecorded(opened(messages.unrecorded_frame(9))[1]) == 9

@@ -11,6 +11,8 @@ import pytest
 
 from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.file import anchor_path
+from gateway.decisionlog.messages import Setup
+from gateway.decisionlog.supervisor import Spawned
 from gateway.errors import Unavailable
 from tests.decisionlog.running import (
     SHORT,
@@ -86,7 +88,7 @@ async def test_a_writer_that_dies_again_and_again_is_one_process_and_one_line_in
         await until(lambda: faulty.starts >= 5)
         assert len(children()) <= 1
         assert len(os.listdir("/proc/self/fd")) <= descriptors + 1
-        assert caplog.text.count("the decision log is unavailable") == 1
+        assert caplog.messages.count("the decision log is unavailable") == 1
         faulty.deadly = 0
         await until(log.ready)
         await log.append(released("after"))
@@ -132,7 +134,8 @@ async def test_a_new_writer_goes_on_with_the_same_log_or_not_at_all(
 async def test_a_writer_whose_reports_cannot_be_true_is_replaced(tmp_path: Path, lie: str) -> None:
     """Nothing is released on the word of one that speaks of entries it was never sent."""
     writer = ("tests.decisionlog.lying_writer", lie, str(tmp_path / "marker"))
-    log = DecisionLog(settings(tmp_path), KEY, LABELS, tick=0.01, writer=writer)
+    setup = Setup(settings(tmp_path).file, KEY, LABELS, 0.01)
+    log = DecisionLog(settings(tmp_path), Spawned(setup, writer))
     await log.start()
     assert await refused(log.append(released("lied about"))) == log.facts().fault
     await until(log.ready)
@@ -172,7 +175,8 @@ async def test_what_the_writer_warns_of_is_in_the_log_of_the_gateway(
     path.write_bytes(path.read_bytes() + b'{"seq":2,"prev"')
     async with running(tmp_path) as log:
         await log.append(released("e2"))
-    assert "a torn line of 15 bytes was moved to decisions.jsonl.torn-1" in caplog.text
+    (line,) = (vars(each)["values"] for each in caplog.records if "warns" in each.getMessage())
+    assert line == {"warning": "a torn line was moved", "bytes": 15, "to": "decisions.jsonl.torn-1"}
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import structlog
 
 from gateway.injector import server
 from gateway.injector.generations import Generation, issue
@@ -24,6 +23,7 @@ from gateway.injector.tls import Certificate, Handshakes
 from gateway.injector.verdicts import Result
 from gateway.telemetry import logs
 from tests.support.pods import CANARY, INJECT, answered, ask, pod, review, sidecar
+from tests.support.said import restored
 
 
 @dataclass
@@ -224,8 +224,8 @@ async def test_the_log_names_the_namespace_the_owner_and_the_result_and_nothing_
     running: Running, tmp_path: Path
 ) -> None:
     with (tmp_path / "log").open("w+") as log:
-        logs.configure("debug", log)
-        try:
+        with restored():
+            logs.configure("debug", log)
             owned = pod()
             owned["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": CANARY}]
             owned["metadata"]["name"] = CANARY
@@ -233,8 +233,6 @@ async def test_the_log_names_the_namespace_the_owner_and_the_result_and_nothing_
             await running.post(review(pod({INJECT: CANARY})))
             await running.post(review(pod(volumes=[{"name": CANARY}], hostNetwork=True)))
             await running.post(f'{{"{CANARY}": '.encode())
-        finally:
-            structlog.reset_defaults()
         log.seek(0)
         text = log.read()
     lines = [json.loads(line) for line in text.splitlines()]

@@ -11,6 +11,7 @@ from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
 from gateway.response import Payload
+from tests.support.tars import tarred
 
 HEADS = {
     Format.JSON: b'[{"id": "me"}]',
@@ -20,7 +21,20 @@ HEADS = {
     Format.JAVASCRIPT: b'window.YTD.x.part0 = [{"id": "me"}]',
     Format.CSV: b"id,x\nme,1\n",
     Format.XML: b'<?xml version="1.0"?><id/>',
+    Format.VCARD: b"BEGIN:VCARD\r\nVERSION:3.0\r\n",
+    Format.ICALENDAR: b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n",
+    Format.MT940: b":20:STARTUMS\r\n:25:1\r\n",
+    Format.OFX: (
+        b"OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\n"
+        b"COMPRESSION:NONE\nOLDFILEUID:NONE\nNEWFILEUID:NONE\n\n<OFX>"
+    ),
+    Format.FHIR: b'{"resourceType": "Bundle"}',
     Format.ZIP: b"PK\x03\x04\x14\x00",
+    Format.MBOX: b"From me@x.org Sat Nov 28 08:57:42 2026\nTo: me@x.org\n\n",
+    Format.EML: b"To: me@x.org\n\n",
+    Format.TAR: tarred({"a": b"x"}),
+    Format.MULTIPART: b"--b\r\n\r\nx\r\n--b--\r\n",
+    Format.OPAQUE: b"RIFF",
 }
 TYPES = {
     Format.JSON: "application/json",
@@ -30,8 +44,27 @@ TYPES = {
     Format.JAVASCRIPT: "text/javascript",
     Format.CSV: "text/csv",
     Format.XML: "application/xml",
+    Format.VCARD: "text/vcard",
+    Format.ICALENDAR: "text/calendar",
+    Format.MT940: "application/x-mt940",
+    Format.OFX: "application/ofx",
+    Format.FHIR: "application/fhir+json",
     Format.ZIP: "application/zip",
+    Format.MBOX: "application/mbox",
+    Format.EML: "message/rfc822",
+    Format.TAR: "application/x-tar",
+    Format.MULTIPART: "multipart/mixed",
+    Format.OPAQUE: "application/octet-stream",
 }
+BYTES = (
+    Format.CSV,
+    Format.MT940,
+    Format.OFX,
+    Format.ZIP,
+    Format.TAR,
+    Format.MULTIPART,
+    Format.OPAQUE,
+)
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
 
 
@@ -43,9 +76,11 @@ def check(
     charset: str | None = None,
     encoding: str | None = None,
 ) -> None:
-    payload = Payload(TYPES[expected] if declared == "" else declared, charset)
+    boundary = "b" if expected is Format.MULTIPART else None
+    payload = Payload(TYPES[expected] if declared == "" else declared, charset, boundary=boundary)
     detection.check_type(payload, FORMATS[expected].media_types)
-    spec = BodySpec(expected, encoding=encoding)
+    lines = expected is Format.FHIR and payload.media_type == "application/fhir+ndjson"
+    spec = BodySpec(expected, encoding=encoding, lines=lines)
     FORMATS[expected].detect(payload, HEADS[expected] if head is None else head, spec)
 
 
@@ -70,7 +105,8 @@ def test_each_media_type_of_a_format_declares_it(expected: Format) -> None:
 )  # fmt: skip
 def test_another_type_or_none_is_a_mismatch(expected: Format, declared: str | None) -> None:
     """Catalogue A15, A16: a client would show or store it as something that wasn't inspected."""
-    assert refusal(expected, declared=declared) is Code.FORMAT_MISMATCH
+    if declared != TYPES[expected]:
+        assert refusal(expected, declared=declared) is Code.FORMAT_MISMATCH
     check(expected)
 
 
@@ -83,7 +119,7 @@ def test_an_empty_media_type_is_a_mismatch() -> None:
 @EACH
 def test_the_type_of_another_format_is_a_mismatch(expected: Format) -> None:
     for other in FORMATS:
-        if other is not expected:
+        if TYPES[other] not in FORMATS[expected].media_types:
             assert refusal(expected, declared=TYPES[other]) is Code.FORMAT_MISMATCH
 
 
@@ -108,7 +144,9 @@ def test_json_has_no_types_that_could_carry_a_text_to_the_caller(declared: str) 
 
 
 @pytest.mark.parametrize(
-    "expected", [each for each in FORMATS if each not in (Format.CSV, Format.ZIP)], ids=str
+    "expected",
+    [each for each in FORMATS if each not in BYTES],
+    ids=str,
 )
 def test_json_is_utf_8_only(expected: Format) -> None:
     """Catalogue A17; RFC 8259 section 8.1."""
@@ -197,6 +235,24 @@ def test_a_mark_that_contradicts_the_configured_encoding_is_ambiguous() -> None:
     check(Format.CSV, head, encoding="utf-16")
 
 
+@pytest.mark.parametrize("head", [b"", b"{1:F01BANK}{4:", b":20:a"])
+def test_a_statement_message_begins_with_its_first_field_or_block(head: bytes) -> None:
+    check(Format.MT940, head)
+    for other in (b"\xef\xbb\xbf" + (head or b"x"), b"ABNANL2A\r\n", b"id,x\n", b"{}", b"<a/>"):
+        assert refusal(Format.MT940, other) is Code.FORMAT_MISMATCH
+    check(Format.MT940, head, charset="iso-8859-1", encoding="latin-1")
+    assert refusal(Format.MT940, head, charset="utf-8", encoding="latin-1") is Code.FORMAT_MISMATCH
+
+
+@pytest.mark.parametrize("head", [b"", b"<?xml version='1.0'?><OFX/>", b"\nOFXHEADER:100\n", b"{}"])
+def test_an_ofx_begins_with_its_header(head: bytes) -> None:
+    """OFX 2 is for the format `xml`."""
+    check(Format.OFX)
+    assert refusal(Format.OFX, head) is Code.FORMAT_MISMATCH
+    assert refusal(Format.OFX, b"OFXHEADER:100\r") is Code.BODY_MALFORMED
+    assert refusal(Format.OFX, charset="utf-8") is Code.FORMAT_MISMATCH
+
+
 BINARIES = {
     "gzip": gzip.compress(b"id\nme\n"),
     "zstd": b"\x28\xb5\x2f\xfd\x04\x00",
@@ -214,6 +270,16 @@ BINARIES = {
     "UTF-7": b"+/v8-id",
     "UTF-32": "id".encode("utf-32"),
 }
+
+
+@pytest.mark.parametrize(
+    "expected", [Format.VCARD, Format.ICALENDAR, Format.MT940, Format.OFX], ids=str
+)
+@pytest.mark.parametrize("head", BINARIES.values(), ids=BINARIES.keys())
+def test_lines_that_begin_like_something_else_are_a_mismatch(expected: Format, head: bytes) -> None:
+    """Catalogue A05, A17, A20."""
+    assert refusal(expected, head) is Code.FORMAT_MISMATCH
+    check(expected)
 
 
 @pytest.mark.parametrize("expected", [Format.JSON, Format.NDJSON, Format.CSV], ids=str)
@@ -257,6 +323,35 @@ def test_a_zip_begins_with_its_first_member(head: bytes) -> None:
     assert refusal(Format.ZIP, head) is Code.FORMAT_MISMATCH
     check(Format.ZIP)
     check(Format.ZIP, b"PK\x05\x06" + bytes(18))
+
+
+@pytest.mark.parametrize(
+    ("expected", "head", "fits"),
+    [
+        (Format.MBOX, b"", True),  # a mailbox without messages
+        (Format.MBOX, b"From", False),
+        (Format.MBOX, b"To: me@x.org\n", False),
+        (Format.MBOX, b"\nFrom me@x.org", False),
+        (Format.MBOX, b"\xef\xbb\xbfFrom me@x.org", False),
+        (Format.EML, b"", True),  # what is too short is for its reader
+        (Format.EML, b"X-Any: 1", True),
+        (Format.EML, b"From me@x.org Sat Nov 28 08:57:42 2026\n", False),
+        (Format.EML, b"\nTo: me@x.org", False),
+        (Format.EML, b"\xef\xbb\xbfTo: me@x.org", False),
+        (Format.EML, b"<html>", False),
+        (Format.EML, b"<a:b>", False),
+        (Format.EML, b'{"a": 1}', False),
+        (Format.EML, b"PK\x03\x04:", False),
+    ],
+)
+def test_mail_begins_with_a_header_and_a_mailbox_with_a_message(
+    expected: Format, head: bytes, fits: bool
+) -> None:
+    """Catalogue A15, A20."""
+    if fits:
+        check(expected, head)
+    else:
+        assert refusal(expected, head) is Code.FORMAT_MISMATCH
 
 
 def test_an_empty_body_is_left_to_its_reader() -> None:

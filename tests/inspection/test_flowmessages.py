@@ -76,6 +76,7 @@ def test_a_task_and_a_decision_are_heard_as_they_were_said() -> None:
     decision = Decision(
         Effect.REDACT, frozenset({SubjectRef("account", 1)}), False, frozenset(), ("$.a",), (), "r"
     )
-    assert messages.read_task(payload(messages.task_frame(task))) == task
+    for key in (None, b"key of pseudonyms"):
+        assert messages.read_task(payload(messages.task_frame(task, key))) == (task, key)
     assert messages.read_decision(payload(messages.decision_frame(decision))) == decision
     assert HEADER.unpack_from(messages.frame(Kind.TAKEN)) == (0, Kind.TAKEN)

@@ -5,17 +5,19 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from gateway.child import HEADER
 from gateway.errors import Code
 from gateway.inspection import flowmessages as messages
+from gateway.inspection import masking
 from gateway.inspection.flowmessages import Asked, Ended, Kind, Piece, Ready, Refused, Wanting
 from gateway.inspection.flowprocess import serve
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.work import Task
-from gateway.model import Counts, Decision, Effect, Format, SubjectRef
+from gateway.model import Counts, Decision, Effect, Format, Mask, SubjectRef
 from gateway.response import Payload
 
 ME = SubjectRef("account", "me")
@@ -71,7 +73,7 @@ def reader() -> Iterator[Reader]:
 
 def test_it_reads_asks_and_hands_on_in_turns(reader: Reader) -> None:
     assert reader.told() == Ready()
-    reader.tell(messages.task_frame(TASK))
+    reader.tell(messages.task_frame(TASK, None))
     assert reader.told() == Wanting()
     reader.tell(messages.frame(Kind.CHUNK, line("me") + line("foreign")[:5]))
     asked = reader.told()
@@ -97,17 +99,36 @@ def test_it_reads_asks_and_hands_on_in_turns(reader: Reader) -> None:
 def test_after_a_refusal_it_reads_the_next_body(reader: Reader) -> None:
     assert reader.told() == Ready()
     for _ in range(2):
-        reader.tell(messages.task_frame(TASK))
+        reader.tell(messages.task_frame(TASK, None))
         assert reader.told() == Wanting()
         reader.tell(messages.frame(Kind.CHUNK, b'{"a"]\n'))
         refused = reader.told()
         assert isinstance(refused, Refused) and refused.code is Code.BODY_MALFORMED
 
 
+def test_a_masked_value_becomes_a_pseudonym_under_the_key_of_its_task(reader: Reader) -> None:
+    masked = replace(REDACT, mask=(Mask("$.iban", pseudonym=True),))
+    assert reader.told() == Ready()
+    for key in (bytes(32), b"k" * 32):
+        reader.tell(messages.task_frame(TASK, key))
+        assert reader.told() == Wanting()
+        reader.tell(messages.frame(Kind.CHUNK, b'{"owner": "me", "iban": "DE1"}\n'))
+        assert isinstance(reader.told(), Asked)
+        reader.tell(messages.decision_frame(masked))
+        piece = reader.told()
+        assert isinstance(piece, Piece)
+        becomes = masking.of_text(masked.mask[0], "DE1", key)
+        assert piece.data == b'{"owner": "me", "iban": "%b"}\n' % becomes.encode()
+        reader.tell(messages.frame(Kind.TAKEN))
+        assert reader.told() == Wanting()
+        reader.tell(messages.frame(Kind.CHUNK))
+        assert isinstance(reader.told(), Ended)
+
+
 def test_another_answer_than_the_one_it_waits_for_ends_it() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        ours.sendall(messages.task_frame(TASK) + messages.frame(Kind.TAKEN))
+        ours.sendall(messages.task_frame(TASK, None) + messages.frame(Kind.TAKEN))
         with pytest.raises(ValueError, match="another frame"):
             serve(theirs)
 

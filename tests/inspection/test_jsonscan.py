@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.jsonplan import plan
+from gateway.inspection.jsonplan import Each, Envelope, Leaf, plan
 from gateway.inspection.jsonreader import WINDOW
 from gateway.inspection.jsonscan import Items, Mark, Piece, Role, Structure, scan
+from gateway.inspection.jsontext import Container
 from gateway.inspection.locators import compile, find
 from gateway.inspection.settings import Limits
 from tests.support.reading import Cut, spaced
@@ -132,6 +133,19 @@ def test_in_a_repeated_envelope_scalars_are_as_personal_as_records() -> None:
     assert items(pieces, Role.SCALAR) == [1]
     assert items(pieces, Role.STRAY) == ["x", [], None]
     assert items(pieces) == [1, 2]
+
+
+def test_a_list_of_records_that_may_be_missing_is_read_where_it_is() -> None:
+    """A plan that no locator makes: FHIR leaves out what is empty."""
+    optional = Envelope({"a": Each(Container.ARRAY, Leaf.RECORD)}, required=None, repeated=False)
+
+    def roles(body: bytes) -> list[Role]:
+        pieces = scan(Cut(body), optional, Limits())
+        return [piece.role for piece in pieces if isinstance(piece, Items)]
+
+    assert roles(b'{"a": [{}]}') == [Role.RECORD]
+    assert roles(b'{"b": 1}') == roles(b'{"a": {}}') == [Role.SCALAR]
+    assert roles(b'{"a": {"b": 1}}') == [Role.STRAY]
 
 
 def test_totals_are_told_from_other_scalars() -> None:

@@ -15,9 +15,9 @@ import pytest
 import pytest_asyncio
 
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import Engine
+from gateway.policy.engine import Engine, EngineKind
 from gateway.policy.opa import OpaEngine
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from tests.policy.support import AMPLE, ECHO, shipped_bundle, write_bundle
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from gateway.errors import Code, Unavailable
 from gateway.model import Decision, Effect
@@ -28,6 +27,7 @@ from gateway.policy.planted import Look
 from gateway.policy.probes import Plan, Target
 from gateway.policy.settings import PolicySettings
 from tests.policy.support import AMPLE, FOREIGN, ME, POLICIES, question, write_bundle
+from tests.support.said import capture_logs
 
 PLAN = Plan(
     (Target("orders", ("exports", "orders"), ("account",)),),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.capabilities import WITHHELD, capabilities, path
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineKind
 from tests.conftest import REPOSITORY
 from tests.policy.support import POLICIES
 

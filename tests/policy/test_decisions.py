@@ -11,9 +11,9 @@ from gateway.model import Actor, Attribution, Decision, Effect, Group, Phase, Su
 from gateway.policy.contract import Question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import Engine, EngineFacts, Evaluation
+from gateway.policy.engine import Engine, EngineFacts, EngineKind, Evaluation
 from gateway.policy.opa import OpaEngine
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from tests.policy.conftest import DEPLOYMENT, Engines, StartOpa
 from tests.policy.support import AMPLE, FOREIGN, ME, answer, question, shipped_bundle, unattributed
 

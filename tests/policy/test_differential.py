@@ -24,8 +24,9 @@ from gateway.model import Actor, Attribution, Effect, Group, SubjectRef
 from gateway.policy.contract import Question, encode_question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
+from gateway.policy.engine import EngineKind
 from gateway.policy.opa import OpaEngine
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from tests.policy.deployments import FULL, GROUNDS, HOSTILE, IBAN, RESTRICTIONS, only
 from tests.policy.support import AMPLE, question, shipped_bundle
 from tests.support.opa import running_opa

@@ -10,8 +10,7 @@ from gateway.errors import Code, Unavailable
 from gateway.model import Effect
 from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
-from gateway.policy.engine import Engine
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import Engine, EngineKind
 from tests.policy.conftest import Engines
 from tests.policy.support import ME, answer, question, write_bundle
 from tests.policy.test_contract import CONTRADICTORY, ILL_TYPED

@@ -17,9 +17,10 @@ from gateway.model import Effect
 from gateway.policy import opa, opa_session
 from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
+from gateway.policy.engine import EngineKind
 from gateway.policy.opa import UNVERSIONED, OpaEngine
 from gateway.policy.opa_modules import module_fault
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from tests.conftest import REPOSITORY
 from tests.policy.conftest import StartOpa
 from tests.policy.support import AMPLE, ME, answer, question, write_bundle
@@ -209,6 +210,21 @@ async def test_a_peer_that_breaks_off_is_refused(sent: bytes) -> None:
     refusal = await refusal_of(peer)
     assert refusal.code is Code.POLICY_UNAVAILABLE
     assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("sent", UNFINISHED.values(), ids=UNFINISHED.keys())
+async def test_a_peer_that_breaks_off_is_an_outage_and_one_that_answers_badly_is_none(
+    sent: bytes,
+) -> None:
+    """What comes back after it may run another policy under the same revision."""
+    async with serving(Peer(reply(ALLOW))) as peer, running(peer.url) as engine:
+        await engine.evaluate(QUESTION)
+        assert engine.facts().ready
+        for outages, each in enumerate((http(b"[]"), sent)):
+            peer.reply, peer.closes = each, True
+            with pytest.raises(Unavailable):
+                await engine.evaluate(QUESTION)
+            assert (engine.outages, engine.facts().ready) == (outages, not outages)
 
 
 @pytest.mark.parametrize("make", [lambda: Peer(b"", hang=True), lambda: Peer(http(b"{")[:-1])])

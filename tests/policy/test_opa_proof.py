@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from gateway.errors import Code, Unavailable
 from gateway.model import Decision, Effect
 from gateway.policy import opa_proof
 from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
-from gateway.policy.engine import EngineFacts, Evaluation, Stage
+from gateway.policy.engine import EngineFacts, EngineKind, Evaluation, Stage
 from gateway.policy.opa import UNVERSIONED, OpaEngine
 from gateway.policy.opa_proof import ProvenOpa
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.settings import PolicySettings
 from tests.policy.conftest import OpaServer, StartOpa
 from tests.policy.support import AMPLE, FOREIGN, ME, POLICIES, answer, question, write_bundle
 from tests.policy.test_activation import ANSWER, GUARD, PLAN
+from tests.support.said import capture_logs
 
 QUESTION = encode_question(question(ME))
 PERMISSIVE = """package privacy.decision

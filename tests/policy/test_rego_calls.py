@@ -7,8 +7,8 @@ import pytest
 import regorus
 
 from gateway.policy.capabilities import WITHHELD, capabilities
+from gateway.policy.engine import EngineKind
 from gateway.policy.rego_calls import call_faults, parsed, path, rule_names
-from gateway.policy.settings import EngineKind
 
 LIBRARY = "package privacy.lib\n\nf(x) := x\n\ng.h(x) := x\n\nvalue := 1\n"
 

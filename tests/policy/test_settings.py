@@ -7,7 +7,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.policy.bundles.settings import DeliverySettings
-from gateway.policy.settings import EngineKind, PolicySettings, ShadowSettings
+from gateway.policy.engine import EngineKind
+from gateway.policy.settings import PolicySettings, ShadowSettings
 
 SETTINGS = TypeAdapter(PolicySettings)
 

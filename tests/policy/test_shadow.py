@@ -20,11 +20,12 @@ from gateway.policy.bundles.source import make_source
 from gateway.policy.comparison import Difference
 from gateway.policy.contract import Question
 from gateway.policy.embedded import EmbeddedEngine
-from gateway.policy.engine import EngineFacts, Evaluation
-from gateway.policy.settings import EngineKind, PolicySettings, ShadowSettings
+from gateway.policy.engine import EngineFacts, EngineKind, Evaluation
+from gateway.policy.settings import PolicySettings, ShadowSettings
 from gateway.policy.shadow import Listener, Shadow, ShadowFacts, State
 from gateway.trace import CURRENT, Trace
 from tests.policy.support import AMPLE, ECHO, FOREIGN, ME, answer, question, write_bundle
+from tests.support import said
 
 ALLOW = Decision(Effect.ALLOW, frozenset({ME}), False, frozenset(), (), ("self_access",), "r1")
 BLOCK = answer(effect="block", permitted=[], reasons=["no_ground"])
@@ -221,7 +222,7 @@ async def test_an_engine_that_fails_is_a_failure_and_is_asked_again(
             shadow.offer(question(ME), ALLOW)
         assert await ear.kinds(2) == ["failed"] * 2
         assert ear.heard[0][2] is code
-    assert "canary" not in caplog.text
+    assert "canary" not in said.text(caplog)
 
 
 async def test_an_engine_that_hangs_is_given_up(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog.testing
 
 from gateway.decisionlog.entry import Outcome
 from gateway.errors import Code
 from gateway.model import Request
 from gateway.proxy.server import DataServer
 from gateway.proxy.settings import Address, ProxySettings, UpstreamSettings
+from tests.support import said
 from tests.support.gate import gateway, impatient
 from tests.support.wire import Script, Step, calling, request, response
 
@@ -177,7 +177,7 @@ async def test_how_much_of_a_release_was_sent_is_told_where_the_caller_leaves_it
     tmp_path: Path,
 ) -> None:
     """E14: the entry was there before the first byte, and stays what it is"""
-    with structlog.testing.capture_logs() as told:
+    with said.capture_logs() as told:
         async with gateway([response(BIG * 5)], tmp_path) as gate, calling(gate.port) as caller:
             await caller.send(request(b"/exports/1/archive"))
             await caller.reader.readexactly(1000)
@@ -321,8 +321,8 @@ async def test_a_guard_that_fails_answers_with_nothing(
         await caller.send(request())
         assert await caller.rest() == b""
     await server.stop(grace=1)
-    assert "KeyError at tests.proxy.test_server" in caplog.text
-    assert "canary" not in caplog.text
+    assert "KeyError at tests.proxy.test_server" in said.text(caplog)
+    assert "canary" not in said.text(caplog)
 
 
 async def test_the_port_can_be_had_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -17,7 +18,7 @@ from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import Flow
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Counts, Decision, Effect, SubjectRef
+from gateway.model import Counts, Decision, Effect, Mask, SubjectRef
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,10 @@ class Format:
 
     def owners(self, body: bytes, spec: BodySpec) -> dict[tuple[Any, ...], int]:
         """How many records have which owners, by their values."""
-        groups = self.inspect(body, spec).groups
-        return {tuple(o.value for o in group.owners): group.records for group in groups}
+        counts = Counter[tuple[Any, ...]]()
+        for group in self.inspect(body, spec).groups:
+            counts[tuple(owner.value for owner in group.owners)] += group.records
+        return dict(counts)
 
     def refusal(self, body: bytes, spec: BodySpec) -> Code:
         """The code that inspecting is refused with, and rewriting too."""
@@ -74,17 +77,17 @@ class Format:
 
     def rewrite(self, body: bytes, spec: BodySpec, verdict: Verdict) -> tuple[bytes, Counts]:
         sink = MemorySink()
-        decision = verdict.decision
+        decision, key = verdict.decision, verdict.key
         try:
             counts = self.module.rewrite(Cut(body, self.chunk), spec, self.limits, verdict, sink)
         except BadUpstream:
             if streams(self.module, spec):
                 with pytest.raises(BadUpstream):
-                    streamed(self.module, body, spec, self.limits, decision, self.chunk)
+                    streamed(self.module, body, spec, self.limits, decision, self.chunk, key)
             raise
         if streams(self.module, spec):
             for size in {*_SIZES, self.chunk}:
-                as_it_comes = streamed(self.module, body, spec, self.limits, decision, size)
+                as_it_comes = streamed(self.module, body, spec, self.limits, decision, size, key)
                 assert as_it_comes == (sink.getvalue(), counts), f"in chunks of {size}"
         return sink.getvalue(), counts
 
@@ -95,16 +98,28 @@ _SIZES = (1, 7, 1 << 18)
 def streams(module: ModuleType, spec: BodySpec) -> bool:
     """Whether a body can be released as it comes."""
     rows = (reader for reader in FORMATS.values() if reader.rewrite is module.rewrite)
-    return any(reader.streams for reader in rows) and not spec.totals
+    climbs = any(
+        text.startswith(("$^", "$~"))
+        for owner in spec.subject
+        for texts in owner.values()
+        for text in texts
+    )
+    return any(reader.streams for reader in rows) and not (spec.totals or spec.also or climbs)
 
 
 def streamed(
-    module: ModuleType, body: bytes, spec: BodySpec, limits: Limits, decision: Decision, size: int
+    module: ModuleType,
+    body: bytes,
+    spec: BodySpec,
+    limits: Limits,
+    decision: Decision,
+    size: int,
+    key: bytes | None = None,
 ) -> tuple[bytes, Counts]:
     """What leaves of a body that comes in chunks of `size` bytes. Nothing is permitted unless the
     format asks."""
     nobody = Decision(Effect.BLOCK, frozenset(), False, frozenset(), (), (), "")
-    verdict = Verdict(nobody, inquiry=Asking(limits, lambda tally: decision))
+    verdict = Verdict(nobody, key=key, inquiry=Asking(limits, lambda tally: decision))
     source = Flow(Cut(body, size).chunks(), (), limits, lambda head: None)
     sink = MemorySink()
     counts: Counts = module.rewrite(source, spec, limits, verdict, sink)
@@ -113,12 +128,22 @@ def streamed(
 
 
 def permit(
-    *permitted: SubjectRef, mask: tuple[str, ...] = (), unattributed: bool = False
+    *permitted: SubjectRef,
+    mask: tuple[str | Mask, ...] = (),
+    unattributed: bool = False,
+    key: bytes | None = None,
 ) -> Verdict:
     """A verdict that keeps the records of these subjects."""
+    masked = masks(*mask)
     return Verdict(
-        Decision(Effect.REDACT, frozenset(permitted), unattributed, frozenset(), mask, (), "r1")
+        Decision(Effect.REDACT, frozenset(permitted), unattributed, frozenset(), masked, (), "r1"),
+        key=key,
     )
+
+
+def masks(*given: str | Mask) -> tuple[Mask, ...]:
+    """Masks; those that are a path make null."""
+    return tuple(each if isinstance(each, Mask) else Mask(each) for each in given)
 
 
 def spaced(value: Any, seed: int) -> bytes:

@@ -24,6 +24,9 @@ def test_a_metric_is_named_by_the_conventions_and_says_what_it_means(metric: Met
         assert text.endswith(".") and not {*text} & {*'\\\n"'}  # nothing to escape
 
 
+SOURCES = {"", "endpoints", "issuers", "versions", "active bundles", "outside formats"}
+
+
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_every_label_has_a_closed_set_of_values_or_a_source_in_the_configuration(
     metric: Metric,
@@ -33,7 +36,7 @@ def test_every_label_has_a_closed_set_of_values_or_a_source_in_the_configuration
     for label in metric.labels:
         assert label.values or label.source
         assert len({*label.values}) == len(label.values)
-        assert label.source in {"", "endpoints", "issuers", "versions", "active bundles"}
+        assert label.source in SOURCES
 
 
 def test_what_must_page_says_so() -> None:

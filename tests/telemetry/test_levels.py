@@ -14,12 +14,12 @@ from unittest.mock import Mock
 
 import pytest
 from aiohttp import ClientSession, StreamReader, TCPConnector
-from structlog.testing import capture_logs
 
 from gateway.log import Log
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.levels import ROOMS, LogLevels
 from gateway.telemetry.metrics import Metrics
+from tests.support.said import capture_logs
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 GATEWAY = Path(__file__).parents[2] / "gateway"

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import structlog
 
 from gateway.endpoints import Endpoint, Enforcement
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
 from gateway.telemetry import logs
 from gateway.telemetry.onboarding import Onboarding
+from tests.support.said import restored
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 BODY = BodySpec(Format.JSON)
@@ -49,9 +49,9 @@ ENDPOINTS = [
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     stream = io.StringIO()
-    logs.configure(stream=stream)
-    yield stream
-    structlog.reset_defaults()
+    with restored():
+        logs.configure(stream=stream)
+        yield stream
 
 
 def lines(log: io.StringIO) -> list[tuple[Any, ...]]:

@@ -7,8 +7,7 @@ from gateway.endpoints import Endpoint, Enforcement
 from gateway.identity.keys import KeyFacts
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
-from gateway.policy.engine import EngineFacts, Stage
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineFacts, EngineKind, Stage
 from gateway.spool import Spool, SpoolSettings
 from gateway.telemetry import catalogue, readings
 from gateway.workers.pool import WorkerFacts

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -31,6 +30,8 @@ from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
 from tests.policy.support import ECHO, answer, question, write_bundle
 from tests.policy.test_shadow import Scripted, Scroll, says
+from tests.support.reading import masks
+from tests.support.said import restored
 from tests.test_exchange import REQUEST, World, decision, seen_groups
 
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
@@ -48,9 +49,9 @@ THEIRS = Group((CANARY,), Attribution.DIRECT, "voice", 9, (1, 3, 4))
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     stream = io.StringIO()
-    logs.configure("debug", stream)
-    yield stream
-    structlog.reset_defaults()
+    with restored():
+        logs.configure("debug", stream)
+        yield stream
 
 
 def lines(log: io.StringIO) -> list[dict[str, Any]]:
@@ -125,7 +126,7 @@ def test_a_line_names_the_records_that_would_change_by_place_and_pseudonym(
     log: io.StringIO,
 ) -> None:
     told, asked = Told(), question(MINE, THEIRS)
-    redact = replace(decision(Effect.REDACT, ME), reasons=("no_ground",), mask=("$.phone",))
+    redact = replace(decision(Effect.REDACT, ME), reasons=("no_ground",), mask=masks("$.phone"))
     told.compare(asked, ALLOW, redact)
     (line,) = lines(log)
     assert line["event"] == "the shadow differs" and line["level"] == "info"

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from gateway.decisionlog.entry import Evidence, Outcome
 from gateway.endpoints import Endpoint
@@ -20,6 +19,7 @@ from gateway.telemetry.spans import SpanExport, SpanFacts, Spelling, WithSpans, 
 from gateway.telemetry.tracing import Sampler, TracingSettings
 from gateway.trace import STEPS, Span
 from tests.support.collector import Collector, collecting
+from tests.support.said import capture_logs
 
 AT = datetime(2026, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
 NANOSECONDS = int(AT.timestamp()) * 10**9 + 123_456_000

@@ -11,22 +11,29 @@ from gateway.model import Format
 from gateway.response import Payload
 from gateway.spool import InMemory
 from gateway.workbench.bodyfault import json_fault, place
+from gateway.workbench.samples import declared
 
 OWNER = ({"account": ("$.id",)},)
 ROWS = BodySpec(Format.CSV, subject=({"account": ("id",)},))
 LINES = BodySpec(Format.NDJSON, subject=OWNER)
+BUNDLE = BodySpec(Format.FHIR)
+BULK = BodySpec(Format.FHIR, lines=True)
 LIST = BodySpec(Format.JSON, records="$[*]", subject=OWNER)
 TYPES = {
     Format.JSON: "application/json",
     Format.NDJSON: "application/x-ndjson",
     Format.CSV: "text/csv",
     Format.ZIP: "application/zip",
+    Format.TAR: "application/x-tar",
+    Format.MULTIPART: "multipart/mixed",
+    Format.OPAQUE: "application/octet-stream",
+    Format.FHIR: "application/fhir+json",
 }
 
 
 def found(body: bytes, spec: BodySpec, codings: tuple[str, ...] = ()) -> tuple[str, str, str]:
     """What the place is, what is said, and the character that the caret is under."""
-    task = work.Task(Payload(TYPES[spec.format], None, codings), spec, Limits())
+    task = work.Task(Payload(declared(spec) or TYPES[spec.format], None, codings), spec, Limits())
     with pytest.raises(BadUpstream) as refused:
         work.inspect(InMemory(body), task)
     code, note = refused.value.code, refused.value.note
@@ -50,6 +57,9 @@ def found(body: bytes, spec: BodySpec, codings: tuple[str, ...] = ()) -> tuple[s
         ),
         (b'{"id": "1"}\n{"id": }\n', LINES, ("body:2:8", "expected value", "}")),
         (b'{"id": "1"}\n\n{"id": "1"}\n', LINES, ("body:2:1", "", "")),
+        (b'{"entry": [\n {"a": 1},\n]}', BUNDLE, ("body:3:1", "trailing comma", "]")),
+        (b'{"id": "1"}\n{"id": }\n', BULK, ("body:2:8", "expected value", "}")),
+        (b'{"id": "1"}\n42', BULK, ("body:2:3", "", "")),
         (b"id,x\n1,2\n3\n", ROWS, ("body:3:1", "", "3")),
         (b'id,x\n1,"a\nb"\n3\n', ROWS, ("body:4:1", "", "3")),
         (b"name,x\n1,2\n", ROWS, ("body:1:1", "", "n")),
@@ -72,6 +82,7 @@ def test_under_a_coding_it_is_the_decoded_text_that_is_shown() -> None:
 def test_a_broken_coding_and_an_archive_have_no_line() -> None:
     assert found(b"\x1f\x8bnonsense", LIST, ("gzip",)) == ("", "", "")
     assert found(b"PK\x05\x06", BodySpec(Format.ZIP)) == ("", "", "")
+    assert found(b"--b\r\n", BodySpec(Format.MULTIPART)) == ("", "", "")
 
 
 def test_a_cause_that_names_no_place_has_none() -> None:

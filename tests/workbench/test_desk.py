@@ -12,7 +12,8 @@ from gateway.config import Config
 from gateway.decisionlog.entry import Outcome
 from gateway.errors import Code
 from gateway.model import Effect, Format, SubjectRef
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.engine import EngineKind
+from gateway.policy.settings import PolicySettings
 from gateway.spool import OnDisk
 from gateway.workbench.desk import Desk, Trial, settings
 from gateway.workbench.samples import opened, sample

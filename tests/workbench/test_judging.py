@@ -219,5 +219,29 @@ async def test_a_list_is_written_in_the_format_and_declared_as_its_endpoint_expe
             assert case.holds, (name, case.differences)
 
 
+async def test_a_list_is_lines_where_the_endpoint_has_a_resource_a_line(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "deployment.yaml").write_text(
+        "grounds: {self_access: true}\npartial: {bulk: redact}\n"
+    )
+    (folder / "gateway.yaml").write_text(
+        MINIMAL + "  - {name: bulk, path: /bulk, body: {format: fhir, lines: true,"
+        ' subject: {account: "urn:x"}}}\npolicy: {data: deployment.yaml}\n'
+    )
+    owners = "".join(
+        f"{{resourceType: Flag, subject: {{identifier: {{system: 'urn:x', value: {owner}}}}}}}, "
+        for owner in ("A1", "A9")
+    )
+    file = tmp_path / "cases.yaml"
+    file.write_text(
+        "cases:\n  - {name: it, endpoint: bulk, caller: {sub: A1},"
+        f" json: [{owners}], expect: {{kept: [0], dropped: [1]}}}}\n"
+    )
+    async with Desk(load_configuration(folder / "gateway.yaml", {})) as desk:
+        (case,) = await judge(desk, load(file, ["bulk"]))
+    assert case.holds, case.differences
+
+
 def test_a_number_is_another_subject_than_its_digits() -> None:
     assert spell(SubjectRef("account", 1)) != spell(SubjectRef("account", "1"))

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.inspection.settings import BodySpec
 from gateway.model import Format
 from gateway.spool import InMemory, OnDisk
-from gateway.workbench.samples import opened, plain_bytes, sample, whole
+from gateway.workbench.samples import declared, opened, plain_bytes, sample, whole
 from gateway.workbench.unusable import Unusable
 
 
@@ -19,9 +20,28 @@ def test_what_is_not_declared_is_declared_as_the_endpoint_expects() -> None:
         (b"Content-Type", b"application/json"),
         (b"Content-Length", b"2"),
     )
-    declared = sample(b"{}", Format.JSON, content_type="text/csv", coding="gzip").headers
-    assert (b"Content-Type", b"text/csv") in declared
-    assert (b"Content-Encoding", b"gzip") in declared
+    given = sample(b"{}", Format.JSON, content_type="text/csv", coding="gzip").headers
+    assert (b"Content-Type", b"text/csv") in given
+    assert (b"Content-Encoding", b"gzip") in given
+
+
+def test_an_endpoint_may_expect_another_type_than_the_first_of_its_format() -> None:
+    assert declared(BodySpec(Format.FHIR)) is None
+    assert declared(BodySpec(Format.FHIR, lines=True)) == "application/fhir+ndjson"
+    own = BodySpec(Format.FHIR, lines=True, media_type="application/ndjson")
+    assert declared(own) == "application/ndjson"
+
+
+def test_a_multipart_body_declares_the_boundary_that_it_has() -> None:
+    body = b"--=_b\r\n\r\n\r\n--=_b--\r\n"
+    for given, spelled in (
+        (None, b'multipart/mixed; boundary="=_b"'),
+        ("multipart/form-data", b'multipart/form-data; boundary="=_b"'),
+        ('multipart/form-data; boundary="x"', b'multipart/form-data; boundary="x"'),
+    ):
+        headers = sample(body, Format.MULTIPART, content_type=given).headers
+        assert (b"Content-Type", spelled) in headers
+    assert sample(b"", Format.MULTIPART).headers[0][1].startswith(b"multipart/mixed; boundary=")
 
 
 @pytest.mark.parametrize("value", ["a\r\nb", "ä"])

@@ -1,27 +1,53 @@
-"""The formats, as a table one can read. A new format is a file here and a row in `FORMATS`.
+"""The formats, as a table one can read. A new format is a file here and a row in the table, or
+comes from a package of its own (`outside`).
 
 A format is two functions over one reading of the bytes (both walk the same scan, so that what is
 kept is decided by exactly what was counted), and what the rest of the gateway must know of it; see
 `reader`.
 """
 
-from gateway.inspection import xpath
-from gateway.inspection.formats import csv, javascript, json, jsonseq, ndjson, sse, xml, zip
+from gateway.inspection import fhirreferences, jsonlineage, mailrecords, xpath
+from gateway.inspection.formats import (
+    csv,
+    eml,
+    fhir,
+    icalendar,
+    javascript,
+    json,
+    jsonseq,
+    mbox,
+    mt940,
+    multipart,
+    ndjson,
+    ofx,
+    opaque,
+    sse,
+    tar,
+    vcard,
+    xml,
+    zip,
+)
+from gateway.inspection.formats.outside import Table
 from gateway.inspection.formats.reader import Reader
 from gateway.model import Format
 
 __all__ = ["FORMATS", "Reader"]
 
-_OWNED = frozenset({"subject", "category", "vouches_for"})
+_OWNED = frozenset(
+    {"subject", "category", "vouches_for", "sizes", "hashes", "owns_archive", "compression"}
+)
+_ARCHIVE = frozenset({"members", "subject_header", "removed_notice"})
+_SUBJECT = frozenset({"subject", "category", "compression"})
 
-FORMATS: dict[Format, Reader] = {
+_OURS = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
-        _OWNED | {"records", "totals"},
+        _OWNED | {"records", "totals", "also"},
         json.detect,
         json.inspect,
         json.rewrite,
+        locator=jsonlineage.check,
         vouching=json.vouching,
         streams=True,
     ),
@@ -58,10 +84,11 @@ FORMATS: dict[Format, Reader] = {
     Format.JAVASCRIPT: Reader(
         javascript.MEDIA_TYPES,
         "js",
-        _OWNED | {"records", "totals"},
+        _OWNED | {"records", "totals", "also"},
         javascript.detect,
         javascript.inspect,
         javascript.rewrite,
+        locator=jsonlineage.check,
         vouching=javascript.vouching,
         charset="utf-8",
     ),
@@ -86,13 +113,107 @@ FORMATS: dict[Format, Reader] = {
         locator=xpath.check,
         vouching=xml.vouching,
     ),
+    Format.VCARD: Reader(
+        vcard.MEDIA_TYPES,
+        "vcf",
+        _SUBJECT,
+        vcard.detect,
+        vcard.inspect,
+        vcard.rewrite,
+        locator=vcard.locator,
+        charset="utf-8",
+    ),
+    Format.ICALENDAR: Reader(
+        icalendar.MEDIA_TYPES,
+        "ics",
+        _SUBJECT,
+        icalendar.detect,
+        icalendar.inspect,
+        icalendar.rewrite,
+        locator=icalendar.locator,
+        charset="utf-8",
+    ),
+    Format.MT940: Reader(
+        mt940.MEDIA_TYPES,
+        "sta",
+        _SUBJECT | {"encoding"},
+        mt940.detect,
+        mt940.inspect,
+        mt940.rewrite,
+        locator=mt940.locator,
+    ),
+    Format.OFX: Reader(
+        ofx.MEDIA_TYPES,
+        "ofx",
+        _SUBJECT,
+        ofx.detect,
+        ofx.inspect,
+        ofx.rewrite,
+        locator=ofx.locator,
+    ),
+    Format.FHIR: Reader(
+        fhir.MEDIA_TYPES,
+        "fhir.json",
+        _SUBJECT | {"categories", "base", "lines"},
+        fhir.detect,
+        fhir.inspect,
+        fhir.rewrite,
+        locator=fhirreferences.locator,
+    ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,
         "zip",
-        frozenset({"members"}),
+        _ARCHIVE,
         zip.detect,
         zip.inspect,
         zip.rewrite,
         random_access=True,
     ),
+    Format.MBOX: Reader(
+        mbox.MEDIA_TYPES,
+        "mbox",
+        frozenset({"subject", "category", "members"}),
+        mbox.detect,
+        mbox.inspect,
+        mbox.rewrite,
+        locator=mailrecords.fields_of,
+    ),
+    Format.EML: Reader(
+        eml.MEDIA_TYPES,
+        "eml",
+        frozenset({"subject", "category", "members"}),
+        eml.detect,
+        eml.inspect,
+        eml.rewrite,
+        locator=mailrecords.fields_of,
+    ),
+    Format.TAR: Reader(
+        tar.MEDIA_TYPES,
+        "tar",
+        _ARCHIVE | {"compression"},
+        tar.detect,
+        tar.inspect,
+        tar.rewrite,
+        random_access=True,
+    ),
+    Format.MULTIPART: Reader(
+        multipart.MEDIA_TYPES,
+        "mime",
+        _ARCHIVE,
+        multipart.detect,
+        multipart.inspect,
+        multipart.rewrite,
+        random_access=True,
+    ),
+    Format.OPAQUE: Reader(
+        opaque.MEDIA_TYPES,
+        "bin",
+        frozenset({"category", "subject_header"}),
+        opaque.detect,
+        opaque.inspect,
+        opaque.rewrite,
+    ),
 }
+
+FORMATS = Table(_OURS)
+"""Ours, and behind them those that installed packages bring (`outside`)."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection, jsontext, locators
 from gateway.inspection.jsonreader import WINDOW, Blocks
-from gateway.inspection.jsonrecords import Census, Selection
+from gateway.inspection.jsonrecords import Census, Counting, Selecting, Selection
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
@@ -44,7 +44,11 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     BODY_TOO_LARGE for a line longer than limits.record.
     """
     check(spec)
-    census = Census(spec, tally)
+    count(source, limits, Census(spec, tally))
+
+
+def count(source: Source, limits: Limits, census: Counting) -> None:
+    """Count every line; see `inspect`."""
     for batch in _scan(source, limits):
         census.count(batch.values)
 
@@ -54,7 +58,11 @@ def rewrite(
 ) -> Counts:
     """Write the lines that the verdict keeps, byte for byte but for masked values."""
     check(spec)
-    selection = Selection(spec, verdict)
+    return select(source, limits, Selection(spec, verdict), sink)
+
+
+def select(source: Source, limits: Limits, selection: Selecting, sink: Sink) -> Counts:
+    """Write the lines that are selected; see `rewrite`."""
     seen = released = 0
     mark = b""
     for batch in _scan(source, limits):

@@ -142,7 +142,22 @@ def contents(sample: Specimen) -> Contents:
                 value = _records(sample.data, options)
             case Format.ZIP | Format.OPAQUE:
                 raise AssertionError(sample.format)
-            case Format.JSON_SEQ | Format.SSE | Format.JAVASCRIPT | Format.XML:
+            case (
+                Format.JSON_SEQ
+                | Format.SSE
+                | Format.JAVASCRIPT
+                | Format.XML
+                | Format.TAR
+                | Format.MULTIPART
+                | Format.MBOX
+                | Format.EML
+                | Format.FHIR
+                | Format.VCARD
+                | Format.ICALENDAR
+                | Format.MT940
+                | Format.OFX
+                | Format.TAR
+            ):
                 raise Unusable(f"{sample.name}: infer proposes nothing for {sample.format}")
             case other:
                 assert_never(other)

@@ -13,7 +13,7 @@ from gateway.policy.contract import Question
 from gateway.workbench.desk import Desk, Trial
 from gateway.workbench.mutate.bodies import Unit, dissect
 from gateway.workbench.mutate.edits import Fixture
-from gateway.workbench.samples import plain_bytes, sample, whole
+from gateway.workbench.samples import declared, plain_bytes, sample, whole
 from gateway.workbench.unusable import Unusable
 
 _MOST = 256 << 20
@@ -35,7 +35,7 @@ class Wanted:
 
     def trial(self, spec: BodySpec, data: bytes) -> Trial:
         """The exchange that a body is played in."""
-        given = sample(data, spec.format, content_type=spec.media_type)
+        given = sample(data, spec.format, content_type=declared(spec))
         return Trial(self.endpoint, self.claims, given, params=self.params, at=self.at)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.policy.bundle import Bundle, load, shipped
 from gateway.policy.bundles.documents import DEPLOYMENT, ROOT
-from gateway.policy.settings import EngineKind
+from gateway.policy.engine import EngineKind
 from gateway.workbench.desk import Desk
 from gateway.workbench.mutate.baselines import Baseline, Wanted, baseline
 from gateway.workbench.mutate.fates import Fate, Verdict

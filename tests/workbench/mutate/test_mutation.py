@@ -10,7 +10,8 @@ import pytest
 
 from gateway.config import Config, load
 from gateway.demo.archives import ANNA, BEN, write_all
-from gateway.policy.settings import EngineKind, PolicySettings
+from gateway.policy.engine import EngineKind
+from gateway.policy.settings import PolicySettings
 from gateway.workbench.mutate.baselines import Wanted
 from gateway.workbench.mutate.fates import Fate
 from gateway.workbench.mutate.mutants import Kind

@@ -1,0 +1,162 @@
+"""The contest: every body through everybody, one after the other, in rounds; medians of the rounds.
+
+bodies   for each body and contestant what one run cost
+planted  what became of the bodies with one foreign record
+latency  small requests while a large body passes
+memory   the gateway's, while a gigabyte passes
+stream   until the first record is there
+"""
+
+import concurrent.futures
+import os
+import statistics
+import time
+from typing import Any
+
+from rich.console import Console
+
+from bench import load
+from bench.bodies import BODIES, LONG, Body
+from bench.contestants import EMBEDDED, OPA, RAW, Contest, Contestant
+from bench.load import Load, RefusedError
+from bench.watching import processor, watched
+
+_WRK = 20_000_000
+"""Bytes up to which a body is asked for again and again; a larger one is fetched once a round."""
+_PAUSE = 0.3
+
+Figures = dict[str, float]
+
+
+class Runs:
+    """The runs of one contest; `seconds` for each run of wrk, and so many `rounds`."""
+
+    def __init__(self, contest: Contest, console: Console, rounds: int, seconds: float) -> None:
+        self._contest, self._console = contest, console
+        self._rounds, self._seconds = rounds, seconds
+
+    def body(self, body: Body) -> dict[str, Figures | dict[str, str]]:
+        """Each contestant's medians; or why it has none. What doesn't read this kind of body, and
+        has a twin that passes it through, is left out.
+
+        Raises RefusedError where it is the gateway or the raw pass-through that fails.
+        """
+        taking = [each for each in self._contest.contestants if _takes(each, body)]
+        runs: dict[str, list[Figures]] = {each.name: [] for each in taking}
+        failed: dict[str, dict[str, str]] = {}
+        for number in range(self._rounds + 1):  # the first one warms up
+            for each in taking:
+                if each.name in failed:
+                    continue
+                try:
+                    if not number:
+                        load.fetch(each.url + body.path, self._contest.token)
+                        continue
+                    figures = self._run(each, body)
+                except (RefusedError, OSError) as error:
+                    if each.name in (EMBEDDED, OPA, RAW):
+                        raise
+                    failed[each.name] = {"failed": str(error).replace(each.url, "")[:200]}
+                else:
+                    runs[each.name].append(figures)
+        found: dict[str, Figures | dict[str, str]] = {
+            name: failed.get(name) or _medians(figures) for name, figures in runs.items()
+        }
+        self._show(body.name, found)
+        return found
+
+    def planted(self) -> dict[str, Any]:
+        """What became of one foreign record at a random place; the share that ours blocked."""
+        fates: dict[str, dict[str, str]] = {}
+        for body in BODIES:
+            if not body.planted or not self._has(body):
+                continue
+            fates[body.name] = {
+                each.name: load.fate(f"{each.url}/planted-{body.file}", self._contest.token)
+                for each in self._contest.contestants
+                if _takes(each, body)
+            }
+        ours = [fate for each in fates.values() for fate in (each[EMBEDDED], each[OPA])]
+        return {"share": ours.count("blocked") / len(ours), "fates": fates}
+
+    def latency(self) -> Figures:
+        """The p99 of small requests, idle and while 200 MB pass, milliseconds; their ratio."""
+        idle: list[float] = []
+        during: list[float] = []
+        gateway, token = self._contest[EMBEDDED], self._contest.token
+        small, large = f"{gateway.url}/2k.json", f"{gateway.url}/200m.ndjson"
+        os.sync()  # what was written before is no part of this measurement
+        with concurrent.futures.ProcessPoolExecutor(1) as pool:
+            for _ in range(self._rounds):
+                idle.append(_p99(load.latencies(small, token, rate=100, count=300)))
+                export = pool.submit(load.fetch, large, token)
+                taken: list[float] = []
+                while not export.done():
+                    taken += load.latencies(small, token, rate=100, count=25)
+                export.result()
+                during.append(_p99(taken))
+        before, while_large = statistics.median(idle) * 1e3, statistics.median(during) * 1e3
+        return {"idle": before, "during": while_large, "ratio": while_large / before}
+
+    def memory(self) -> Figures:
+        """MiB: the peak of the gateway's processes while a gigabyte passes, above the idle."""
+        gateway = self._contest[EMBEDDED]
+        idle = load.resident(gateway.pid)
+        with watched(gateway.pid) as peaks:
+            load.fetch(f"{gateway.url}/{LONG}", self._contest.token)
+        return {"idle": idle / 2**20, "above_idle": (peaks.memory - idle) / 2**20}
+
+    def _has(self, body: Body) -> bool:
+        try:
+            load.first_byte(f"{self._contest[RAW].url}/planted-{body.file}", self._contest.token)
+        except RefusedError:
+            return False
+        return True
+
+    def _run(self, each: Contestant, body: Body) -> Figures:
+        url, token = each.url + body.path, self._contest.token
+        time.sleep(_PAUSE)  # what the one before left to do is not this one's
+        before = sum(map(processor, each.pids))
+        with watched(*each.pids) as peaks:
+            if body.size <= _WRK:
+                connections = 32 if body.size < 50_000 else 8 if body.size < 1_000_000 else 4
+                run = load.wrk(url, token, connections, self._seconds)
+            else:
+                run = load.fetch(url, token)
+        spent = sum(map(processor, each.pids)) - before
+        return _figures(run, spent, peaks.memory)
+
+    def _show(self, name: str, found: dict[str, Any]) -> None:
+        raw = found[RAW]["megabytes_per_second"]
+        shown = ", ".join(
+            f"{each} failed"
+            if "failed" in row
+            else f"{each} {row['megabytes_per_second'] / raw:.3f}"
+            for each, row in found.items()
+        )
+        self._console.print(f"{name}: × raw aiohttp: {shown}")
+
+
+def _takes(each: Contestant, body: Body) -> bool:
+    return not each.twin or body.kind in each.reads
+
+
+def _figures(run: Load, spent: float, memory: int) -> Figures:
+    return {
+        "requests_per_second": run.requests / run.seconds,
+        "megabytes_per_second": run.bytes / run.seconds / 1e6,
+        "p50": run.p50,
+        "p99": run.p99,
+        "p999": run.p999,
+        "processor_microseconds_per_request": spent / run.requests * 1e6,
+        "processor_milliseconds_per_megabyte": spent / run.bytes * 1e9,
+        "peak_mebibytes": memory / 2**20,
+    }
+
+
+def _medians(runs: list[Figures]) -> Figures:
+    return {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]}
+
+
+def _p99(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100)[98]

@@ -1,0 +1,109 @@
+"""`python -m bench.flames`: where the gateway's time goes, for 2 KB and for 200 MB.
+
+Draws `docs/flame-*.svg` with py-spy while the load runs, and sums the same samples by room for
+`docs/performance.md` (`bench/flames.json`). Only root may look into the gateway's processes: they
+are hardened against everybody else.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import bodies, load
+from bench.contestants import EMBEDDED, contest
+from bench.servers import tool, workspace
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+RESULTS = Path(__file__).with_name("flames.json")
+SECONDS, RATE = 10, 250
+_WORDS = re.compile(r"<(title|text)\b[^>]*>[^<]*")
+_FOLDERS = re.compile(r"(?<![\w/:])/(?:[\w.+-]+/)+")
+_FRAME = re.compile(r"(?P<function>[^;(]+) \((?P<file>[^:)]+)(?::\d+)?\)")
+
+
+def main() -> int:
+    found = {}
+    with workspace() as folder, workspace() as generated:
+        generated.chmod(0o755)
+        bodies.fill(generated, quick=True)
+        with contest(generated, folder, peers=False) as running:
+            gateway, token = running[EMBEDDED], running.token
+
+            def small() -> None:
+                load.wrk(f"{gateway.url}/2k.json", token, 32, 1)
+
+            def large() -> None:
+                load.fetch(f"{gateway.url}/200m.ndjson", token)
+
+            for name, work in (("2k", small), ("200m", large)):
+                with again_and_again(work):
+                    found[name] = record(gateway.pid, DOCS / f"flame-{name}.svg", folder)
+    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    return 0
+
+
+@contextmanager
+def again_and_again(work: Callable[[], None]) -> Iterator[None]:
+    """Do this until the block ends."""
+    done = threading.Event()
+
+    def repeat() -> None:
+        while not done.is_set():
+            work()
+
+    worker = threading.Thread(target=repeat)
+    worker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        worker.join()
+
+
+def record(pid: int, picture: Path, folder: Path) -> dict[str, float]:
+    """Draw the flames of a process and its children; the share of the samples by room."""
+    raw = folder / "stacks"
+    for form, path in (("flamegraph", picture), ("raw", raw)):
+        command = [
+            tool("py-spy"), "record", "--pid", str(pid), "--subprocesses", "--rate", str(RATE),
+            "--duration", str(SECONDS), "--format", form, "--output", str(path), "--nonblocking",
+        ]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True)
+    picture.write_text(placeless(picture.read_text()))
+    return shares(raw.read_text())
+
+
+def placeless(picture: str) -> str:
+    """A picture without the folders of the machine it was made on."""
+    return _WORDS.sub(lambda found: _FOLDERS.sub("", found[0]), picture)
+
+
+def shares(stacks: str) -> dict[str, float]:
+    """By the innermost of our modules in each stack, the share of all samples; largest first."""
+    samples: Counter[str] = Counter()
+    for line in stacks.splitlines():
+        stack, _, count = line.rpartition(" ")
+        samples[room(stack)] += int(count)
+    total = sum(samples.values())
+    return {name: round(each / total, 3) for name, each in samples.most_common() if each}
+
+
+def room(stack: str) -> str:
+    """The innermost frame of ours, as its room; aiohttp's and the interpreter's own otherwise."""
+    for found in reversed([*_FRAME.finditer(stack)]):
+        file = found["file"].rpartition("site-packages/")[2]
+        if ours := re.search(r"gateway/(\w+)(?:/(\w+))?", file):
+            return f"{ours[1]}.{ours[2]}" if ours[2] else ours[1]
+        if "aiohttp/" in file:
+            return "aiohttp"
+    return "the event loop, and what it waits for"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

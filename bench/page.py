@@ -1,0 +1,155 @@
+"""`docs/performance.md`, from what the contest measured: no number in it is typed by hand."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.bodies import BODIES
+from bench.contestants import RAW
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+
+INTRODUCTION = """\
+# Performance
+
+<!-- Written by python -m bench. Don't edit. -->
+
+`make bench` runs this gateway and what one would take instead of it, one worker each, on the same
+bodies from the same upstream, one after the other, in rounds; what stands here are medians. `make
+bench QUICK=1` takes less than three minutes and shows the gates. **Only ratios within one run mean
+anything on a shared machine**: read across a row, not down a column.
+
+Of these only the gateway proves a token, asks a policy, keeps a record of what it did and reads
+CSV, archives and coded bodies. *nginx + Lua + cjson* and *mitmproxy* parse JSON and compare each
+record's owner with an account from a header; *Envoy + Lua* compares what stands at the owner's
+place by a pattern and parses nothing. The others pass everything through unread.
+"""
+
+_LARGEST = 8
+
+FLAMES = """\
+## Where the time goes
+
+`python -m bench.flames` samples all processes of the gateway with py-spy while a load runs.
+"""
+
+_COLUMNS = (
+    ("requests/s", "requests_per_second", 0),
+    ("MB/s", "megabytes_per_second", 1),
+    ("p50 ms", "p50", 1),
+    ("p99 ms", "p99", 1),
+    ("p99.9 ms", "p999", 1),
+    ("CPU µs a request", "processor_microseconds_per_request", 0),
+    ("CPU ms a MB", "processor_milliseconds_per_megabyte", 2),
+    ("peak RSS MiB", "peak_mebibytes", 0),
+)
+
+
+def page(results: Mapping[str, Any], flames: Mapping[str, Mapping[str, float]]) -> str:
+    """The whole page."""
+    parts = [
+        INTRODUCTION, _where(results), _gates(results["gates"]), _policy(results), _speed(results),
+        _flames(flames), _planted(results["planted"]["fates"]), _bodies(results["bodies"]),
+    ]  # fmt: skip
+    return "\n".join(part.rstrip() + "\n" for part in parts if part)
+
+
+def _where(results: Mapping[str, Any]) -> str:
+    machine, missing = results["machine"], results["missing"]
+    versions = ", ".join(f"{name} {each}" for name, each in results["versions"].items())
+    said = (
+        f"Measured on {machine['cores']} cores ({machine['system']}, Python {machine['python']});"
+        f" {versions}. One run, {results['seconds'] / 60:.0f} minutes."
+    )
+    absent = [
+        f"**{name} did not take part**: {why.splitlines()[0]}" for name, why in missing.items()
+    ]
+    return "\n\n".join([said, *absent])
+
+
+def _gates(rows: Iterable[Mapping[str, Any]]) -> str:
+    table = [
+        (row["name"], "-" if row["value"] is None else f"{row['value']:g}", row["gate"],
+         row["reach"] or "", "yes" if row["met"] else "**no**")
+        for row in rows
+    ]  # fmt: skip
+    return "## Gates\n\n" + _table(("", "value", "gate", "reach for", "met"), table)
+
+
+def _policy(results: Mapping[str, Any]) -> str:
+    gates = results.get("policy", {}).get("gates", {})
+    table = [
+        (name, f"{row['value']:g}", row["gate"], "yes" if row["met"] else "**no**")
+        for name, row in gates.items()
+    ]
+    return "### Decisions\n\n" + _table(("", "value", "gate", "met"), table) if table else ""
+
+
+def _speed(results: Mapping[str, Any]) -> str:
+    names = [each for each in next(iter(results["bodies"].values())) if each != RAW]
+    table = []
+    for body, rows in results["bodies"].items():
+        raw = rows[RAW]["megabytes_per_second"]
+        table.append((body, *(_ratio(rows.get(name), raw) for name in names)))
+    return (
+        "## Speed, × raw aiohttp\n\n"
+        "![Speed of each contestant as a multiple of raw aiohttp's, by body](performance-speed.png)"
+        "\n\n" + _table(("MB/s", *names), table)
+    )
+
+
+def _ratio(row: Mapping[str, Any] | None, raw: float) -> str:
+    if row is None:
+        return "not read"
+    return "failed" if "failed" in row else f"{row['megabytes_per_second'] / raw:.2f}"
+
+
+def _flames(found: Mapping[str, Mapping[str, float]]) -> str:
+    parts = [FLAMES.rstrip()]
+    for name, shares in found.items():
+        table = [(room, f"{share:.0%}") for room, share in list(shares.items())[:_LARGEST]]
+        title = {"2k": "2 KB of JSON, 32 callers", "200m": "200 MB of NDJSON, one caller"}[name]
+        shown = f"[The flames](flame-{name}.svg), and the samples by room, all processes together:"
+        parts.append(f"### {title}\n\n{shown}\n\n" + _table(("", "share"), table))
+    return "\n\n".join(parts)
+
+
+def _planted(fates: Mapping[str, Mapping[str, str]]) -> str:
+    names = list(next(iter(fates.values())))
+    table = [
+        (body, *(found.get(name, "not read") for name in names)) for body, found in fates.items()
+    ]
+    return (
+        "## One foreign record\n\n"
+        "Each body once more, with one record of somebody else at a random place. *cut*: the head"
+        " was out already, and the connection ends before the body does.\n\n"
+        + _table(("", *names), table)
+    )
+
+
+def _bodies(found: Mapping[str, Mapping[str, Any]]) -> str:
+    parts = [
+        "## Each body\n\n"
+        "![Processor time for each megabyte, by contestant](performance-processor.png)"
+    ]
+    sizes = {body.name: body for body in BODIES}
+    for body, rows in found.items():
+        table = []
+        for name, row in rows.items():
+            if "failed" in row:
+                table.append((name, f"failed: {row['failed']}", *[""] * (len(_COLUMNS) - 1)))
+            else:
+                table.append((name, *(f"{row[key]:,.{digits}f}" for _, key, digits in _COLUMNS)))
+        coded = f", served as {sizes[body].coding}" if sizes[body].coding else ""
+        headings = ("", *(heading for heading, _, _ in _COLUMNS))
+        parts.append(f"### {body}{coded}\n\n" + _table(headings, table))
+    return "\n\n".join(parts)
+
+
+def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [_row(headings := tuple(headings)), _row("---" for _ in headings), *map(_row, rows)]
+    return "\n".join(lines)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

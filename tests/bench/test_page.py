@@ -1,0 +1,45 @@
+"""The page on performance is what was measured, and says who didn't take part."""
+
+import copy
+import json
+
+from bench.__main__ import RESULTS
+from bench.bodies import BODIES
+from bench.contestants import MITMPROXY, RAW
+from bench.flames import RESULTS as FLAMES
+from bench.gates import judged
+from bench.page import PAGE, page
+from tests.bench.test_gates import MEASURED
+
+SHARES = {"2k": {"aiohttp": 0.4, "wire": 0.3}, "200m": {"inspection.jsontext": 0.9}}
+
+
+def test_the_page_is_what_was_measured() -> None:
+    assert PAGE.read_text() == page(
+        json.loads(RESULTS.read_text()), json.loads(FLAMES.read_text())
+    ), "python -m bench --page"
+
+
+def test_the_gates_of_the_results_are_judged_from_their_figures() -> None:
+    results = json.loads(RESULTS.read_text())
+    assert results["gates"] == judged(results)
+
+
+def test_every_body_and_gate_has_its_row() -> None:
+    results = {**MEASURED, "gates": judged(MEASURED)}
+    written = page(results, SHARES)
+    for body in BODIES:
+        assert f"### {body.name}" in written
+    for row in results["gates"]:
+        assert f"| {row['name']} |" in written
+
+
+def test_who_is_missing_or_failed_is_named() -> None:
+    results = copy.deepcopy(MEASURED)
+    results["missing"] = {"Envoy": "there is no envoy"}
+    results["bodies"]["10 MB JSON"][MITMPROXY] = {"failed": "timed out"}
+    written = page({**results, "gates": judged(results)}, SHARES)
+    assert "**Envoy did not take part**: there is no envoy" in written
+    assert "failed: timed out" in written
+    assert f"| {RAW} | 100 | 100.0 | 1.0 |" in written
+    assert "| inspection.jsontext | 90% |" in written
