@@ -27,10 +27,11 @@ from gateway.decisionlog.messages import Setup
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.sharing import SharedLog
 from gateway.decisionlog.supervisor import Spawned, Writers
-from gateway.endpoints import Endpoints
-from gateway.exchange import Observer, Rooms, Tracer, guard
+from gateway.endpoints import Endpoints, ReleaseMode
+from gateway.exchange import Observer, Rooms, Streaming, Tracer, guard
 from gateway.identity.authenticator import Authenticator
 from gateway.inspection.dispatch import Dispatch
+from gateway.inspection.streams import Streams
 from gateway.log import Log
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.engines import make_engine, make_shadow
@@ -109,6 +110,8 @@ class DataPlane:
             synced=self.metrics.log_synced,
         )
         self.inspector = Dispatch(config.inspection, self.spool)
+        streamed = any(each.release is ReleaseMode.STREAM for each in config.endpoints)
+        self.streams = Streams(config.inspection, self.inspector.key) if streamed else None
         planted = plan(config.endpoints, config.identity.issuers, config.policy)
         self.engine = make_engine(config.policy, planted)
         self.identity = Authenticator(config.identity)
@@ -134,6 +137,7 @@ class DataPlane:
             new_id=_Ids().__next__,
             now=_now,
             tracer=_tracer(tracing, config.telemetry),
+            streaming=Streaming(self.upstream.open, self.streams.open) if self.streams else None,
         )
         self.proof = SelfProof(self.rooms, planted, self.metrics.self_proof)
         self._data = DataServer(
@@ -144,6 +148,7 @@ class DataPlane:
         self.parts = Parts(
             {
                 "inspection": self.inspector.pids,
+                "streams": lambda: self.streams.pids() if self.streams else (),
                 "policy": lambda: self.engine.facts().pids,
                 "log": lambda: pids_of(self.log),
                 "shadow": self._shadow_pids,
@@ -177,6 +182,8 @@ class DataPlane:
         """What is waited for, one after another; the data port opens when all of it is there."""
         yield "decision_log", self.log
         yield "inspection", self.inspector
+        if self.streams:
+            yield "streams", self.streams
         yield "policy", self.engine
         yield "keys", self.identity
         yield "upstream", self.upstream
@@ -244,6 +251,8 @@ class DataPlane:
         yield from readings.spool(self.spool)
         yield from readings.decision_log(self.log.facts())
         yield from readings.inspection(self.inspector.facts())
+        if self.streams:
+            yield from readings.streams(self.streams.facts())
         yield from readings.policy(self.engine.facts())
         if self.shadow:
             yield from shadow_readings(self.shadow.facts())

@@ -44,6 +44,13 @@ def _check_template(path: str) -> str:
     return path
 
 
+class ReleaseMode(StrEnum):
+    """When the records of a response leave."""
+
+    HOLD = "hold"  # when all of it was read, and decided at once
+    STREAM = "stream"  # as they come, each when it is decided
+
+
 class Enforcement(StrEnum):
     """Whether what the policy says is done."""
 
@@ -54,6 +61,10 @@ class Enforcement(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One guarded export. `labels` are handed to the policy; they are not metric labels.
+
+    `release: stream` is for exports that must not wait for their end, such as events or very large
+    tables: the policy is asked whenever something new appears, and records leave as soon as they
+    are decided. What is refused in the midst breaks the connection. See docs/stream-release.md.
 
     `enforcement: observe` is for an endpoint that is being onboarded: what the policy would block
     or redact is recorded and **released whole**, until `observe_until`, which is required then and
@@ -69,7 +80,7 @@ class Endpoint:
     path: Annotated[str, AfterValidator(_check_template)]
     body: BodySpec
     methods: tuple[Literal["GET", "POST"], ...] = ("GET",)
-    release: Literal["hold"] = "hold"
+    release: ReleaseMode = ReleaseMode.HOLD
     limits: Limits = field(default_factory=Limits)
     labels: Mapping[str, str] = field(default_factory=dict)
     enforcement: Enforcement = Enforcement.ENFORCE

@@ -14,10 +14,12 @@ whose data they don't have already. A refusal never has it: it would say what th
 body that nobody received.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from gateway.errors import Code, Forbidden, InternalError, Refusal
+from gateway.inspection import masking
+from gateway.inspection.flowmessages import Asked, Ended, Piece
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Counts, Decision, Effect, Inspection
 from gateway.response import Response
@@ -52,6 +54,51 @@ class Release:
             raise TypeError("only gateway.enforcement makes a Release")
         self.effect, self.headers, self.body, self.counts = effect, headers, body, counts
         self.observed = observed
+
+
+class InForce:
+    """A decision that a stream release goes on under, until the next one. `observed` where it lets
+    everything through although `effect` says otherwise."""
+
+    __slots__ = ("decision", "effect", "observed")
+
+    def __init__(
+        self, permit: object, *, decision: Decision, effect: Effect, observed: bool = False
+    ) -> None:
+        if permit is not _PERMIT:
+            raise TypeError("only gateway.enforcement puts a decision in force")
+        self.decision, self.effect, self.observed = decision, effect, observed
+
+
+class Session(Protocol):
+    """A body that is read as it comes, up to its first question, which is about `seen`.
+    (`inspection.streams`)"""
+
+    @property
+    def seen(self) -> Inspection: ...
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the upstream took."""
+        ...
+
+    async def next(self) -> Piece | Asked | Ended: ...
+
+    def answer(self, decision: Decision) -> None: ...
+
+    def taken(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The beginning of a stream release: its head, the decision about its first records, and the
+    body that goes on under it."""
+
+    headers: tuple[tuple[str, str], ...]
+    in_force: InForce
+    session: Session
 
 
 class Denial:
@@ -98,14 +145,7 @@ async def enforce(
     if observing:
         if decision.effect is not Effect.ALLOW:
             would = f"{OBSERVING}; would={decision.effect.value}"
-            everything = replace(
-                decision,
-                effect=Effect.ALLOW,
-                permitted=frozenset(inspection.subjects),
-                release_unattributed=True,
-                withhold=frozenset(),
-                mask=(),
-            )
+            everything = _everything(decision, inspection)
             body, counts = await _whole(everything, inspection, response, spec, limits, rewriter)
             return Release(
                 _PERMIT,
@@ -120,14 +160,69 @@ async def enforce(
         case Effect.BLOCK:
             raise Forbidden(Code.BLOCKED_BY_POLICY)
         case Effect.ALLOW:
-            if decision.mask or not all(decision.releases(group) for group in inspection.groups):
-                raise InternalError(Code.INTERNAL_ERROR, "allow, but something must stay behind")
+            _check_allow(decision, inspection)
             body, counts = await _whole(decision, inspection, response, spec, limits, rewriter)
         case Effect.REDACT:
             body, counts = await rewriter.rewrite(response, spec, limits, inspection, decision)
         case _:
             assert_never(decision.effect)
     return Release(_PERMIT, effect=decision.effect, headers=headers, body=body, counts=counts)
+
+
+def put_in_force(
+    decision: Decision, inspection: Inspection, spec: BodySpec, *, observing: bool = False
+) -> InForce:
+    """What a stream release goes on under: `inspection` is all that was seen of it so far.
+
+    Raises Forbidden for a block, whatever left before, InternalError as `enforce` does, and
+    BadUpstream(REDACTION_UNSUPPORTED) for a mask on what names the owners.
+    """
+    if observing and decision.effect is not Effect.ALLOW:
+        everything = _everything(decision, inspection)
+        return InForce(_PERMIT, decision=everything, effect=decision.effect, observed=True)
+    match decision.effect:
+        case Effect.BLOCK:
+            raise Forbidden(Code.BLOCKED_BY_POLICY)
+        case Effect.ALLOW:
+            _check_allow(decision, inspection)
+        case Effect.REDACT:
+            masking.check_apart(decision.mask, spec.subject)
+        case _:
+            assert_never(decision.effect)
+    return InForce(_PERMIT, decision=decision, effect=decision.effect)
+
+
+def open_stream(
+    decision: Decision,
+    session: Session,
+    headers: tuple[tuple[str, str], ...],
+    spec: BodySpec,
+    *,
+    observing: bool = False,
+) -> Opening:
+    """The head of a stream release, if the decision about its first records lets it begin."""
+    in_force = put_in_force(decision, session.seen, spec, observing=observing)
+    if observing:
+        would = f"; would={in_force.effect.value}" if in_force.observed else ""
+        headers = (*headers, (ENFORCEMENT, f"{OBSERVING}{would}"))
+    return Opening(headers, in_force, session)
+
+
+def _everything(decision: Decision, inspection: Inspection) -> Decision:
+    """The decision that releases all that was seen."""
+    return replace(
+        decision,
+        effect=Effect.ALLOW,
+        permitted=frozenset(inspection.subjects),
+        release_unattributed=True,
+        withhold=frozenset(),
+        mask=(),
+    )
+
+
+def _check_allow(decision: Decision, inspection: Inspection) -> None:
+    if decision.mask or not all(decision.releases(group) for group in inspection.groups):
+        raise InternalError(Code.INTERNAL_ERROR, "allow, but something must stay behind")
 
 
 async def _whole(

@@ -19,6 +19,7 @@ differently. A code is the metric label, the log value and (except for 401) what
 a path.
 """
 
+import asyncio
 from enum import StrEnum
 from typing import ClassVar
 
@@ -225,6 +226,23 @@ class Late(Refusal):
 class InternalError(Refusal):
     status = 500
     codes = frozenset({Code.INTERNAL_ERROR})
+
+
+def refusal_of(code: Code, note: str) -> Refusal:
+    """What a process of ours refused a body with."""
+    for kind in (BadUpstream, Unavailable):
+        if code in kind.codes:
+            return kind(code, note)
+    return InternalError(Code.INTERNAL_ERROR, note)
+
+
+def as_refusal(error: BaseException) -> Refusal:
+    """Whatever went wrong in an exchange, as the refusal that it is."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        return cut_off(error)
+    return InternalError(Code.INTERNAL_ERROR, place(error))
 
 
 def cut_off(cancelled: BaseException) -> Refusal:

@@ -4,6 +4,9 @@
                                                                                   │
     client ◀─ release ◀── decision log ◀── enforcement ◀── policy ◀── inspection ◀┘
 
+(An endpoint with `release: stream` goes round from inspection to the log whenever its body brings
+something new: `streaming`.)
+
 `guard` walks this way top to bottom. Every step is a room of its own, handed in by `app` behind
 one of the Protocols below; a step that can't do its work raises a `Refusal`, and nothing but a
 `Release` from `enforcement` carries a byte of the upstream's response.
@@ -16,19 +19,21 @@ code is a line in `errors.py`, in the class whose status it has.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypedDict
 
-from gateway.decisionlog.entry import Evidence, Outcome
-from gateway.endpoints import Endpoints, Route
-from gateway.enforcement import Denial, Release, Rewriter, enforce
-from gateway.errors import Code, Forbidden, InternalError, Refusal, Unavailable, cut_off, place
+from gateway.decisionlog.entry import Evidence, Outcome, Stage
+from gateway.endpoints import Endpoint, Endpoints, ReleaseMode, Route
+from gateway.enforcement import Denial, Opening, Release, Rewriter, Session, enforce, open_stream
+from gateway.errors import Code, Forbidden, Refusal, Unavailable, as_refusal
 from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.streams import Incoming
 from gateway.model import Admitted, Caller, Counts, Decision, Effect, Inspection, Phase, Request
 from gateway.policy.contract import Question
 from gateway.response import Response
+from gateway.streaming import Course, Stream
 from gateway.trace import UNTRACED, RawHeaders, Span, Trace
 
 
@@ -82,9 +87,25 @@ class Tracer(Protocol):
     def begin(self, exchange_id: str, headers: RawHeaders) -> Trace: ...
 
 
+class Arriving(Incoming, Protocol):
+    """A 200 response whose body is still coming; `headers` are those for the caller."""
+
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """What a stream release has in the place of upstream and inspector: a response that is still
+    coming (`proxy.upstream`), and its body read up to the first question (`inspection.streams`),
+    which takes the response over."""
+
+    arrive: Callable[[Admitted, Route, str], Awaitable[Arriving]]
+    read: Callable[[Incoming, BodySpec, Limits], Awaitable[Session]]
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """The rooms that an exchange passes through."""
+    """The rooms that an exchange passes through. Without `streaming` everything is held."""
 
     admission: Admission
     endpoints: Endpoints
@@ -99,14 +120,27 @@ class Rooms:
     now: Callable[[], datetime]
     probe: bool = False
     tracer: Tracer = UNTRACED
+    streaming: Streaming | None = None
+
+    def streams(self, route: Route, request: Request) -> bool:
+        """Whether records leave as they come. A caller of HTTP/1.0 couldn't tell a stream that was
+        cut from a whole one, so that everything is held for it."""
+        wanted = route.endpoint.release is ReleaseMode.STREAM
+        return wanted and self.streaming is not None and request.version >= (1, 1)
+
+    def course(self, route: Route | None) -> Course:
+        """What a stream release goes on with."""
+        assert route, "nothing is opened without one"
+        observe, endpoint = self.observer.exchange, route.endpoint
+        return Course(self.policy.decide, self.log.append, observe, self.now, endpoint)
 
 
-async def guard(request: Request, rooms: Rooms) -> Release | Denial:
+async def guard(request: Request, rooms: Rooms) -> Release | Stream | Denial:
     """Let one export pass, redacted where the policy says so, or refuse it.
 
     Returns only when the decision's log entry is durable; whatever goes wrong is a `Denial`. Where
     an endpoint is only observed, what its policy would hold back is released whole, and nothing
-    else is.
+    else is. A `Stream` is decided as far as its first records; it goes on by `deliver`.
     """
     exchange_id, received_at, steps = rooms.new_id(), rooms.now(), _Steps()
     trace = rooms.tracer.begin(exchange_id, request.headers)
@@ -114,17 +148,16 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
     route: Route | None = None
     caller: Caller | None = None
     question: Question | None = None
-    response: Response | None = None
+    answer: _Held | _Coming | None = None
     inspection: Inspection | None = None
     decision: Decision | None = None
     observing = False
-    outcome: Release | Denial
+    outcome: Release | Opening | Denial
     refusal: Refusal | None = None
     try:
         with steps("admission"):
             admitted = rooms.admission(request)
             route = rooms.endpoints.match(admitted.method, admitted.path)
-            body, limits = route.endpoint.body, route.endpoint.limits
             observing = route.endpoint.observes(received_at)
         with steps("identity"):
             caller = await rooms.identity.authenticate(admitted.authorization)
@@ -136,21 +169,18 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
                 raise Forbidden(Code.BLOCKED_BY_POLICY, "in the request phase")
         if not rooms.log.ready():
             raise Unavailable(Code.LOG_UNAVAILABLE, "before the upstream was asked")
-        with steps("upstream"):
-            response = await rooms.upstream.fetch(trace.carried_by(admitted), route, question)
-        with steps("inspection"):
-            inspection = await rooms.inspector.inspect(response, body, limits)
+        read = _coming if rooms.streams(route, request) else _held
+        answer = await read(rooms, steps, trace.carried_by(admitted), route, question)
+        inspection = answer.inspection
         if decision is None or decision.effect is Effect.ALLOW:  # else it was blocked, and observed
             question, decision = question.about(inspection), None
             with steps("policy"):
                 decision = await rooms.policy.decide(question)
         with steps("enforcement"):
             still = observing and route.endpoint.observes(rooms.now())  # a slow body outlasts it
-            outcome = await enforce(
-                decision, inspection, response, body, limits, rooms.inspector, observing=still
-            )
+            outcome = await answer.enforce(decision, observing=still)
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all become a denial
-        refusal = _as_refusal(error)
+        refusal = as_refusal(error)
         outcome = Denial(refusal, exchange_id, observing)
     evidence = Evidence(
         exchange_id,
@@ -173,13 +203,85 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - no entry, no release
         if isinstance(outcome, Release):
             outcome.body.close()
-        refusal = _as_refusal(error)
+        refusal = as_refusal(error)
         outcome = Denial(refusal, exchange_id, observing)
         evidence = replace(evidence, **_account(outcome, refusal, inspection))
-    if response and not (isinstance(outcome, Release) and outcome.body is response.body):
-        response.body.close()
+    if answer:
+        answer.close(outcome)
+    if isinstance(outcome, Opening):
+        return Stream(outcome, rooms.course(route), evidence)
     rooms.observer.exchange(evidence)
     return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A response at rest, read to its end before anything of it leaves."""
+
+    response: Response
+    inspection: Inspection
+    endpoint: Endpoint
+    rewriter: Rewriter
+
+    async def enforce(self, decision: Decision, *, observing: bool) -> Release:
+        body, limits, rewriter = self.endpoint.body, self.endpoint.limits, self.rewriter
+        return await enforce(
+            decision, self.inspection, self.response, body, limits, rewriter, observing=observing
+        )
+
+    def close(self, outcome: Release | Opening | Denial) -> None:
+        """Unless it is what leaves."""
+        if not (isinstance(outcome, Release) and outcome.body is self.response.body):
+            self.response.body.close()
+
+
+async def _held(
+    rooms: Rooms, steps: "_Steps", asked: Admitted, route: Route, question: Question
+) -> _Held:
+    with steps("upstream"):
+        response = await rooms.upstream.fetch(asked, route, question)
+    endpoint = route.endpoint
+    try:
+        with steps("inspection"):
+            inspection = await rooms.inspector.inspect(response, endpoint.body, endpoint.limits)
+    except BaseException:
+        response.body.close()
+        raise
+    return _Held(response, inspection, endpoint, rooms.inspector)
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """A response that is still coming, read up to the first question about it."""
+
+    headers: tuple[tuple[str, str], ...]
+    session: Session
+    body: BodySpec
+
+    @property
+    def inspection(self) -> Inspection:
+        return self.session.seen
+
+    async def enforce(self, decision: Decision, *, observing: bool) -> Opening:
+        return open_stream(decision, self.session, self.headers, self.body, observing=observing)
+
+    def close(self, outcome: Release | Opening | Denial) -> None:
+        """Unless it goes on."""
+        if not isinstance(outcome, Opening):
+            self.session.close()
+
+
+async def _coming(
+    rooms: Rooms, steps: "_Steps", asked: Admitted, route: Route, question: Question
+) -> _Coming:
+    assert rooms.streaming
+    with steps("upstream"):
+        arriving = await rooms.streaming.arrive(asked, route, question.exchange_id)
+    with steps("inspection"):
+        endpoint = route.endpoint
+        session = await rooms.streaming.read(arriving, endpoint.body, endpoint.limits)
+    steps.shift(session.waited, "inspection", "upstream")
+    return _Coming(arriving.headers, session, endpoint.body)
 
 
 def _question(
@@ -208,12 +310,27 @@ class _Account(TypedDict):
     http_status: int
     counts: Counts
     bytes_released: int
+    stage: Stage | None
+    part: int
 
 
 def _account(
-    outcome: Release | Denial, refusal: Refusal | None, inspection: Inspection | None
+    outcome: Release | Opening | Denial, refusal: Refusal | None, inspection: Inspection | None
 ) -> _Account:
-    """Every record seen is released, redacted or blocked."""
+    """Every record seen is released, redacted or blocked; of a stream's none is, yet."""
+    if isinstance(outcome, Opening):
+        redacted = outcome.in_force.effect is Effect.REDACT
+        as_decided = Outcome.REDACTED if redacted else Outcome.RELEASED
+        return _Account(
+            outcome=Outcome.OBSERVED if outcome.in_force.observed else as_decided,
+            code=None,
+            note="",
+            http_status=200,
+            counts=Counts(),
+            bytes_released=0,
+            stage=Stage.OPENING,
+            part=1,
+        )
     if isinstance(outcome, Release):
         redacted = outcome.effect is Effect.REDACT
         as_decided = Outcome.REDACTED if redacted else Outcome.RELEASED
@@ -224,6 +341,8 @@ def _account(
             http_status=200,
             counts=outcome.counts,
             bytes_released=outcome.body.size,
+            stage=None,
+            part=0,
         )
     assert refusal
     blocked = refusal.code is Code.BLOCKED_BY_POLICY
@@ -235,6 +354,8 @@ def _account(
         http_status=refusal.http_status,
         counts=Counts(seen=records, blocked=records),
         bytes_released=0,
+        stage=None,
+        part=0,
     )
 
 
@@ -252,14 +373,6 @@ def _traced(trace: Trace, steps: "_Steps") -> _Traced:
     return _Traced(trace_id=trace.trace_id, span=span)
 
 
-def _as_refusal(error: BaseException) -> Refusal:
-    if isinstance(error, Refusal):
-        return error
-    if isinstance(error, asyncio.CancelledError):
-        return cut_off(error)
-    return InternalError(Code.INTERNAL_ERROR, place(error))
-
-
 class _Steps:
     """When each step began and how long it took, in seconds: `with steps("identity"): ...`."""
 
@@ -273,6 +386,11 @@ class _Steps:
     def __call__(self, name: str) -> "_Steps":
         self._name = name
         return self
+
+    def shift(self, seconds: float, name: str, to: str) -> None:
+        """A part of one step was another one's."""
+        self.durations[name] -= seconds
+        self.durations[to] += seconds
 
     def __enter__(self) -> None:
         self._start = time.perf_counter()

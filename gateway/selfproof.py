@@ -31,6 +31,7 @@ from gateway.policy.probes import PROOF, Plan, Target
 from gateway.policy.settings import PolicySettings
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, Spooled
+from gateway.streaming import Stream
 from gateway.trace import CURRENT, UNTRACED
 
 _RETRY, _PERIOD = 1.0, 300.0
@@ -84,6 +85,7 @@ async def prove(rooms: Rooms, plan: Plan) -> str | None:
                 Request("GET", f"/{PROOF}", ()),
                 replace(planted, admission=play.admit, identity=play, upstream=play),
             )
+            assert not isinstance(outcome, Stream), "its endpoint is held"
             CURRENT.set(None)  # what is said after this is not of that exchange
             if fault := _fault(outcome, must_pass):
                 return fault

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.endpoints import Endpoint, Endpoints, Enforcement, split_template
+from gateway.endpoints import Endpoint, Endpoints, Enforcement, ReleaseMode, split_template
 from gateway.errors import Code, MethodNotAllowed, NotFound
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
@@ -99,7 +99,7 @@ def test_a_template_that_a_path_could_match_in_two_ways_is_an_error(path: str) -
         {"name": 'a"b'},
         {"path": "orders"},
         {"methods": ["DELETE"]},
-        {"release": "stream"},
+        {"release": "at-once"},
         {"upstream": "http://a"},
     ],
 )
@@ -107,6 +107,7 @@ def test_what_cannot_be_meant_is_an_error(wrong: dict[str, object]) -> None:
     sound: dict[str, object] = {"name": "orders", "path": "/orders", "body": {"format": "json"}}
     read = ADAPTER.validate_python(sound)
     assert (read.methods, read.release) == (("GET",), "hold")
+    assert ADAPTER.validate_python(sound | {"release": "stream"}).release is ReleaseMode.STREAM
     with pytest.raises(ValidationError):
         ADAPTER.validate_python(sound | wrong)
 

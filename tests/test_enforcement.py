@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.enforcement import ENFORCEMENT, Denial, Release, enforce
-from gateway.errors import Code, Forbidden, InternalError, Refusal, Unauthenticated
+from gateway.enforcement import ENFORCEMENT, Denial, InForce, Release, enforce, put_in_force
+from gateway.errors import BadUpstream, Code, Forbidden, InternalError, Refusal, Unauthenticated
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import (
     Attribution,
@@ -128,3 +128,52 @@ def test_a_denial_has_room_for_status_code_and_id_only(
     assert (denial.status, denial.code, denial.exchange_id) == (status, code, "x1")
     assert set(Denial.__slots__) == {"status", "code", "exchange_id", "observing"}
     assert not denial.observing
+
+
+# --- as it comes --------------------------------------------------------------------------------
+
+
+def in_force(
+    effect: Effect, *owners: SubjectRef, observing: bool = False, mask: tuple[str, ...] = ()
+) -> InForce:
+    decision = Decision(effect, frozenset({ME}), False, frozenset(), masks(*mask), (), "r1")
+    groups = tuple(Group((owner,), Attribution.DIRECT, "", 1) for owner in owners)
+    inspection = Inspection(Format.NDJSON, groups, (), 5, 5, 5)
+    spec = BodySpec(Format.NDJSON, subject=({"account": ("$.owner.id",)},))
+    return put_in_force(decision, inspection, spec, observing=observing)
+
+
+def test_a_stream_goes_on_under_what_the_policy_said() -> None:
+    for effect, owners in ((Effect.ALLOW, (ME,)), (Effect.REDACT, (ME, FOREIGN))):
+        found = in_force(effect, *owners)
+        assert (found.effect, found.observed) == (effect, False)
+        assert found.decision.permitted == {ME}
+
+
+def test_a_mask_on_what_names_the_owners_puts_nothing_in_force() -> None:
+    for path in ("$.owner.id", "$.owner", "$"):
+        with pytest.raises(BadUpstream) as refused:
+            in_force(Effect.REDACT, ME, mask=("$.iban", path))
+        assert refused.value.code is Code.REDACTION_UNSUPPORTED
+    assert in_force(Effect.REDACT, ME, mask=("$.iban",)).decision.mask
+    # Where the policy is only observed, nothing is masked.
+    assert not in_force(Effect.REDACT, ME, mask=("$.owner",), observing=True).decision.mask
+
+
+def test_a_block_ends_a_stream_and_an_allow_must_be_one() -> None:
+    with pytest.raises(Forbidden):
+        in_force(Effect.BLOCK, ME)
+    with pytest.raises(InternalError):
+        in_force(Effect.ALLOW, ME, FOREIGN)
+
+
+@pytest.mark.parametrize("effect", [Effect.REDACT, Effect.BLOCK])
+def test_an_observed_stream_goes_on_whole_and_its_effect_is_the_true_one(effect: Effect) -> None:
+    found = in_force(effect, ME, FOREIGN, observing=True)
+    assert (found.effect, found.observed) == (effect, True)
+    assert found.decision.permitted == {ME, FOREIGN} and found.decision.release_unattributed
+
+
+def test_nobody_else_puts_a_decision_in_force() -> None:
+    with pytest.raises(TypeError):
+        InForce(object(), decision=in_force(Effect.ALLOW, ME).decision, effect=Effect.ALLOW)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway import exchange
-from gateway.decisionlog.entry import Evidence, Outcome
-from gateway.endpoints import Endpoint, Endpoints, Enforcement, Route
+from gateway.decisionlog.entry import Evidence, Outcome, Stage
+from gateway.endpoints import Endpoint, Endpoints, Enforcement, ReleaseMode, Route
 from gateway.enforcement import ENFORCEMENT, Denial, Release
 from gateway.errors import (
     BadRequest,
@@ -22,7 +22,8 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.exchange import Rooms, guard
+from gateway.exchange import Rooms, Streaming, guard
+from gateway.inspection.flowmessages import Ended
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import (
     Admitted,
@@ -42,6 +43,7 @@ from gateway.model import (
 from gateway.policy.contract import Question
 from gateway.response import Payload, Response
 from gateway.spool import Spool, Spooled, SpoolSettings
+from gateway.streaming import Stream
 from gateway.trace import STEPS as TRACED
 from gateway.trace import Trace
 
@@ -516,3 +518,99 @@ def test_only_enforcement_can_make_a_release() -> None:
 def test_guard_can_be_read_on_one_screen() -> None:
     lines: Callable[..., tuple[list[str], int]] = inspect.getsourcelines
     assert len(lines(exchange.guard)[0]) < 80
+
+
+# --- as it comes --------------------------------------------------------------------------------
+
+
+STREAMED = Endpoint(
+    "orders", "/exports/orders", BodySpec(Format.NDJSON), release=ReleaseMode.STREAM
+)
+
+
+@dataclass
+class Coming:
+    """A response that is still coming, and its session, which ends at once."""
+
+    seen: Inspection
+    headers: tuple[tuple[str, str], ...] = (("X-A", "b"),)
+    payload: Payload = field(default_factory=Payload)
+    received: int = 0
+    complete: bool = True
+    waited: float = 0.0
+    closed: int = 0
+    in_force: list[Decision] = field(default_factory=list)
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def next(self) -> Ended:
+        return Ended(self.seen, Counts(seen=1, released=1))
+
+    def answer(self, decision: Decision) -> None:
+        self.in_force.append(decision)
+
+    def taken(self) -> None: ...
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def streaming(world: World) -> tuple[Coming, Rooms]:
+    world.endpoint = STREAMED
+    coming = Coming(world.inspection)
+
+    async def arrive(*_: object) -> Coming:
+        await world._step("upstream")
+        return coming
+
+    async def read(*_: object) -> Coming:
+        await world._step("inspection")
+        return coming
+
+    return coming, replace(world.rooms(), streaming=Streaming(arrive, read))
+
+
+async def test_a_stream_is_handed_out_when_its_opening_is_in_the_log(world: World) -> None:
+    coming, rooms = streaming(world)
+    outcome = await guard(REQUEST, rooms)
+    assert isinstance(outcome, Stream)
+    assert outcome.headers == (("X-A", "b"),)
+    assert world.events == [*STEPS, "log"]
+    (opening,) = world.entries
+    assert (opening.stage, opening.part, opening.outcome) == (Stage.OPENING, 1, Outcome.RELEASED)
+    assert (opening.counts, world.observed, coming.closed) == (Counts(), [], 0)
+
+    async def send(data: bytes) -> None: ...
+
+    assert await outcome.deliver(send)
+    assert world.entries[1].stage is Stage.END
+    assert world.observed == [world.entries[1]]
+    assert coming.closed == 1 and coming.in_force == [world.response_decision]
+
+
+@pytest.mark.parametrize("step", ["upstream", "inspection", "policy", "log"])
+async def test_a_stream_that_can_not_be_opened_is_a_denial_as_any_other(
+    world: World, step: str
+) -> None:
+    coming, rooms = streaming(world)
+    world.failures[step] = Unavailable(Code.OVERLOADED, "full")
+    outcome = await guard(REQUEST, rooms)
+    assert isinstance(outcome, Denial) and outcome.code is Code.OVERLOADED
+    assert [entry.stage for entry in world.observed] == [None]
+    assert coming.closed == (step in ("policy", "log"))
+
+
+async def test_a_block_of_the_opening_is_a_denial(world: World) -> None:
+    coming, rooms = streaming(world)
+    world.response_decision = decision(Effect.BLOCK)
+    outcome = await guard(REQUEST, rooms)
+    assert isinstance(outcome, Denial) and outcome.status == 403
+    assert (world.entries[0].stage, coming.closed) == (None, 1)
+
+
+async def test_a_caller_of_http_1_0_is_not_streamed_to(world: World) -> None:
+    _, rooms = streaming(world)
+    outcome = await guard(replace(REQUEST, version=(1, 0)), rooms)
+    assert isinstance(outcome, Release)
+    outcome.body.close()

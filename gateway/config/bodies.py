@@ -47,6 +47,38 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
             yield from _records(body, form, path)
 
 
+def check_streamed(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
+    """The findings about `release: stream` for one endpoint's `body`."""
+    form = _one_of(Format, body.get("format"))
+    reader = FORMATS.get(form) if form else None
+    if reader is None:
+        return
+    if not reader.streams:
+        can = ", ".join(each.value for each, reader in FORMATS.items() if reader.streams)
+        message = f"{form.value} can't be released before its end; these can: {can}"
+        yield Finding(path, message)
+    elif form is Format.JSON and body.get("records", "$") == "$":
+        message = "the whole document is one record: say where the records are, or hold it"
+        yield Finding(path, message)
+    elif body.get("totals"):
+        message = "totals often stand before what they count: leave them out, or hold the body"
+        yield Finding(path, message)
+    elif body.get("compression"):
+        message = "what is compressed leaves compressed: leave it out, or hold the body"
+        yield Finding(path, message)
+    elif body.get("also"):
+        message = "several sets of records are read at rest: leave also out, or hold the body"
+        yield Finding(path, message)
+    elif body.get("preamble"):
+        message = "a preamble is read at rest: hold the body"
+        yield Finding(path, message)
+    elif form is Format.JSON and any(
+        text.startswith(("$^", "$~")) for _, text in _subjects(body.get("subject"), path)
+    ):
+        message = "owners above the records are read at rest: hold the body"
+        yield Finding(path, message)
+
+
 def _unread(form: Format) -> str:
     """Why nothing here reads a format, or an empty text."""
     try:

@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.config.bodies import check_body
+from gateway.config.bodies import check_body, check_streamed
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.config.policies import rego_findings
-from gateway.endpoints import split_template
+from gateway.endpoints import ReleaseMode, split_template
 from gateway.locations import is_url
 from gateway.policy import bundle
 from gateway.policy.bundles.keys import read_key as read_signing_key
@@ -211,6 +211,8 @@ def _endpoints(settings: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(("endpoints", index, "name"), message)
         if isinstance(body, Mapping):
             yield from check_body(body, ("endpoints", index, "body"))
+            if _at(endpoint, "release") == ReleaseMode.STREAM:
+                yield from check_streamed(body, ("endpoints", index, "release"))
         yield from _observing(_at(endpoint, "observe_until"), ("endpoints", index))
     templates = [(index, _template(_at(each, "path"))) for index, each in enumerate(endpoints)]
     known = [(index, template) for index, template in templates if template]

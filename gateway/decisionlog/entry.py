@@ -58,6 +58,14 @@ class Outcome(StrEnum):
     OBSERVED = "observed"  # released whole, against the policy: the endpoint is being onboarded
 
 
+class Stage(StrEnum):
+    """Which entry of a stream release it is; all of them have the exchange's id."""
+
+    OPENING = "opening"
+    CHANGE = "change"  # something new was seen, and decided
+    END = "end"
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is known about one exchange when it ends; personal data included.
@@ -67,6 +75,10 @@ class Evidence:
     step, `note` is for operators and free of personal data, `probe` marks the gateway's self-proof,
     `observing` an endpoint that is being onboarded. `trace_id` is 32 hex digits (W3C Trace Context)
     where the exchange's trace is kept, else empty; `span` is there with it.
+
+    A stream release has several: `stage` says which one this is, `part` counts them from 1.
+    `counts` and `bytes_released` are what left before; where it was cut, `http_status` is the
+    code's, although the caller had read 200.
     """
 
     exchange_id: str
@@ -88,6 +100,8 @@ class Evidence:
     observing: bool = False
     trace_id: str = ""
     span: Span | None = None
+    stage: Stage | None = None
+    part: int = 0
 
     @property
     def against_policy(self) -> int:
@@ -99,16 +113,14 @@ class Evidence:
 
 
 def withdrawn(evidence: Evidence, code: Code, http_status: int, note: str) -> Evidence:
-    """The same exchange, refused at the last moment: nothing left."""
-    return replace(
-        evidence,
-        outcome=Outcome.REFUSED,
-        code=code,
-        http_status=http_status,
-        note=note,
-        bytes_released=0,
-        counts=Counts(seen=evidence.counts.seen, blocked=evidence.counts.seen),
+    """The same exchange, refused at the last moment: nothing left, or nothing more of a stream."""
+    refused = replace(
+        evidence, outcome=Outcome.REFUSED, code=code, http_status=http_status, note=note
     )
+    if evidence.stage:
+        return refused
+    seen = evidence.counts.seen
+    return replace(refused, bytes_released=0, counts=Counts(seen=seen, blocked=seen))
 
 
 class _Subject(msgspec.Struct, frozen=True):
@@ -126,6 +138,8 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     span_id: str = ""
     timestamp: str
     path: str | None = None
+    stage: Stage | None = None
+    part: int = 0
     outcome: Outcome
     code: Code | None = None
     http_status: int
@@ -176,6 +190,8 @@ class Renderer:
             span_id=evidence.span.span_id if evidence.span else "",
             timestamp=at,
             path=PATH if decision else None,
+            stage=evidence.stage,
+            part=evidence.part,
             outcome=evidence.outcome,
             code=code,
             http_status=evidence.http_status,

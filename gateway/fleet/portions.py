@@ -19,7 +19,7 @@ def portion(config: Config, processes: int) -> Config:
     def pool(size: int) -> int:
         return -(-size // processes)
 
-    client, policy = config.client, config.policy
+    client, policy, inspection = config.client, config.policy, config.inspection
     shadow = policy.shadow and replace(policy.shadow, workers=pool(policy.shadow.workers))
     return replace(
         config,
@@ -30,6 +30,8 @@ def portion(config: Config, processes: int) -> Config:
         ),
         upstream=replace(config.upstream, connections=bound(config.upstream.connections)),
         decision_log=replace(config.decision_log, queue=bound(config.decision_log.queue)),
-        inspection=replace(config.inspection, workers=pool(config.inspection.workers)),
+        inspection=replace(
+            inspection, workers=pool(inspection.workers), streams=bound(inspection.streams)
+        ),
         policy=replace(policy, workers=pool(policy.workers), shadow=shadow),
     )

@@ -13,6 +13,9 @@
     tally       owners, attributions and categories, counted under limits
     formats/    one file a format: `inspect` counts its records, `rewrite` keeps the permitted ones
     work        one job, from stored body to inspection or rewritten body; runs here or in a worker
+    verdict     which records stay; asking: a decision that is asked for as records come
+    streams     bodies that are released as they come, each read by a process of its own
+                (flowprocess), with which it speaks in turns (flowmessages)
     dispatch    where a job runs: small ones here, big ones in a killable worker process
 
 A new format is one file in `formats/` and one row in `formats.FORMATS`.

@@ -16,7 +16,12 @@ CANDIDATES = (",", ";", "\t", "|")
 
 
 def open_rows(
-    text: Iterator[bytes], spec: BodySpec | MemberSpec, wanted: frozenset[str], limits: Limits
+    text: Iterator[bytes],
+    spec: BodySpec | MemberSpec,
+    wanted: frozenset[str],
+    limits: Limits,
+    *,
+    flowing: bool = False,
 ) -> Rows:
     """The rows of a text (see `charset.read_text`), in which the columns `wanted` must be.
 
@@ -24,17 +29,21 @@ def open_rows(
     missing column is for the caller to refuse where the delimiter is configured.
     """
     if spec.delimiter != AUTO:
-        return Rows(text, dialect(spec), limits, spec.preamble)
+        return Rows(text, dialect(spec), limits, spec.preamble, flowing=flowing)
     again = _Again(text)
-    proven = [
-        candidate
-        for candidate in CANDIDATES
-        if _explains(again.pieces(), dialect(spec, candidate), wanted, spec.preamble, limits)
-    ]
+    proven = []
+    for candidate in CANDIDATES:
+        tried = dialect(spec, candidate)
+        try:
+            rows = Rows(again.pieces(), tried, limits, spec.preamble, flowing=flowing)
+        except BadUpstream:
+            continue
+        if wanted <= set(rows.names):
+            proven.append(tried)
     if len(proven) != 1:
         which = "no delimiter explains" if not proven else "several delimiters explain"
         raise BadUpstream(Code.BODY_AMBIGUOUS, f"{which} the header row")
-    return Rows(again.last(), dialect(spec, proven[0]), limits, spec.preamble)
+    return Rows(again.last(), proven[0], limits, spec.preamble, flowing=flowing)
 
 
 def dialect(spec: BodySpec | MemberSpec, delimiter: str | None = None) -> Dialect:
@@ -42,15 +51,6 @@ def dialect(spec: BodySpec | MemberSpec, delimiter: str | None = None) -> Dialec
     quoted = spec.quote != NONE
     quote = spec.quote if spec.quote and quoted else '"'
     return Dialect(delimiter or spec.delimiter or ",", quote, quoted)
-
-
-def _explains(
-    text: Iterator[bytes], tried: Dialect, wanted: frozenset[str], preamble: int, limits: Limits
-) -> bool:
-    try:
-        return wanted <= set(Rows(text, tried, limits, preamble).names)
-    except BadUpstream:
-        return False
 
 
 class _Again:

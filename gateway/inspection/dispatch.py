@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable
+from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable, refusal_of
 from gateway.inspection import masking, work
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.scratch import Scratch
@@ -78,16 +78,16 @@ _decode = msgspec.msgpack.Decoder(_Answer).decode
 
 class Dispatch:
     """Inspects and rewrites responses. Raises BadUpstream, Unavailable, Late or InternalError; when
-    made, ValueError for a key of pseudonyms that can't be used."""
+    made, ValueError for a key of pseudonyms that can't be used. `key` is that one, if there is."""
 
     def __init__(self, settings: InspectionSettings, spool: Spool) -> None:
         self._settings, self._spool = settings, spool
         # Only a job that a worker is free for holds a scratch file's share of the spool.
         self._scratches = asyncio.Semaphore(settings.workers)
-        self._key = _key(settings)
+        self.key = _key(settings)
         # Small exchanges go first: a big body's inspection takes seconds either way.
         self._pool = WorkerPool(
-            entry=f"{__name__}:serve", size=settings.workers, setup=self._key or b"", nice=10
+            entry=f"{__name__}:serve", size=settings.workers, setup=self.key or b"", nice=10
         )
 
     async def start(self) -> None:
@@ -182,7 +182,7 @@ class Dispatch:
         self, stored: Stored, task: work.Task, inspection: Inspection, decision: Decision
     ) -> tuple[Spooled, Counts]:
         sink = MemorySink()
-        counts = work.rewrite(stored, task, inspection, decision, sink, key=self._key)
+        counts = work.rewrite(stored, task, inspection, decision, sink, key=self.key)
         rewritten = InMemory(sink.getvalue())
         work.confirm(rewritten, task, inspection, decision, counts)
         return self._spool.keep(rewritten), counts
@@ -227,7 +227,7 @@ class Dispatch:
             raise Unavailable(Code.OVERLOADED, "too many bodies wait for inspection") from None
         answer: _Answer = _decode(raw)
         if isinstance(answer, _Refused):
-            raise _refusal(answer.code, answer.note)
+            raise refusal_of(answer.code, answer.note)
         return answer
 
 
@@ -259,13 +259,6 @@ def _job(
 ) -> _Job:
     data = stored.data if isinstance(stored, InMemory) else None
     return _Job(task, data, stored.size, inspection, decision, space, scratch)
-
-
-def _refusal(code: Code, note: str) -> Refusal:
-    for kind in (BadUpstream, Unavailable):
-        if code in kind.codes:
-            return kind(code, note)
-    return InternalError(Code.INTERNAL_ERROR, note)
 
 
 # --- the worker's side ------------------------------------------------------------------------

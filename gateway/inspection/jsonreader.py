@@ -1,8 +1,9 @@
 """The text of a JSON document as it streams by: a window that grows only for one large item.
 
 Nothing here decides whether text is JSON: it finds where an item must end if it is, and whoever
-takes the item proves it. How a source cuts its chunks can't change what is read, since windows
-are counted in bytes from the start of the document.
+takes the item proves it. How a stored source cuts its chunks can't change what is read, since
+windows are counted in bytes from the start of the document. Of one that is still coming, a window
+is what is there: whoever has a whole record doesn't wait for the next one.
 """
 
 import re
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.jsontext import SPACE, malformed, parse, too_deep
 from gateway.inspection.settings import Limits
-from gateway.inspection.source import Source
+from gateway.inspection.source import Flow, Source
 
 WINDOW = 64 * 1024
 """Bytes parsed at once: 32 to 64 KiB measured best. The values take twenty times as much memory,
@@ -24,23 +25,35 @@ _NAME = re.compile(rb"[ \t\n\r]*+(%b)[ \t\n\r]*+(:?)[ \t\n\r]*+" % _STRING, re.D
 _SPACE = re.compile(rb"[ \t\n\r]*+")
 
 
+_LOOKS, _SMALL = 16, 4 * 1024
+"""How often an item that is still coming is looked at with every piece of it, or up to how many
+bytes. Then only when a quarter more is there: a large one that drips in takes linear time."""
+
+
 class Blocks:
-    """A source in blocks of exactly the size asked for; shorter only at the end."""
+    """A source in blocks of exactly the size asked for; shorter only at the end.
+
+    Where `flowing`, a block may be shorter as soon as it has `least` bytes: it ends where more
+    would have to be waited for.
+    """
 
     def __init__(self, source: Source) -> None:
         self._chunks = source.chunks()
         self._chunk, self._at = b"", 0
+        self.flowing = isinstance(source, Flow)
 
-    def read(self, size: int) -> bytes:
-        parts = []
-        while size:
+    def read(self, size: int, least: int = 1) -> bytes:
+        parts, missing = [], size
+        while missing:
             if self._at == len(self._chunk):
+                if self.flowing and size - missing >= least:
+                    break
                 self._chunk, self._at = next(self._chunks, b""), 0
                 if not self._chunk:
                     break
-            part = self._chunk[self._at : self._at + size]
+            part = self._chunk[self._at : self._at + missing]
             self._at += len(part)
-            size -= len(part)
+            missing -= len(part)
             parts.append(part)
         return b"".join(parts)
 
@@ -57,14 +70,20 @@ class Text:
         self._blocks, self._limit = Blocks(source), limits.record
         self._buffer, self._at = b"", 0
         self.window = min(WINDOW, limits.record)
-        self.offset = 0
+        self.offset = self._looks = 0
+        self.flowing = self._blocks.flowing
 
-    def hold(self, size: int) -> int:
-        """Hold up to `size` bytes of what is left; how many are held (`size` or more, or all)."""
+    def hold(self, size: int, least: int | None = None) -> int:
+        """Hold up to `size` bytes of what is left; how many are held (`size` or more, or all).
+
+        With `least`, so many are enough where more would have to be waited for.
+        """
         held = len(self._buffer) - self._at
         if held < size:
-            self._buffer = self._buffer[self._at :] + self._blocks.read(size - held)
-            self._at, held = 0, len(self._buffer)
+            more = self._blocks.read(size - held, (size if least is None else least) - held)
+            if more:
+                self._buffer = self._buffer[self._at :] + more
+                self._at, held = 0, held + len(more)
         return held
 
     def take(self, size: int) -> bytes:
@@ -72,6 +91,7 @@ class Text:
         taken = self.slice(size)
         self._at += size
         self.offset += size
+        self._looks = 0
         return taken
 
     def slice(self, size: int) -> bytes:
@@ -108,11 +128,12 @@ class Text:
             if not self._grow(0):
                 raise malformed(self.offset)
 
-    def item_end(self, begin: int, levels: int) -> int:
+    def item_end(self, begin: int, levels: int, *, there: bool = False) -> int:
         """Where the item at position `begin` ends: the position of a comma or closing bracket.
 
-        Raises BadUpstream(BODY_TOO_COMPLEX) for more than `levels` levels of containers, but for
-        an empty one, that `jsontext.parse` doesn't count either.
+        Nothing is waited for where it has to be `there`: -1 if more than what is held would have to
+        be read. Raises BadUpstream(BODY_TOO_COMPLEX) for more than `levels` levels of containers,
+        but for an empty one, that `jsontext.parse` doesn't count either.
         """
         at, depth = begin, 0
         while True:
@@ -121,6 +142,8 @@ class Text:
             stop = self._buffer[self._at + at : self._at + at + 1]
             # A quote is where a string begins whose end isn't held.
             if stop in (b"", b'"'):
+                if there:
+                    return -1
                 if not self._grow(begin):
                     raise malformed(self.offset + begin)
                 continue
@@ -138,7 +161,7 @@ class Text:
 
     def rest(self) -> Iterator[bytes]:
         """What follows the document's value, which must be white space."""
-        while held := self.hold(self.window):
+        while held := self.hold(self.window, 1):
             block = self.take(held)
             if block.strip(SPACE):
                 raise malformed(self.offset)
@@ -152,7 +175,10 @@ class Text:
         # Twice as much each time, so that a large item is searched about twice, not a thousand
         # times.
         longest = begin + self._limit + 1
-        return self.hold(min(max(self.window, 2 * held), max(longest, held + 1))) > held
+        most = min(max(self.window, 2 * held), max(longest, held + 1))
+        self._looks += 1
+        eager = self._looks <= _LOOKS or held - begin < _SMALL
+        return self.hold(most, min(most, held + (1 if eager else (held - begin) // 4))) > held
 
     def _too_large(self, begin: int) -> BadUpstream:
         where = f"at byte {self.offset + begin}"

@@ -5,11 +5,18 @@ from typing import Any, Protocol
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext, masking
-from gateway.inspection.locators import Attributor, LocatorError, check_names, compile, find
+from gateway.inspection.locators import (
+    Attributor,
+    LocatorError,
+    Steps,
+    check_names,
+    compile,
+    find,
+)
 from gateway.inspection.settings import AlsoSpec, BodySpec, MemberSpec
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Attribution
+from gateway.model import Attribution, Mask
 
 
 class Counting(Protocol):
@@ -66,34 +73,48 @@ class Census:
 class Selection:
     """Applies a verdict to the records of one body.
 
-    Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that is no JSONPath locator.
+    Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that is no JSONPath locator. First comes
+    which of some records stay, then what is blanked in them: a decision about them may be new.
     """
 
     def __init__(self, spec: BodySpec | MemberSpec | AlsoSpec, verdict: Verdict) -> None:
         self._attributor = Attributor(spec.subject)
         self._category, self._verdict = spec.category, verdict
-        try:
-            self._masks = [
-                (mask, compile(mask.path)) for mask in masking.strictest_first(verdict.mask)
-            ]
-        except LocatorError:
-            raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
+        self._mask: tuple[Mask, ...] = ()
+        self._masks: list[tuple[Mask, Steps]] = []
+        self._compile()
 
     def keeps(self, records: Sequence[Any]) -> list[bool]:
         """Which of the records stay."""
-        owners = self._attributor.each(records)
-        stays = {each: self._verdict.keeps(each, self._category) for each in set(owners)}
-        return [stays[each] for each in owners]
+        if self._verdict.asks:
+            self._verdict.sees(
+                set().union(*(record for record in records if isinstance(record, dict)))
+            )
+        keys, owners = self._attributor.keyed(records)
+        return self._verdict.keeps_each(keys, owners, self._category)
 
     def keeps_stray(self, owners: Owners = ()) -> bool:
         """Whether something beside the records stays: what names these owners, or nobody's."""
-        return self._verdict.keeps(owners, self._category)
+        return self._verdict.keeps_each((owners,), lambda each: each, self._category)[0]
+
+    def _compile(self) -> None:
+        """A stream's masks may change with a decision."""
+        if self._mask == self._verdict.mask:
+            return
+        try:
+            self._masks = [
+                (mask, compile(mask.path)) for mask in masking.strictest_first(self._verdict.mask)
+            ]
+        except LocatorError:
+            raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
+        self._mask = self._verdict.mask
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:
         """Which of the records have a value to mask.
 
         Raises BadUpstream(BODY_AMBIGUOUS) for one that some parsers would find under another name.
         """
+        self._compile()
         if not self._masks:
             return [False] * len(records)
         for record in records:

@@ -118,11 +118,13 @@ class _Guide:
     `marker` is what stands between two records, learnt from two neighbours: the end of a record as
     far as they agree, a comma, the beginning of a record. `comma` is the comma's place in it.
     `size` is how far to guess: less after wrong guesses, so that many short arrays in a row are
-    not each searched for the records of the others. `wary` once a guess was wrong.
+    not each searched for the records of the others. `wary` once a guess was wrong, `wrong` where
+    the last one was.
     """
 
     def __init__(self, size: int) -> None:
-        self.marker, self.comma, self.size, self.wary = b"", 0, size, False
+        self.marker, self.comma, self.size = b"", 0, size
+        self.wary = self.wrong = False
 
     def learn(self, first: bytes, second: bytes) -> None:
         tail = _text(_TAIL.search(first[-64:]))
@@ -271,13 +273,15 @@ class _Walk:
     def _guessed(self, container: Container, depth: int) -> _Batch | None:
         """Items up to a guessed comma, proven; None where no guess is right."""
         guide, offset = self._guide, self._text.offset
+        guide.wrong = False
         if not guide.marker:
             return None
         size = guide.size = min(max(guide.size, _SHORTEST), self._text.window)
-        end = min(size, self._text.hold(size))
+        end = min(size, self._text.hold(size, 1))
         for attempt in range(_TRIES):
             end = self._text.rfind(guide.marker, end)
             if end < 0:
+                guide.wrong = attempt > 0
                 guide.size = size // 2 if attempt else 2 * size
                 return None
             items = self._text.slice(end + guide.comma)
@@ -292,17 +296,20 @@ class _Walk:
             guide.size = len(items) if attempt else 2 * size
             self._text.take(len(items) + 1)
             return items, values, b""
-        guide.size = size // 2
+        guide.size, guide.wrong = size // 2, True
         return None
 
     def _exact(self, container: Container, depth: int) -> _Batch:
-        """Two items to learn from; after a wrong guess, as many as were guessed."""
+        """Two items to learn from; after a wrong guess, as many as were guessed. Where they are
+        still coming, one that could not be guessed since its end wasn't there."""
         guide, text, levels = self._guide, self._text, self._limits.depth - depth
         offset, ends = text.offset, [text.item_end(0, levels)]
-        while text.byte(ends[-1]) == b"," and (
-            ends[-1] < guide.size if guide.marker else len(ends) < 2
-        ):
-            ends.append(text.item_end(ends[-1] + 1, levels))
+        most = guide.size if guide.wrong or not text.flowing else 0
+        while text.byte(ends[-1]) == b"," and (ends[-1] < most if guide.marker else len(ends) < 2):
+            end = text.item_end(ends[-1] + 1, levels, there=text.flowing)
+            if end < 0:
+                break
+            ends.append(end)
         if len(ends) > 1:
             items = text.slice(ends[1])
             guide.learn(items[: ends[0]], items[ends[0] + 1 :])

@@ -25,6 +25,8 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import Limits
 
 _WINDOW = 256 * 1024
+_LOOKS = 16
+"""How often a row that is still coming is looked at with every piece of it."""
 _BLANK = b" \t"
 _SPLITTERS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 
@@ -61,13 +63,20 @@ class Rows:
     `names` the column names; `before` are the bytes of the preamble, so many rows, and `preamble`
     its cells. Raises BadUpstream with BODY_MALFORMED for what RFC 4180 forbids,
     BODY_AMBIGUOUS for what readers take differently, BODY_TOO_LARGE and BODY_TOO_COMPLEX for what
-    is over `limits.record` and `limits.columns`.
+    is over `limits.record` and `limits.columns`. Where the text is still coming (`flowing`), a
+    batch are the rows that are there.
     """
 
     def __init__(
-        self, text: Iterator[bytes], dialect: Dialect, limits: Limits, preamble: int = 0
+        self,
+        text: Iterator[bytes],
+        dialect: Dialect,
+        limits: Limits,
+        preamble: int = 0,
+        *,
+        flowing: bool = False,
     ) -> None:
-        self._text, self._limits = text, limits
+        self._text, self._limits, self._flowing = text, limits, flowing
         self._delimiter, self._quote = dialect.delimiter.encode(), dialect.quote.encode()
         self._quoted = dialect.quoted
         self._cell = re.compile(self._cell_pattern())
@@ -77,7 +86,7 @@ class Rows:
         self._fault: BadUpstream | None = None
         self._line_end: bytes | None = None
         self._width: int | None = None
-        self._read = 0
+        self._read = self._looks = 0
         before = [self._read_first(number) for number in range(-preamble, 0)]
         self.before = b"".join(row for row, _ in before)
         self.preamble = tuple(cells for _, cells in before)
@@ -297,21 +306,27 @@ class Rows:
     def _refill(self, done: int) -> None:
         """Drop `done` bytes of the buffer and read on.
 
-        Reads at least as much as is left, so that a row of many windows takes linear time.
+        Reads at least as much as is left, so that a row of many windows takes linear time. Of a
+        text that is still coming, a row is looked at with each piece that may end it; after some,
+        when a quarter more is there.
         """
         rest = self._buffer[done:]
         pieces, missing = [rest], max(_WINDOW, len(rest))
-        while missing > 0 and not self._ended:
+        self._looks = 0 if done else self._looks + 1
+        least = len(rest) // 4 if self._looks > _LOOKS else 0
+        least, ends = missing - least, False
+        while missing > 0 and not self._ended and not (ends and self._flowing and missing < least):
             try:
                 piece = next(self._text, None)
             except BadUpstream as fault:
-                # The rows before it come first; `_take` and `_read_header` raise it after them.
+                # The rows before it come first; `_take` and `_read_first` raise it after them.
                 self._fault, piece = fault, None
             if piece is None:
                 self._ended = True
             else:
                 pieces.append(piece)
                 missing -= len(piece)
+                ends = ends or b"\n" in piece or b"\r" in piece
         self._buffer = b"".join(pieces)
 
     def _unquoted(self, cell: bytes) -> bytes:

@@ -1,12 +1,14 @@
-"""Where a rewritten body goes: to a file, to memory, or under a content coding to one of them."""
+"""Where a rewritten body goes: to a file, to memory, on its way, or under a content coding to one
+of them."""
 
 import os
+from collections.abc import Callable
 from typing import Protocol
 
-from gateway.errors import Code, Unavailable
+from gateway.errors import BadUpstream, Code, Unavailable
 from gateway.inspection.codings import CODINGS, COMPRESSIONS, Encoder
 
-__all__ = ["CountingSink", "FileSink", "MemorySink", "Sink", "under"]
+__all__ = ["CountingSink", "FileSink", "FlowSink", "MemorySink", "Sink", "under"]
 
 _BUFFER = 256 * 1024
 
@@ -88,6 +90,44 @@ class CountingSink:
 
     def tell(self) -> int:
         return self._size
+
+
+class FlowSink:
+    """Hands a body on as it is written: what is there at each `flush`, in pieces.
+
+    Nothing leaves before `open`: what stands before the first record is held until it is decided.
+    Raises BadUpstream(BODY_TOO_LARGE) where that is more than `limit` bytes.
+    """
+
+    def __init__(self, hand_on: Callable[[bytes], None], limit: int) -> None:
+        self._hand_on, self._limit = hand_on, limit
+        self._pieces: list[bytes] = []
+        self._size = self._handed_on = 0
+        self._open = False
+
+    def open(self) -> None:
+        self._open = True
+
+    def write(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= _BUFFER:
+            self.flush()
+        if self._size > self._limit and not self._open:
+            raise BadUpstream(Code.BODY_TOO_LARGE, "more than limits.record before a record")
+
+    def tell(self) -> int:
+        return self._handed_on + self._size
+
+    def flush(self) -> None:
+        """Hand on everything, if anything may leave yet."""
+        if not self._open or not self._size:
+            return
+        data = b"".join(self._pieces)
+        self._pieces, self._size = [], 0
+        for at in range(0, len(data), _BUFFER):
+            self._hand_on(data[at : at + _BUFFER])
+        self._handed_on += len(data)
 
 
 class CodedSink:

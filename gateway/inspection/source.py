@@ -1,15 +1,15 @@
-"""A stored body as decoded chunks, every byte of its content codings accounted for.
+"""A body as decoded chunks, every byte of its content codings accounted for.
 
-A `Source` can be read any number of times (inspection first, then redaction), so it opens fresh
-decoders each time.
+A stored one can be read any number of times (inspection first, then redaction), so it opens fresh
+decoders each time; one that is still coming (`Flow`) is read once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.errors import BadUpstream, Code, Unavailable
+from gateway.errors import BadUpstream, Code, InternalError, Unavailable
 from gateway.inspection.codings import CODINGS, COMPRESSIONS, Decoded
 from gateway.inspection.inflation import Inflation, Unfolding
 from gateway.inspection.scratch import Scratch
@@ -17,10 +17,28 @@ from gateway.inspection.settings import Limits
 from gateway.inspection.tally import Owners
 from gateway.spool import InMemory, OnDisk, Stored
 
-__all__ = ["CHUNK", "Body", "InMemory", "Meter", "OnDisk", "Source", "Stored", "read"]
+__all__ = [
+    "CHUNK",
+    "HEAD",
+    "Body",
+    "Flow",
+    "InMemory",
+    "Meter",
+    "OnDisk",
+    "Source",
+    "Stored",
+    "read",
+]
 
 CHUNK = 256 * 1024
 """Bytes read at once: 64 to 256 KiB measured best, 1 MiB a quarter slower."""
+
+
+HEAD = 4096
+"""Decoded bytes that a body's format is told by."""
+
+_MARK = 4
+"""Decoded bytes from which on a head can be looked at: a byte order mark is one or isn't."""
 
 
 class Source(Protocol):
@@ -62,39 +80,8 @@ class Body:
     owners: Owners = ()
 
     def chunks(self) -> Iterator[bytes]:
-        self.meter.inspected = self.meter.decoded = 0
-        self.meter.unsealed = len(self.codings) + (self.compression is not None)
-        chunks = self._received()
-        for coding in reversed(self.codings):
-            if coding not in CODINGS:
-                raise BadUpstream(Code.CODING_UNSUPPORTED, "a content coding that can't be read")
-            chunks = self._bounded(CODINGS[coding].decode(chunks))
-        if self.compression:
-            chunks = self._bounded(COMPRESSIONS[self.compression].coding.decode(chunks))
-        return self._decoded(chunks)
-
-    def _received(self) -> Iterator[bytes]:
-        for chunk in read(self.stored):
-            self.meter.inspected += len(chunk)
-            yield chunk
-
-    def _bounded(self, pieces: Decoded) -> Iterator[bytes]:
-        """Each coding by itself is held against the bytes received: none may inflate a bomb that
-        the next one makes small again."""
-        inflation = Inflation(self.limits)
-        while True:
-            try:
-                piece = next(pieces)
-            except StopIteration as end:
-                self.meter.unsealed -= end.value
-                return
-            inflation.count(len(piece), self.meter.inspected)
-            yield piece
-
-    def _decoded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            self.meter.decoded += len(chunk)
-            yield chunk
+        received = read(self.stored)
+        return _decoded(received, self.codings, self.compression, self.limits, self.meter)
 
     def plain(self) -> Stored:
         """The bytes for random access. Raises BadUpstream where they are coded.
@@ -118,6 +105,94 @@ class Body:
             raise Unavailable(Code.SPOOL_FAILED, "an archive without a scratch file")
         with self.scratch.holding(self.chunks()) as stored:
             yield stored
+
+
+@dataclass(slots=True)
+class Flow:
+    """A response body as it comes, read once: `received` waits for each of its chunks.
+
+    A format hands on what is there before it waits for more (`jsonreader.Blocks`). `detect` looks
+    at the beginning before anything of it is handed out, and again while there is more of it to
+    see, up to `HEAD`: whatever it refuses is refused by the first bytes that show it.
+    """
+
+    received: Iterator[bytes]
+    codings: tuple[str, ...]
+    limits: Limits
+    detect: Callable[[bytes], None]
+    meter: Meter = field(default_factory=Meter)
+    _begun: bool = False
+
+    def chunks(self) -> Iterator[bytes]:
+        if self._begun:
+            raise InternalError(Code.INTERNAL_ERROR, "a body that is read twice as it comes")
+        self._begun = True
+        return self._detected(_decoded(self.received, self.codings, None, self.limits, self.meter))
+
+    def _detected(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        head = b""
+        for chunk in chunks:
+            head += chunk
+            if len(head) >= _MARK:
+                self.detect(head[:HEAD])
+                yield head
+                break
+        else:
+            self.detect(head)
+            if head:
+                yield head
+            return
+        for chunk in chunks:
+            if len(head) < HEAD:
+                head += chunk
+                self.detect(head[:HEAD])
+            yield chunk
+
+
+def _decoded(
+    received: Iterator[bytes],
+    codings: tuple[str, ...],
+    compression: str | None,
+    limits: Limits,
+    meter: Meter,
+) -> Iterator[bytes]:
+    """The content of received chunks, counted by `meter`."""
+    meter.inspected = meter.decoded = 0
+    meter.unsealed = len(codings) + (compression is not None)
+    chunks = _counted(received, meter)
+    for coding in reversed(codings):
+        if coding not in CODINGS:
+            raise BadUpstream(Code.CODING_UNSUPPORTED, "a content coding that can't be read")
+        chunks = _bounded(CODINGS[coding].decode(chunks), limits, meter)
+    if compression:
+        chunks = _bounded(COMPRESSIONS[compression].coding.decode(chunks), limits, meter)
+    return _measured(chunks, meter)
+
+
+def _counted(received: Iterator[bytes], meter: Meter) -> Iterator[bytes]:
+    for chunk in received:
+        meter.inspected += len(chunk)
+        yield chunk
+
+
+def _bounded(pieces: Decoded, limits: Limits, meter: Meter) -> Iterator[bytes]:
+    """Each coding by itself is held against the bytes received: none may inflate a bomb that
+    the next one makes small again."""
+    inflation = Inflation(limits)
+    while True:
+        try:
+            piece = next(pieces)
+        except StopIteration as end:
+            meter.unsealed -= end.value
+            return
+        inflation.count(len(piece), meter.inspected)
+        yield piece
+
+
+def _measured(chunks: Iterator[bytes], meter: Meter) -> Iterator[bytes]:
+    for chunk in chunks:
+        meter.decoded += len(chunk)
+        yield chunk
 
 
 def read(stored: Stored, start: int = 0, end: int | None = None) -> Iterator[bytes]:

@@ -113,6 +113,15 @@ class Tally:
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "more members than limits.members")
 
     @property
+    def records(self) -> int:
+        return self._records
+
+    @property
+    def distinct(self) -> tuple[int, int]:
+        """How many groups and fields there are: it grows where something new was seen."""
+        return len(self._groups), len(self._fields)
+
+    @property
     def groups(self) -> tuple[Group, ...]:
         return tuple(
             Group(owners, attribution, category, count.records, tuple(count.first))

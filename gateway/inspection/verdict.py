@@ -1,33 +1,87 @@
 """Which records of a body stay: a `Decision` as the formats apply it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from gateway.inspection.tally import Owners
-from gateway.model import Attribution, Decision, Group, Mask
+from gateway.model import Attribution, Counts, Decision, Group, Mask
+
+_Key = TypeVar("_Key", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Progress:
+    """Where the records of a stream went so far; of a batch on its way, all count already."""
+
+    seen: int = 0
+    released: int = 0
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.seen, self.released, self.seen - self.released)
+
+
+class Inquiry(Protocol):
+    """Asks for a decision as a body comes. (`inspection.asking`)"""
+
+    def sees(self, names: Iterable[str]) -> None:
+        """Note the names of fields of the records that are judged next."""
+        ...
+
+    def judge(self, owners: Sequence[Owners], category: str) -> Decision:
+        """The decision in force for the next records, whose owners these are."""
+        ...
+
+
+@dataclass(slots=True)
 class Verdict:
     """Applies a decision record by record.
 
     The paths of `mask` are relative to a record (JSONPath; for CSV `$.column`); what a masked value
     becomes is for `masking` to say, with the `key` of pseudonyms where there is one. `totals_drop`
     is the number of records that will be dropped, known from the inspection's groups before the
-    rewrite starts, because a declared total often stands before the records it counts.
+    rewrite starts, because a declared total often stands before the records it counts. With an
+    `inquiry` the decision is asked for as records come, and `mask` may change with each batch;
+    `progress` counts them.
     """
 
     decision: Decision
     totals_drop: int = 0
     key: bytes | None = field(default=None, repr=False)
+    inquiry: Inquiry | None = None
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def mask(self) -> tuple[Mask, ...]:
         return self.decision.mask
 
+    @property
+    def asks(self) -> bool:
+        """Whether nothing was decided before the records came."""
+        return self.inquiry is not None
+
+    def sees(self, names: Iterable[str]) -> None:
+        """Note the names of fields of the records that come next."""
+        if self.inquiry:
+            self.inquiry.sees(names)
+
     def keeps(self, owners: Owners, category: str) -> bool:
         """Whether a record with these owners stays."""
         return self.decision.releases(Group(owners, Attribution.NONE, category, 1))
+
+    def keeps_each(
+        self, keys: Sequence[_Key], owners: Callable[[_Key], Owners], category: str
+    ) -> list[bool]:
+        """Whether each of the next records stays. Whose a record is follows from its key."""
+        whose = {key: owners(key) for key in dict.fromkeys(keys)}
+        if self.inquiry:
+            self.decision = self.inquiry.judge([whose[key] for key in keys], category)
+        stays = {key: self.keeps(each, category) for key, each in whose.items()}
+        kept = [stays[key] for key in keys]
+        self.progress.seen += len(kept)
+        self.progress.released += sum(kept)
+        return kept
 
 
 Vouchers = Mapping[str, Owners]

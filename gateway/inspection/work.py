@@ -1,25 +1,32 @@
-"""One job: a stored body becomes an `Inspection`, or a rewritten body.
+"""One job: a stored body becomes an `Inspection`, or a rewritten body; one that is still coming is
+rewritten as it comes (`stream`).
 
 Pure: bytes or a file descriptor in, values and bytes out. `dispatch` decides where it runs.
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code, InternalError
-from gateway.inspection import detection
-from gateway.inspection.formats import FORMATS
+from gateway.inspection import detection, masking
+from gateway.inspection.asking import Asking
+from gateway.inspection.formats import FORMATS, Reader
 from gateway.inspection.inflation import Inflation
 from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits
-from gateway.inspection.sinks import Sink, under
-from gateway.inspection.source import Body, Stored
+from gateway.inspection.sinks import FlowSink, Sink, under
+from gateway.inspection.source import HEAD, Body, Flow, Meter, Stored
 from gateway.inspection.tally import Owners, Tally
-from gateway.inspection.verdict import Verdict
-from gateway.model import Counts, Decision, Inspection
+from gateway.inspection.verdict import Progress, Verdict
+from gateway.model import Counts, Decision, Effect, Inspection
 from gateway.response import Payload
 
-_HEAD = 4096
+_ENVELOPE = 64 * 1024
+"""Bytes beside a record that may stand before the first one."""
+
+_UNDECIDED = Decision(Effect.BLOCK, frozenset(), False, frozenset(), (), (), "")
+"""What is in force before the first answer: nothing leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +59,14 @@ def scratch_needed(task: Task, received: int) -> int:
 
 def inspect(stored: Stored, task: Task, scratch: Scratch | None = None) -> Inspection:
     """Read a whole body. Raises BadUpstream for anything that can't be vouched for."""
-    reader = FORMATS.get(task.spec.format)
-    if reader is None:
-        raise BadUpstream(Code.FORMAT_UNKNOWN, f"no reader for {task.spec.format}")
+    reader = _reader(task)
     body = _body(stored, task, scratch)
-    declared = reader.declared(task.spec)
-    detection.check_type(task.payload, declared)
     reader.detect(task.payload, _head(body), task.spec)
     tally = Tally(task.limits)
     reader.inspect(body, task.spec, task.limits, tally)
     if body.meter.inspected != stored.size:
         raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of the body belong to no record")
-    return Inspection(
-        format=task.spec.format,
-        groups=tally.groups,
-        fields=tally.fields,
-        bytes_received=stored.size,
-        bytes_inspected=body.meter.inspected,
-        bytes_decoded=body.meter.decoded,
-        members=tally.members,
-        sealed=tally.sealed and not body.meter.unsealed,
-    )
+    return _inspection(task, tally, body.meter)
 
 
 def rewrite(
@@ -145,6 +139,71 @@ def _owned(inspection: Inspection) -> Counter[tuple[Owners, str]]:
     return counts
 
 
+Ask = Callable[[Inspection, Counts], Decision]
+"""What was seen so far, and where the records decided before went → the decision in force."""
+
+
+def stream(
+    received: Iterator[bytes],
+    task: Task,
+    ask: Ask,
+    hand_on: Callable[[bytes, Counts], None],
+    key: bytes | None = None,
+) -> tuple[Inspection, Counts]:
+    """Write what the decisions let through, in pieces, while the body is received; uncoded. `key`
+    is that of `rewrite`.
+
+    `received` waits for the body's chunks. What was decided is handed on before any wait, and
+    nothing before the first answer of `ask`. Raises BadUpstream as `inspect` and `rewrite` do, and
+    what `ask` and `hand_on` raise.
+    """
+    reader, progress = _reader(task), Progress()
+    if not reader.streams or task.spec.compression or task.spec.preamble:
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a body that is read at rest only")
+    sink = FlowSink(lambda data: hand_on(data, progress.counts), task.limits.record + _ENVELOPE)
+
+    def before_each_wait() -> Iterator[bytes]:
+        while True:
+            sink.flush()
+            chunk = next(received, b"")
+            if not chunk:
+                return
+            yield chunk
+
+    def asked(tally: Tally) -> Decision:
+        sink.flush()
+        decision = ask(_inspection(task, tally, flow.meter), progress.counts)
+        masking.check_apart(decision.mask, task.spec.subject)
+        sink.open()
+        return decision
+
+    flow = Flow(
+        before_each_wait(),
+        task.payload.codings,
+        task.limits,
+        lambda head: reader.detect(task.payload, head, task.spec),
+    )
+    asking = Asking(task.limits, asked)
+    verdict = Verdict(_UNDECIDED, key=key, inquiry=asking, progress=progress)
+    counts = reader.rewrite(flow, task.spec, task.limits, verdict, sink)
+    asking.decision()
+    if counts != progress.counts or counts.seen != asking.tally.records:
+        raise InternalError(Code.INTERNAL_ERROR, "redaction and inspection count differently")
+    if next(received, b""):
+        raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of the body belong to no record")
+    sink.flush()
+    return _inspection(task, asking.tally, flow.meter), counts
+
+
+def _reader(task: Task) -> Reader:
+    """The format's row, for a body that is declared to be of it."""
+    reader: Reader | None = FORMATS.get(task.spec.format)
+    if reader is None:
+        raise BadUpstream(Code.FORMAT_UNKNOWN, f"no reader for {task.spec.format}")
+    detection.check_type(task.payload, reader.declared(task.spec))
+    return reader
+
+
 def _body(stored: Stored, task: Task, scratch: Scratch | None) -> Body:
     codings, compression = task.payload.codings, task.spec.compression
     return Body(
@@ -157,11 +216,24 @@ def _body(stored: Stored, task: Task, scratch: Scratch | None) -> Body:
     )
 
 
+def _inspection(task: Task, tally: Tally, meter: Meter) -> Inspection:
+    return Inspection(
+        format=task.spec.format,
+        groups=tally.groups,
+        fields=tally.fields,
+        bytes_received=meter.inspected,
+        bytes_inspected=meter.inspected,
+        bytes_decoded=meter.decoded,
+        members=tally.members,
+        sealed=tally.sealed and not meter.unsealed,
+    )
+
+
 def _head(body: Body) -> bytes:
     """The first decoded bytes; one chunk may be a single byte of them."""
     head = b""
     for chunk in body.chunks():
         head += chunk
-        if len(head) >= _HEAD:
+        if len(head) >= HEAD:
             break
-    return head[:_HEAD]
+    return head[:HEAD]

@@ -6,12 +6,16 @@ Nothing is sent before `guard` returns, which is when the log entry is durable. 
 in a task of its own. A caller that leaves stops it (`caller_left`): the upstream's connection is
 closed, the body is given up, and the entry is written although nobody waits for the answer. What is
 released already was released, as the log says; how much of it was sent, the program's log says.
+
+A `Stream` is sent as it is delivered, in chunks (RFC 9112 section 7.1). Where it is cut, the chunk
+that ends a body never comes, and the connection is reset: no client can take the body for whole.
 """
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+import struct
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
@@ -29,17 +33,21 @@ from gateway.proxy.problem import problem
 from gateway.proxy.settings import Address, ProxySettings
 from gateway.proxy.upload import Upload
 from gateway.spool import InMemory, Stored
+from gateway.streaming import Stream
 
 _ENTRIES, _FAREWELL = 5.0, 0.5
 """Seconds after the grace: for the entries of what was cut off, and for the refusals to leave."""
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _CLOSE = {"Connection": "close"}
+_CHUNKED = {"Transfer-Encoding": "chunked"}
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time: closing sends RST, and drops what the system holds."""
 _KEPT, _CLOSED = Answered(keep=True), Answered(keep=False)
 
 _LOG = Log(__name__)
 
-Guard = Callable[[Request], Coroutine[Any, Any, Release | Denial]]
+Guard = Callable[[Request], Coroutine[Any, Any, Release | Stream | Denial]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class DataServer:
         self._listen, self.settings = settings.listen, settings.client
         self._guard, self._sockets = guard, sockets
         self._guarded: set[asyncio.Task[Any]] = set()
-        self._notes: set[asyncio.Task[Release | Denial]] = set()
+        self._notes: set[asyncio.Task[Release | Stream | Denial]] = set()
         self._exchanges = 0
         self._ended = asyncio.Event()
         self._draining = False
@@ -152,6 +160,8 @@ class DataServer:
         self._exchanges += 1
         try:
             outcome = await self._until_logged(arrived, request)
+            if isinstance(outcome, Stream):
+                return await self._deliver(request, outcome)
             try:
                 return await self._send(request, outcome)
             except OSError:
@@ -170,8 +180,14 @@ class DataServer:
 
     async def _until_logged(
         self, arrived: Request, received: Received | None = None
-    ) -> Release | Denial:
-        """`guard`, and the handles by which the end of a drain and a lost connection find it."""
+    ) -> Release | Stream | Denial:
+        """`guard`, until its entry is durable."""
+        with self._at_work(received):
+            return await self._guard(arrived)
+
+    @contextmanager
+    def _at_work(self, received: Received | None) -> Iterator[None]:
+        """The handles by which the end of a drain and a lost connection find this task."""
         task = asyncio.current_task()
         assert task is not None
         self._guarded.add(task)
@@ -180,26 +196,57 @@ class DataServer:
             if received.transport is None:  # lost before this began
                 received.abandon()
         try:
-            return await self._guard(arrived)
+            yield
         finally:
             if received is not None:
                 received.exchange = None
             self._guarded.discard(task)
             self._ended.set()
 
-    async def _send(self, request: Received, outcome: Release | Denial) -> bool:
+    async def _deliver(self, request: Received, stream: Stream) -> bool:
+        """Send a stream as it comes. Its entry is durable before its end, whole or cut."""
+
+        async def send(data: bytes) -> None:
+            if request.transport is None:
+                raise ConnectionAbortedError
+            request.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            request.sent += len(data)
+            await self._drained(request)
+
+        keep = self._keeps(request)
+        framing = _CHUNKED if keep else {**_CHUNKED, **_CLOSE}
+        if request.transport:
+            request.transport.write(_head(200, dict(stream.headers), framing))
+        with self._at_work(request):
+            whole = await stream.deliver(send)
+        if whole and request.transport:
+            request.transport.write(b"0\r\n\r\n")
+            await self._all_taken(request)
+            return keep
+        _tell_cut_off(request, stream)
+        if request.transport:
+            underlying: socket.socket = request.transport.get_extra_info("socket")
+            underlying.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            request.transport.abort()
+        return False
+
+    def _keeps(self, request: Received) -> bool:
+        """Whether the connection may go on after this answer."""
         arrived = request.arrived
         keep = not (arrived.should_close or arrived.upgrade or self._draining)
-        keep = keep and request.content.is_eof()
+        return keep and request.content.is_eof()
+
+    async def _send(self, request: Received, outcome: Release | Denial) -> bool:
+        keep = self._keeps(request)
         if isinstance(outcome, Release):
             body = outcome.body.stored
-            head = _head(200, dict(outcome.headers), body.size, keep)
+            head = _head(200, dict(outcome.headers), _sized(body.size, keep))
         else:
             answer = problem(outcome)
             # Whoever sent something malformed may mean the next bytes as its rest.
             keep = keep and outcome.code not in BadRequest.codes
-            head = _head(answer.status, answer.headers, len(answer.body), keep)
-            body = InMemory(b"" if arrived.method == "HEAD" else answer.body)
+            head = _head(answer.status, answer.headers, _sized(len(answer.body), keep))
+            body = InMemory(b"" if request.arrived.method == "HEAD" else answer.body)
         await self._write(request, head, body, keep)
         return keep
 
@@ -222,10 +269,15 @@ class DataServer:
         if (not keep or body.size > BLOCK) and request.transport:
             # The last block too: whoever never reads it must not hold the body and its place.
             # (Small answers on a kept connection are left to `Connection.force_close`.)
+            await self._all_taken(request)
+
+    async def _all_taken(self, request: Received) -> None:
+        """Wait until the system has taken every byte. Raises as `_write` does."""
+        if request.transport:
             request.transport.set_write_buffer_limits(high=0)
             await self._drained(request)
-            if request.transport:
-                request.transport.set_write_buffer_limits(high=BLOCK, low=0)
+        if request.transport:
+            request.transport.set_write_buffer_limits(high=BLOCK, low=0)
 
     async def _drained(self, request: Received) -> None:
         async with asyncio.timeout(self.settings.send):
@@ -239,17 +291,21 @@ class DataServer:
                     await self._ended.wait()
 
 
-def _tell_cut_off(request: Received, outcome: Release | Denial) -> None:
-    """The entry was durable before the first byte: it can't say how many there were."""
-    if isinstance(outcome, Release):
-        exchange_id = dict(outcome.headers).get("X-Exchange-Id")
-        size = outcome.body.size
-        _LOG.info("release cut off", exchange_id=exchange_id, sent=request.sent, size=size)
+def _tell_cut_off(request: Received, outcome: Release | Stream | Denial) -> None:
+    """A release's entry was durable before the first byte: it can't say how many there were."""
+    if isinstance(outcome, Denial):
+        return
+    exchange_id = dict(outcome.headers).get("X-Exchange-Id")
+    size = outcome.body.size if isinstance(outcome, Release) else None
+    _LOG.info("release cut off", exchange_id=exchange_id, sent=request.sent, size=size)
 
 
-def _head(status: int, headers: Mapping[str, str], length: int, keep: bool) -> bytes:
-    framing = {"Content-Length": str(length)} if keep else {"Content-Length": str(length), **_CLOSE}
+def _head(status: int, headers: Mapping[str, str], framing: Mapping[str, str]) -> bytes:
     return fields.spell(f"HTTP/1.1 {status} {_PHRASES.get(status, '')}", {**headers, **framing})
+
+
+def _sized(length: int, keep: bool) -> dict[str, str]:
+    return {"Content-Length": str(length)} if keep else {"Content-Length": str(length), **_CLOSE}
 
 
 def _faulty(fault: Code) -> Request:

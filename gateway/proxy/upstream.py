@@ -2,10 +2,14 @@
 
 Nothing of a response is handed on before its last byte is here and its framing is proven. Whatever
 is refused closes its connection, so that no later request can read what this one left behind.
+
+A stream release reads its response as it comes (`open`): chunk by chunk, the end only when it is
+proven.
 """
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientPayloadError, EofStream
@@ -21,10 +25,10 @@ from gateway.log import Log
 from gateway.model import Admitted, Format
 from gateway.policy.contract import Question
 from gateway.proxy import fields
-from gateway.proxy.framing import client_headers, read_head
+from gateway.proxy.framing import Head, client_headers, read_head
 from gateway.proxy.parser import require_strict_parsing
 from gateway.proxy.settings import UpstreamSettings
-from gateway.response import Response
+from gateway.response import Payload, Response
 from gateway.spool import Spool, Spooled
 from gateway.wire import MalformedBodyError, Pool, ProtocolError, Wire
 
@@ -69,15 +73,8 @@ class UpstreamClient:
             with self._in_total():
                 wire = await self._pool.take()
                 try:
-                    wire.send(head, self._settings.read)
-                    answer, content, early = await _answered(wire, request)
-                    version = (answer.version.major, answer.version.minor)
                     subject = endpoint.body.subject_header
-                    claims = read_head(
-                        version, answer.code, answer.reason, answer.raw_headers, subject
-                    )
-                    if early:
-                        raise _protocol("answered before the request was complete")
+                    claims, content = await self._ask(wire, head, request, subject)
                     owner = (caller.issuer, caller.id)
                     limit = endpoint.limits.body
                     body = await self._receive(wire, content, claims.length, limit, owner)
@@ -93,11 +90,54 @@ class UpstreamClient:
         headers = client_headers(claims.payload, endpoint, exchange_id)
         return Response(headers, claims.payload, body)
 
-    def _head(self, request: Admitted, wanted: Format, exchange_id: str) -> bytes:
+    async def open(self, request: Admitted, route: Route, exchange_id: str) -> "Arriving":
+        """A 200 response whose body is still coming. The caller closes it.
+
+        Raises as `fetch` does. `upstream.total` is for the head; the body may take as long as it
+        likes, unless it pauses for longer than `upstream.read`.
+        """
+        assert self._pool is not None
+        endpoint = route.endpoint
+        head = self._head(request, endpoint.body.format, exchange_id, plain=True)
+        try:
+            with self._in_total():
+                wire = await self._pool.take()
+                try:
+                    claims, content = await self._ask(wire, head, request, {})
+                    if (claims.length or 0) > endpoint.limits.body:
+                        raise _too_large("Content-Length is over limits.body")
+                except BaseException:
+                    self._pool.drop(wire)
+                    raise
+        except TimeoutError:
+            raise Late(Code.UPSTREAM_TIMEOUT, "upstream.connect, read or total") from None
+        except (ClientError, EofStream, HttpProcessingError, OSError) as error:
+            raise _unsound(error) from None
+        # What is released as it comes leaves uncoded.
+        spelled = replace(claims.payload, codings=())
+        headers = client_headers(spelled, endpoint, exchange_id)
+        limit = endpoint.limits.body
+        return Arriving(headers, claims.payload, self._pool, wire, content, claims.length, limit)
+
+    async def _ask(
+        self, wire: Wire, head: bytes, request: Admitted, subject: Mapping[str, str]
+    ) -> tuple[Head, StreamReader]:
+        """Send a request; what the response's head claims, and its body as it comes."""
+        wire.send(head, self._settings.read)
+        answer, content, early = await _answered(wire, request)
+        version = (answer.version.major, answer.version.minor)
+        claims = read_head(version, answer.code, answer.reason, answer.raw_headers, subject)
+        if early:
+            raise _protocol("answered before the request was complete")
+        return claims, content
+
+    def _head(
+        self, request: Admitted, wanted: Format, exchange_id: str, *, plain: bool = False
+    ) -> bytes:
         headers = {"Host": self._host, "Accept": "*/*", "User-Agent": "privacy-gateway"}
         headers.update(request.headers)
         reader = FORMATS.get(wanted)
-        if reader and reader.random_access:
+        if plain or (reader and reader.random_access):
             headers["Accept-Encoding"] = "identity"
         headers["X-Request-Id"] = exchange_id
         if request.method == "POST" and "Content-Length" not in headers:
@@ -114,7 +154,7 @@ class UpstreamClient:
         owner: tuple[str, str],
     ) -> Spooled:
         if (length or 0) > limit:
-            raise BadUpstream(Code.BODY_TOO_LARGE, "Content-Length is over limits.body")
+            raise _too_large("Content-Length is over limits.body")
         if length is None:
             writer = self._spool.writer(owner)
         else:
@@ -123,15 +163,70 @@ class UpstreamClient:
             while chunk := await content.readany():
                 writer.write(chunk)
                 if writer.size > limit:
-                    raise BadUpstream(Code.BODY_TOO_LARGE, "more bytes than limits.body")
-            if length not in (None, writer.size):
-                raise BadUpstream(Code.BODY_INCOMPLETE, "not as long as its Content-Length")
-            if wire.has_surplus:
-                raise _protocol("bytes after the end of the response")
+                    raise _too_large("more bytes than limits.body")
+            _check_end(wire, length, writer.size)
             return writer.finish()
         except BaseException:
             writer.discard()
             raise
+
+
+class Arriving:
+    """A 200 response that is still coming: its head, and its body chunk by chunk.
+
+    `complete` once the body came to its proven end; its connection may be used again then.
+    """
+
+    def __init__(
+        self,
+        headers: tuple[tuple[str, str], ...],
+        payload: Payload,
+        pool: Pool,
+        wire: Wire,
+        content: StreamReader,
+        length: int | None,
+        limit: int,
+    ) -> None:
+        self.headers, self.payload = headers, payload
+        self._pool, self._wire, self._content = pool, wire, content
+        self._length, self._limit = length, limit
+        self.received = 0
+        self.complete = self._over = False
+
+    async def read(self) -> bytes:
+        """The next bytes, none at the proven end. Raises BadUpstream, or Late for a long pause."""
+        if self.complete:
+            return b""
+        try:
+            chunk = await self._content.readany()
+        except TimeoutError:
+            raise Late(Code.UPSTREAM_TIMEOUT, "upstream.read") from None
+        except (ClientError, EofStream, HttpProcessingError, OSError) as error:
+            raise _unsound(error) from None
+        self.received += len(chunk)
+        if self.received > self._limit:
+            raise _too_large("more bytes than limits.body")
+        if not chunk:
+            _check_end(self._wire, self._length, self.received)
+            self.complete = True
+        return chunk
+
+    def close(self) -> None:
+        """Give up what is still to come."""
+        if self._over:
+            return
+        self._over = True
+        if self.complete:
+            self._pool.give(self._wire)
+        else:
+            self._pool.drop(self._wire)
+
+
+def _check_end(wire: Wire, length: int | None, size: int) -> None:
+    if length not in (None, size):
+        raise BadUpstream(Code.BODY_INCOMPLETE, "not as long as its Content-Length")
+    if wire.has_surplus:
+        raise _protocol("bytes after the end of the response")
 
 
 _CHUNKED = ("Transfer-Encoding", "chunked")
@@ -176,6 +271,10 @@ def _unsound(error: Exception) -> BadUpstream:
             return BadUpstream(Code.BODY_INCOMPLETE, "the connection ended before the body did")
         case _:
             return BadUpstream(Code.UPSTREAM_UNREACHABLE, type(error).__name__)
+
+
+def _too_large(note: str) -> BadUpstream:
+    return BadUpstream(Code.BODY_TOO_LARGE, note)
 
 
 def _protocol(note: str) -> BadUpstream:

@@ -6,7 +6,7 @@ data: how many series there can be follows from the configuration (`Metric.most`
 docs/metrics.md is written from this table.
 """
 
-from gateway.endpoints import Enforcement
+from gateway.endpoints import Enforcement, ReleaseMode
 from gateway.errors import Code
 from gateway.model import Effect, Format
 from gateway.policy.engine import EngineKind, Stage
@@ -17,7 +17,7 @@ from gateway.trace import STEPS
 PREFIX = "privacy_gateway_"
 NONE = "none"
 CHECKS = ("accepting", "keys", "policy", "decision_log", "spool", "inspection", "self_proof")
-PARTS = ("serving", "inspection", "policy", "log", "shadow", "spans")
+PARTS = ("serving", "inspection", "streams", "policy", "log", "shadow", "spans")
 
 
 _ENDPOINT = Label("endpoint", (NONE,), "endpoints")
@@ -132,6 +132,12 @@ ADDED_DURATION = _histogram(
     "Runbook PrivacyGatewayLatencyBudgetBurn.",
     _NAMED_ENDPOINT,
 )
+FIRST_RECORD_DURATION = _histogram(
+    "first_record_duration_seconds",
+    "Time until the first record of a stream release could leave; nothing is held after it.",
+    "Slow: the upstream's first record, the policy or the log's disk; see step_duration_seconds.",
+    _NAMED_ENDPOINT,
+)
 IN_FLIGHT_EXCHANGES = _gauge(
     "in_flight_exchanges",
     "Exchanges not yet ended.",
@@ -149,7 +155,7 @@ ENDPOINT_INFO = _gauge(
     "endpoint_info",
     "1 for each configured endpoint, with how it releases and whether it is enforced, as labels.",
     "",
-    _NAMED_ENDPOINT, Label("release", ("hold",)), Label("enforcement", (*Enforcement,)),
+    _NAMED_ENDPOINT, Label("release", (*ReleaseMode,)), Label("enforcement", (*Enforcement,)),
     merge=Merge.MAX,
 )  # fmt: skip
 OBSERVING = _gauge(
@@ -262,6 +268,16 @@ INSPECTION_JOBS = _gauge(
     "inspection_jobs",
     "Bodies waiting or being inspected.",
     "More than inspection.workers for long: more workers or replicas.",
+)
+STREAMS_OPEN = _gauge(
+    "streams_open",
+    "Bodies that are released as they come, at this moment.",
+    "Near inspection.streams: more of them are refused with overloaded.",
+)
+STREAM_PROCESSES_LOST = _counter(
+    "stream_processes_lost",
+    "Processes of stream releases that did not come to a clean end: the stream was cut.",
+    "See the exchanges' codes; with inspection_failed a body killed its reader.",
 )
 
 # --- policy -------------------------------------------------------------------------------------

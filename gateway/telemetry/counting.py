@@ -66,6 +66,7 @@ class Counted:
     steps: dict[str, Histogram] = field(default_factory=dict)
     whole: dict[str, Histogram] = field(default_factory=dict)
     added: dict[str, Histogram] = field(default_factory=dict)
+    first: dict[str, Histogram] = field(default_factory=dict)
     proofs: Counter[tuple[str]] = field(default_factory=Counter)
     syncs: Histogram = field(default_factory=Histogram)
 
@@ -112,6 +113,11 @@ class Counted:
             if histogram is None:
                 histogram = self.added[endpoint] = Histogram()
             histogram.observe(whole - durations.get("upstream", 0.0))
+        if evidence.stage:  # the steps of a stream are those of its opening
+            histogram = self.first.get(endpoint)
+            if histogram is None:
+                histogram = self.first[endpoint] = Histogram()
+            histogram.observe(whole)
         if evidence.trace_id:
             self._trace(endpoint, evidence, whole)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gateway import __version__
 from gateway.decisionlog.entry import Evidence
-from gateway.endpoints import Endpoint
+from gateway.endpoints import Endpoint, ReleaseMode
 from gateway.errors import Code
 from gateway.model import Effect
 from gateway.telemetry import catalogue as names
@@ -68,6 +68,8 @@ class Metrics:
             counted.exchanges[name, kind, effect, code] = 0
         counted.volumes[name, kind] = Volume()
         counted.added[name] = Histogram()
+        if endpoint.release is ReleaseMode.STREAM:
+            counted.first[name] = Histogram()
         if endpoint.observe_until is not None:
             for would in (Effect.REDACT, Effect.BLOCK):
                 counted.observed[name, would] = counted.against[name, would] = 0
@@ -148,6 +150,7 @@ def exchanges(counted: Counted) -> Iterator[Family]:
     yield Family(names.STEP_DURATION, histograms=_one(counted.steps))
     yield Family(names.EXCHANGE_DURATION, histograms=_one(counted.whole))
     yield Family(names.ADDED_DURATION, histograms=_one(counted.added))
+    yield Family(names.FIRST_RECORD_DURATION, histograms=_one(counted.first))
     yield Family(names.LOG_SYNC_DURATION, histograms=[((), counted.syncs)])
 
 

@@ -60,6 +60,11 @@ def inspection(workers: WorkerFacts) -> Iterator[Reading]:
     yield Reading(names.INSPECTION_JOBS, workers.jobs)
 
 
+def streams(processes: WorkerFacts) -> Iterator[Reading]:
+    yield Reading(names.STREAMS_OPEN, processes.jobs)
+    yield Reading(names.STREAM_PROCESSES_LOST, processes.restarts)
+
+
 def policy(engine: EngineFacts) -> Iterator[Reading]:
     """All stages of a rejection from the start, so that a first one is seen as a change."""
     yield Reading(names.POLICY_RESTARTS, engine.restarts)

@@ -113,8 +113,8 @@ def _attributes(evidence: Evidence, asked: str, route: str, refused: bool) -> At
 
 def _failed(evidence: Evidence, span: Span) -> str:
     """The step that refused: the last one begun, apart from the log that all end in. None did where
-    the exchange was cut off."""
-    if evidence.outcome is not Outcome.REFUSED or evidence.code in _CUT_OFF:
+    the exchange was cut off, or a stream, of which the steps are those of its opening."""
+    if evidence.outcome is not Outcome.REFUSED or evidence.code in _CUT_OFF or evidence.stage:
         return ""
     if evidence.code is Code.LOG_UNAVAILABLE:
         return "log"

@@ -352,3 +352,48 @@ def test_a_format_whose_library_is_not_installed_says_how_to_get_it(
     member = f"{{format: zip, members: [{{match: x, format: parquet, {COLUMN}}}]}}"
     assert of_body(faults, member) == [f"members[0].format: {said}"]
     assert of_body(faults, f"{{format: csv, {COLUMN}}}") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (
+            "{format: zip, members: [{match: x}]}",
+            "zip can't be released before its end; these can: json, ndjson, json-seq, sse, csv",
+        ),
+        (f"{{format: json, {SUBJECT}}}", "the whole document is one record"),
+        (f"{{format: json, records: '$.x[*]', totals: $.n, {SUBJECT}}}", "totals often stand"),
+        (f"{{format: csv, compression: gzip, {COLUMN}}}", "what is compressed leaves"),
+        (f"{{format: csv, preamble: 1, {COLUMN}}}", "a preamble is read at rest"),
+        (
+            f"{{format: json, records: '$.x[*]', also: [{{records: '$.y[*]'}}], {SUBJECT}}}",
+            "several sets of records are read at rest",
+        ),
+        (
+            "{format: json, records: '$.x[*]', subject: {account: $^^.id}}",
+            "owners above the records are read at rest",
+        ),
+        (
+            "{format: json, records: '$.x.*', subject: [{account: $.a}, {name: [$~]}]}",
+            "owners above the records are read at rest",
+        ),
+    ],
+)
+def test_what_can_not_be_released_as_it_comes_is_held(
+    faults: Faults, body: str, found: str
+) -> None:
+    endpoint = "endpoints:\n  - {name: a, path: /a, release: %s, body: %s}\n"
+    text = MINIMAL[: MINIMAL.index("endpoints:")]
+    (said,) = faults(text + endpoint % ("stream", body))
+    assert f"endpoints[0].release: {found}" in said
+    assert faults(text + endpoint % ("hold", body)) == []
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json-seq", "sse", "csv", "json"])
+def test_what_is_read_record_by_record_can_be_released_as_it_comes(
+    faults: Faults, form: str
+) -> None:
+    records = "records: '$.x[*]', " if form == "json" else ""
+    body = f"{{format: {form}, {records}{COLUMN if form == 'csv' else SUBJECT}}}"
+    endpoint = f"endpoints:\n  - {{name: a, path: /a, release: stream, body: {body}}}\n"
+    assert faults(MINIMAL[: MINIMAL.index("endpoints:")] + endpoint) == []

@@ -28,7 +28,7 @@ decision_log:
 endpoints:
   - name: Orders
     path: /exports/orders
-    release: stream
+    release: at-once
     body: {format: jsno, records: 010}
     limits: {body: 2000}
   - !secret {name: a, path: b}

@@ -54,7 +54,7 @@ def test_the_examples_are_valid(name: str) -> None:
         ("{account: sub}", "{'e mail': sub}"),
         ("path: /exports/orders", "path: /exports/orders\n    limits: {body: 2000}"),
         ("path: /exports/orders", "path: /exports/orders\n    limits: {body: 2 gigs}"),
-        ("path: /exports/orders", "path: /exports/orders\n    release: stream"),
+        ("path: /exports/orders", "path: /exports/orders\n    release: at-once"),
         ("path: /exports/orders", "path: /exports/orders\n    labels: {n: 5}"),
         ("path: /exports/orders", "path: /exports/orders\n    enforcement: obsreve"),
         ("path: /exports/orders", "path: /exports/orders\n    observe_until: tomorrow"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.decisionlog.entry import MAX_SUBJECTS, Evidence, Outcome, Renderer, withdrawn
+from gateway.decisionlog.entry import MAX_SUBJECTS, Evidence, Outcome, Renderer, Stage, withdrawn
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.errors import Code
 from gateway.model import Actor, Attribution, Counts, Effect, Group, Identifier, Mask, SubjectRef
@@ -432,3 +432,18 @@ def test_whatever_happened_it_can_be_written(
     written = RENDERER.render(evidence)
     assert b"\n" not in written
     assert json.loads(written)["pseudonym_key"] == KEY.id
+
+
+def test_the_entries_of_a_stream_say_which_they_are() -> None:
+    stream = replace(released(), stage=Stage.CHANGE, part=2)
+    assert (entry(stream)["stage"], entry(stream)["part"]) == ("change", 2)
+    assert not {"stage", "part"} & entry(released()).keys()
+
+
+def test_what_left_of_a_stream_has_left_also_where_its_entry_is_withdrawn() -> None:
+    counts = Counts(seen=3, released=1, redacted=1, blocked=1)
+    held = replace(released(), counts=counts, bytes_released=9)
+    refused = withdrawn(held, Code.CALLER_LEFT, 499, "gone")
+    assert (refused.counts, refused.bytes_released) == (Counts(seen=3, blocked=3), 0)
+    cut = withdrawn(replace(held, stage=Stage.END), Code.CALLER_LEFT, 499, "gone")
+    assert (cut.counts, cut.bytes_released, cut.code) == (counts, 9, Code.CALLER_LEFT)

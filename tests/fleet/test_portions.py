@@ -31,6 +31,7 @@ def test_what_is_bounded_stays_within_its_bound(config: Config, processes: int) 
         (config.client.exchanges, part.client.exchanges),
         (config.upstream.connections, part.upstream.connections),
         (config.decision_log.queue, part.decision_log.queue),
+        (config.inspection.streams, part.inspection.streams),
     ):
         assert 0 < of_one * processes <= of_all < (of_one + 1) * processes
 
@@ -38,6 +39,7 @@ def test_what_is_bounded_stays_within_its_bound(config: Config, processes: int) 
 def test_every_process_has_something_of_everything(config: Config) -> None:
     part = portion(config, 64)
     assert (part.inspection.workers, part.policy.workers) == (1, 1)
+    assert part.inspection.streams == 1
     assert portion(portion(config, 1000), 1000).client.exchanges == 1
 
 

@@ -15,6 +15,7 @@ from gateway.inspection.jsontext import parse, places
 from gateway.inspection.locators import compile, find
 from gateway.inspection.masking import (
     LONGEST,
+    check_apart,
     derive,
     erased,
     longest,
@@ -234,3 +235,41 @@ def test_no_value_becomes_longer_than_is_reckoned(text: str) -> None:
             of_text(mask, "1", KEY).encode("utf-16-le"),
         ]
         assert max(map(len, made)) <= longest(mask)
+
+
+# --- what names the owners, as a body comes -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("locator", "path"),
+    [
+        ("$.owner", "$.owner"),
+        ("$.owner", "$['owner']"),
+        ("$.owner.id", "$.owner"),
+        ("$.owner", "$.owner.id"),
+        ("$.owners[*].id", "$.owners.*.id"),
+        ("$.owner.id", "$.*.id"),
+        ("$.owners[*].id", "$.owners[*]"),
+        ("owner", "$.owner"),  # a column
+        ("$.owner", "$"),
+        ("$", "$.owner"),
+    ],
+)
+def test_a_mask_on_the_way_to_an_owner_is_refused(locator: str, path: str) -> None:
+    subject = ({"account": ("$.other",)}, {"account": (locator,)})
+    for mask in (Mask(path), Mask(path, text="x")):
+        with pytest.raises(BadUpstream) as refused:
+            check_apart((Mask("$.iban"), mask), subject)
+        assert refused.value.code is Code.REDACTION_UNSUPPORTED
+
+
+def test_a_mask_beside_the_owners_is_none_of_theirs() -> None:
+    masks = tuple(map(Mask, ("$.iban", "$.owner.name", "$.owners", "$.orders[*].id")))
+    check_apart(masks, ({"account": ("$.owner.id",), "order": ("$.id",)},))
+    check_apart(masks, ())
+
+
+def test_what_is_no_path_is_refused_before_anything_flows() -> None:
+    with pytest.raises(BadUpstream) as refused:
+        check_apart((Mask("$.a["),), ())
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED

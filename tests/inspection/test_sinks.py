@@ -11,8 +11,8 @@ import brotli
 import pytest
 from backports import zstd
 
-from gateway.errors import Code, Unavailable
-from gateway.inspection.sinks import CountingSink, FileSink, MemorySink, under
+from gateway.errors import BadUpstream, Code, Unavailable
+from gateway.inspection.sinks import CountingSink, FileSink, FlowSink, MemorySink, under
 
 CHUNK = 256 * 1024
 CONTENT = bytes(range(256)) * 3
@@ -90,3 +90,34 @@ def test_a_counting_sink_hands_on_what_it_counts() -> None:
         sink.write(b"1")
         assert sink.tell() == len(CONTENT) + 1
     assert memory.getvalue() == CONTENT + b"1"
+
+
+def test_a_flow_sink_holds_everything_until_it_is_opened() -> None:
+    left: list[bytes] = []
+    sink = FlowSink(left.append, 100)
+    sink.write(b"head")
+    sink.flush()
+    assert left == []
+    sink.open()
+    sink.write(b" and more")
+    assert sink.tell() == 13
+    sink.flush()
+    sink.flush()
+    assert left == [b"head and more"]
+
+
+def test_a_flow_sink_hands_on_in_pieces() -> None:
+    left: list[bytes] = []
+    sink = FlowSink(left.append, 100)
+    sink.open()
+    sink.write(b"x" * (2 * CHUNK + 1))
+    assert [len(piece) for piece in left] == [CHUNK, CHUNK, 1]
+    assert sink.tell() == 2 * CHUNK + 1
+
+
+def test_what_stands_before_the_first_decision_is_bounded() -> None:
+    sink = FlowSink(lambda _: None, 10)
+    sink.write(b"x" * 10)
+    with pytest.raises(BadUpstream) as refused:
+        sink.write(b"x")
+    assert refused.value.code is Code.BODY_TOO_LARGE

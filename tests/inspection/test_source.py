@@ -9,11 +9,12 @@ import brotli
 import pytest
 from backports import zstd
 
-from gateway.errors import BadUpstream, Code, Unavailable
+from gateway.errors import BadUpstream, Code, InternalError, Unavailable
 from gateway.inspection.settings import Limits
 from gateway.inspection.source import (
     CHUNK,
     Body,
+    Flow,
     InMemory,
     OnDisk,
     read,
@@ -133,3 +134,29 @@ def test_bytes_behind_an_inner_coding_are_refused(outer: str) -> None:
     with pytest.raises(BadUpstream) as caught:
         list(Body(bad, ("gzip", outer), LIMITS).chunks())
     assert caught.value.code is Code.CODING_MALFORMED
+
+
+# Bodies that are still coming
+
+
+def test_a_flow_is_looked_at_before_its_first_bytes_and_while_its_head_grows() -> None:
+    heads: list[bytes] = []
+    flow = Flow(iter([b"a", b"b", b"cd", b"e" * 5000, b"f"]), (), LIMITS, heads.append)
+    assert list(flow.chunks()) == [b"abcd", b"e" * 5000, b"f"]
+    assert heads == [b"abcd", b"abcd" + b"e" * 4092]
+    assert flow.meter.inspected == 5005
+
+
+@pytest.mark.parametrize("data", [b"", b"ab"])
+def test_a_flow_shorter_than_a_mark_is_looked_at_at_its_end(data: bytes) -> None:
+    heads: list[bytes] = []
+    flow = Flow(iter([data] if data else []), (), LIMITS, heads.append)
+    assert b"".join(flow.chunks()) == data
+    assert heads == [data]
+
+
+def test_a_flow_can_be_read_once() -> None:
+    flow = Flow(iter([b"abcd"]), (), LIMITS, lambda _: None)
+    assert list(flow.chunks()) == [b"abcd"]
+    with pytest.raises(InternalError):
+        flow.chunks()

@@ -2,8 +2,9 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import work
-from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.settings import AlsoSpec, BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
 from gateway.model import Counts, Decision, Effect, Format, Inspection, Mask, SubjectRef
@@ -248,3 +249,178 @@ def test_what_the_settings_leave_open_is_as_the_response_declares() -> None:
     told = InMemory("id,x\nm\u00e9,1\n".encode("iso-8859-1"))
     (group,) = work.inspect(told, work.Task(Payload("text/csv", "latin1"), open_, Limits())).groups
     assert group.owners == (SubjectRef("account", "m\u00e9"),)
+
+
+# --- as it comes --------------------------------------------------------------------------------
+
+
+LINES = work.Task(
+    Payload("application/x-ndjson"),
+    BodySpec(Format.NDJSON, subject=({"account": ("$.owner",)},)),
+    Limits(),
+)
+
+
+KEY = bytes(32)
+
+
+class Watched:
+    """What a stream asked and handed on, in order; everybody but FOREIGN is permitted."""
+
+    def __init__(self, task: work.Task, *chunks: bytes, mask: tuple[Mask, ...] = ()) -> None:
+        self.events: list[str] = []
+        self.left = b""
+        self._task, self._chunks, self._mask = task, chunks, mask
+
+    def run(self) -> tuple[Inspection, Counts]:
+        return work.stream(self._received(), self._task, self._ask, self._hand_on, KEY)
+
+    def _received(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.events.append("wait")
+            yield chunk
+        self.events.append("wait")
+
+    def _ask(self, inspection: Inspection, counts: Counts) -> Decision:
+        self.events.append(f"ask {inspection.records}")
+        permitted = frozenset(set(inspection.subjects) - {FOREIGN})
+        return replace(REDACT, permitted=permitted, mask=self._mask)
+
+    def _hand_on(self, data: bytes, counts: Counts) -> None:
+        self.events.append(f"out {counts.released}")
+        self.left += data
+
+
+def line(owner: str) -> bytes:
+    return json.dumps({"owner": owner}).encode() + b"\n"
+
+
+def test_what_is_decided_is_handed_on_before_anything_is_waited_for() -> None:
+    watched = Watched(LINES, line("me"), line("me") + line("foreign")[:3], line("foreign")[3:])
+    found, counts = watched.run()
+    assert watched.events == [
+        "wait", "ask 1", "out 1", "wait", "out 2", "wait", "ask 3", "wait",
+    ]  # fmt: skip
+    assert watched.left == line("me") * 2
+    assert (counts, found.records) == (Counts(3, 2, 1), 3)
+    assert (
+        found.bytes_received == found.bytes_inspected == 2 * len(line("me")) + len(line("foreign"))
+    )
+
+
+def test_nothing_is_handed_on_of_a_beginning_that_is_another_format() -> None:
+    for beginning in (b"\x1f\x8b\x08\x00", b"%PDF", b"  <html>", b"PK\x03\x04"):
+        watched = Watched(LINES, *(bytes([byte]) for byte in beginning), line("me"))
+        with pytest.raises(BadUpstream) as refused:
+            watched.run()
+        assert refused.value.code is Code.FORMAT_MISMATCH, beginning
+        assert watched.left == b""
+
+
+def test_a_format_that_needs_its_end_is_not_streamed() -> None:
+    task = work.Task(Payload("application/zip"), BodySpec(Format.ZIP), Limits())
+    with pytest.raises(BadUpstream) as refused:
+        Watched(task, b"PK\x03\x04").run()
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED
+
+
+def test_a_name_above_the_records_waits_for_a_record_that_stays() -> None:
+    spec = BodySpec(Format.JSON, records="$.*.orders[*]", subject=({"account": ("$.owner",)},))
+    task = work.Task(Payload("application/json"), spec, Limits())
+    whole = b'{"kept-canary": {"orders": [{"owner": "me"}]}, "foreign-canary": {"orders": ['
+    watched = Watched(task, whole, b'{"owner": "foreign"},', b'{"owner": "foreign"}]}}')
+    watched.run()
+    assert watched.left == b'{"kept-canary": {"orders": [{"owner": "me"}]}}'
+
+    watched = Watched(task, whole, b'{"owner": "foreign"},', b'{"owner": "me"}]}}')
+    watched.run()
+    assert watched.left == whole + b'{"owner": "me"}]}}'
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        replace(SPEC, records="$.orders[*]", totals=("$.count",)),
+        replace(SPEC, records="$.orders[*]", also=(AlsoSpec("$.more[*]"),)),
+        replace(SPEC, records="$.orders[*]", subject=({"account": ("$^^.id",)},)),
+        replace(SPEC, records="$.orders[*]", compression="gzip"),
+        BodySpec(Format.CSV, subject=({"account": ("owner",)},), preamble=1),
+    ],
+)
+def test_what_is_read_at_rest_only_is_not_streamed(spec: BodySpec) -> None:
+    declared = {Format.CSV: "text/csv", Format.JSON: "application/json"}[spec.format]
+    media_type = "application/gzip" if spec.compression else declared
+    task = work.Task(Payload(media_type), spec, Limits())
+    body = b'{"id": "me", "count": 1, "orders": [{"owner": "me"}], "more": []}'
+    watched = Watched(task, gzip.compress(body) if spec.compression else body)
+    with pytest.raises(BadUpstream) as refused:
+        watched.run()
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED and watched.left == b""
+
+
+def test_a_mask_on_what_names_the_owners_lets_nothing_flow() -> None:
+    for path in ("$.owner", "$.*", "$.owner.name", "$"):
+        watched = Watched(LINES, line("me"), mask=(Mask(path, text="you"),))
+        with pytest.raises(BadUpstream) as refused:
+            watched.run()
+        assert refused.value.code is Code.REDACTION_UNSUPPORTED and watched.left == b""
+    watched = Watched(LINES, line("me"), mask=(Mask("$.iban", text="you"),))
+    watched.run()
+    assert watched.left == line("me")
+
+
+@given(
+    owners=st.lists(st.sampled_from(["me", "foreign", "other"]), max_size=30),
+    cuts=st.lists(st.integers(0, 2000), max_size=40),
+    form=st.sampled_from(["ndjson", "json", "json-seq", "sse", "csv"]),
+    codings=st.sampled_from([(), ("gzip",), ("br", "zstd")]),
+    mask=st.sampled_from([Mask("$.n"), Mask("$.n", text="a, b"), Mask("$.n", pseudonym=True)]),
+    masked=st.booleans(),
+)
+def test_both_releases_keep_the_same_records_however_a_body_is_cut(
+    owners: list[str],
+    cuts: list[int],
+    form: str,
+    codings: tuple[str, ...],
+    mask: Mask,
+    masked: bool,
+) -> None:
+    spec = BodySpec(Format(form), subject=({"account": ("$.owner",)},))
+    texts = [json.dumps({"owner": owner, "n": n}) for n, owner in enumerate(owners)]
+    match form:
+        case "ndjson":
+            media_type, plain = "application/x-ndjson", "".join(f"{t}\n" for t in texts)
+        case "json":
+            media_type, plain = "application/json", "[" + ", ".join(texts) + "]"
+            spec = replace(spec, records="$[*]")
+        case "json-seq":
+            media_type, plain = "application/json-seq", "".join(f"\x1e{t}\n" for t in texts)
+        case "sse":
+            media_type = "text/event-stream"
+            plain = "".join(f": ping\n\ndata: {t}\n\n" for t in texts)
+        case _:
+            media_type = "text/csv"
+            plain = "n,owner\r\n" + "".join(f"{n},{o}\r\n" for n, o in enumerate(owners))
+            spec = replace(spec, subject=({"account": ("owner",)},))
+    data = plain.encode()
+    for coding in codings:
+        data = CODED_BY[coding][0](data)
+    task = work.Task(Payload(media_type, None, codings), spec, Limits())
+    stored = InMemory(data)
+    inspection = work.inspect(stored, task)
+    permitted = frozenset(set(inspection.subjects) - {FOREIGN})
+    masks = (mask,) if masked else ()
+    decision = replace(REDACT, permitted=permitted, mask=masks)
+    sink = MemorySink()
+    counts = work.rewrite(stored, task, inspection, decision, sink, key=KEY)
+    held = sink.getvalue()
+    for coding in reversed(codings):
+        held = CODED_BY[coding][1](held)
+
+    places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    chunks = [data[a:b] for a, b in pairwise(places)]
+    watched = Watched(task, *filter(None, chunks), mask=masks)
+    found, as_it_came = watched.run()
+    assert (watched.left, as_it_came) == (held, counts)
+    assert set(found.groups) == set(inspection.groups) and found.fields == inspection.fields
+    assert found.bytes_received == inspection.bytes_received

@@ -2,15 +2,19 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.errors import Code
+from gateway.endpoints import Route
+from gateway.errors import Code, Refusal
+from gateway.inspection.settings import Limits
+from gateway.model import Admitted
 from gateway.proxy.settings import UpstreamSettings
-from gateway.proxy.upstream import UpstreamClient
+from gateway.proxy.upstream import Arriving, UpstreamClient
 from gateway.spool import Spool, SpoolSettings, Writer
-from tests.support.gate import gateway, impatient
+from tests.support.gate import ENDPOINTS, gateway, impatient
 from tests.support.wire import (
     Script,
     ScriptedUpstream,
@@ -543,3 +547,71 @@ async def test_an_unusable_authority_stops_the_start(tmp_path: Path) -> None:
     settings = UpstreamSettings(url="https://x.test", ca_file=tmp_path / "missing.pem")
     with pytest.raises(OSError):
         await UpstreamClient(settings, spool).start()
+
+
+# --- as it comes --------------------------------------------------------------------------------
+
+
+async def arriving(client: UpstreamClient) -> Arriving:
+    endpoint = replace(ENDPOINTS[0], limits=Limits(body=1024))
+    asked = Admitted("GET", ("exports", "orders"), {}, "/exports/orders", (), ())
+    return await client.open(asked, Route(endpoint, {}), "x1")
+
+
+async def test_a_body_is_read_as_it_comes_and_ends_only_where_that_is_proven(
+    tmp_path: Path,
+) -> None:
+    async with gateway([CHUNKED + CHUNK + b"0\r\n\r\n"], tmp_path) as gate:
+        for _ in range(2):
+            body = await arriving(gate.client)
+            assert dict(body.headers)["Content-Type"] == "application/json"
+            assert (await body.read(), body.complete) == (BODY, False)
+            assert (await body.read(), body.complete) == (b"", True)
+            assert body.received == len(BODY)
+            body.close()
+            body.close()
+        assert gate.upstream.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        pytest.param([CHUNKED + CHUNK, Step.CLOSE], Code.BODY_INCOMPLETE, id="cut"),
+        pytest.param([CHUNKED + CHUNK + b"zz\r\n"], Code.UPSTREAM_PROTOCOL, id="malformed"),
+        pytest.param([CHUNKED + CHUNK, Step.HOLD], Code.UPSTREAM_TIMEOUT, id="a pause"),
+        pytest.param(
+            [CHUNKED + CHUNK + b"0\r\n\r\nHTTP/1.1 200 OK\r\n"],
+            Code.UPSTREAM_PROTOCOL,
+            id="more behind it",
+        ),
+        pytest.param(
+            [CHUNKED + CHUNK + b"400\r\n" + b"x" * 1024 + b"\r\n"],
+            Code.BODY_TOO_LARGE,
+            id="over the limit",
+        ),
+    ],
+)
+async def test_what_comes_to_no_proven_end_is_refused_in_the_midst(
+    script: Script, code: Code, tmp_path: Path
+) -> None:
+    async with gateway(script, tmp_path, upstream={"read": 0.2}) as gate:
+        body: Arriving | None = None
+        with pytest.raises(Refusal) as refused:
+            body = await arriving(gate.client)
+            while await body.read():
+                pass
+        assert refused.value.code is code
+        if body:  # else it came at once, and nothing of it was handed out
+            assert not body.complete
+            body.close()
+        await asyncio.wait_for(gate.upstream.closed.wait(), 5)
+
+
+async def test_what_is_given_up_leaves_nothing_to_the_next_request(tmp_path: Path) -> None:
+    async with gateway(fetch([CHUNKED + CHUNK, Step.HOLD]), tmp_path) as gate:
+        body = await arriving(gate.client)
+        body.close()
+        await asyncio.wait_for(gate.upstream.closed.wait(), 5)
+        body = await arriving(gate.client)
+        assert await body.read() == SOUND
+        body.close()

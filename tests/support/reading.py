@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from gateway.errors import BadUpstream, Code
+from gateway.inspection.asking import Asking
+from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import MemorySink
+from gateway.inspection.source import Flow
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts, Decision, Effect, Mask, SubjectRef
@@ -32,7 +35,8 @@ class Cut:
 
 @dataclass(frozen=True)
 class Format:
-    """A format's two functions, on bodies in memory."""
+    """A format's two functions, on bodies in memory. Whatever is rewritten is also released as it
+    comes, in several cuts: the same must leave, or nothing whole."""
 
     module: ModuleType
     limits: Limits = field(default_factory=Limits)
@@ -57,6 +61,10 @@ class Format:
         with pytest.raises(BadUpstream) as rewriting:
             self.rewrite(body, spec, permit())
         assert inspecting.value.code is rewriting.value.code
+        if streams(self.module, spec):
+            for size in _SIZES:
+                with pytest.raises(BadUpstream):
+                    streamed(self.module, body, spec, self.limits, permit().decision, size)
         return inspecting.value.code
 
     def verdict(self, body: bytes, spec: BodySpec) -> str:
@@ -69,8 +77,54 @@ class Format:
 
     def rewrite(self, body: bytes, spec: BodySpec, verdict: Verdict) -> tuple[bytes, Counts]:
         sink = MemorySink()
-        counts = self.module.rewrite(Cut(body, self.chunk), spec, self.limits, verdict, sink)
+        decision, key = verdict.decision, verdict.key
+        try:
+            counts = self.module.rewrite(Cut(body, self.chunk), spec, self.limits, verdict, sink)
+        except BadUpstream:
+            if streams(self.module, spec):
+                with pytest.raises(BadUpstream):
+                    streamed(self.module, body, spec, self.limits, decision, self.chunk, key)
+            raise
+        if streams(self.module, spec):
+            for size in {*_SIZES, self.chunk}:
+                as_it_comes = streamed(self.module, body, spec, self.limits, decision, size, key)
+                assert as_it_comes == (sink.getvalue(), counts), f"in chunks of {size}"
         return sink.getvalue(), counts
+
+
+_SIZES = (1, 7, 1 << 18)
+
+
+def streams(module: ModuleType, spec: BodySpec) -> bool:
+    """Whether a body can be released as it comes."""
+    rows = (reader for reader in FORMATS.values() if reader.rewrite is module.rewrite)
+    climbs = any(
+        text.startswith(("$^", "$~"))
+        for owner in spec.subject
+        for texts in owner.values()
+        for text in texts
+    )
+    return any(reader.streams for reader in rows) and not (spec.totals or spec.also or climbs)
+
+
+def streamed(
+    module: ModuleType,
+    body: bytes,
+    spec: BodySpec,
+    limits: Limits,
+    decision: Decision,
+    size: int,
+    key: bytes | None = None,
+) -> tuple[bytes, Counts]:
+    """What leaves of a body that comes in chunks of `size` bytes. Nothing is permitted unless the
+    format asks."""
+    nobody = Decision(Effect.BLOCK, frozenset(), False, frozenset(), (), (), "")
+    verdict = Verdict(nobody, key=key, inquiry=Asking(limits, lambda tally: decision))
+    source = Flow(Cut(body, size).chunks(), (), limits, lambda head: None)
+    sink = MemorySink()
+    counts: Counts = module.rewrite(source, spec, limits, verdict, sink)
+    assert counts == verdict.progress.counts
+    return sink.getvalue(), counts
 
 
 def permit(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.decisionlog.entry import Evidence
+from gateway.decisionlog.entry import Evidence, Stage
 from gateway.model import Attribution, Effect, Group
 from gateway.telemetry.counting import Counted
 from tests.telemetry.test_metrics import evidence
@@ -51,3 +51,10 @@ def test_a_trace_is_kept_with_the_durations_of_its_exchange() -> None:
     found = counted(replace(evidence(), durations=STEPS, trace_id="ab" * 16))
     kept = [found.whole["orders"], found.added["orders"], *found.steps.values()]
     assert all([e.trace_id for e in each.exemplars.values()] == ["ab" * 16] for each in kept)
+
+
+def test_the_first_record_of_a_stream_is_told_apart_from_what_is_held() -> None:
+    stream = replace(evidence(), durations=STEPS, stage=Stage.END, part=2)
+    one, two = counted(stream), counted(stream, replace(evidence(), durations=STEPS))
+    assert (one.first["orders"].sum, two.first["orders"].sum) == (2.875, 2.875)
+    assert counted(replace(evidence(), durations=STEPS)).first == {}

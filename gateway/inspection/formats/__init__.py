@@ -50,6 +50,7 @@ _OURS = {
         json.rewrite,
         locator=jsonlineage.check,
         vouching=json.vouching,
+        streams=True,
     ),
     Format.NDJSON: Reader(
         ndjson.MEDIA_TYPES,
@@ -59,6 +60,7 @@ _OURS = {
         ndjson.inspect,
         ndjson.rewrite,
         vouching=ndjson.vouching,
+        streams=True,
     ),
     Format.JSON_SEQ: Reader(
         jsonseq.MEDIA_TYPES,
@@ -68,6 +70,7 @@ _OURS = {
         jsonseq.inspect,
         jsonseq.rewrite,
         vouching=jsonseq.vouching,
+        streams=True,
     ),
     Format.SSE: Reader(
         sse.MEDIA_TYPES,
@@ -77,6 +80,7 @@ _OURS = {
         sse.inspect,
         sse.rewrite,
         vouching=sse.vouching,
+        streams=True,
     ),
     Format.JAVASCRIPT: Reader(
         javascript.MEDIA_TYPES,
@@ -99,6 +103,7 @@ _OURS = {
         locator=csv.column,
         vouching=csv.vouching,
         as_declared=csv.as_declared,
+        streams=True,
     ),
     Format.XML: Reader(
         xml.MEDIA_TYPES,

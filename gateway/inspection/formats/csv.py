@@ -33,7 +33,7 @@ from gateway.inspection.dialects import open_rows
 from gateway.inspection.rows import Batch, Rows
 from gateway.inspection.settings import AUTO, NONE, BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
-from gateway.inspection.source import Source
+from gateway.inspection.source import Flow, Source
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts, Mask
@@ -88,22 +88,20 @@ def rewrite(
     preamble can't stay: what is left would be another table.
     """
     table = _open(source, spec, limits)
-    masks = _masks(verdict, table.rows.names)
-    masked = table.rows.masker(masks) if masks else None
-
-    @lru_cache(maxsize=limits.subjects)
-    def keeps(key: tuple[bytes, ...]) -> bool:
-        return verdict.keeps(table.owners(key), spec.category)
-
+    mask, masked = verdict.mask, _masker(verdict, table.rows)
+    verdict.sees(table.rows.names)
     if table.is_headed and not verdict.keeps(table.holders, spec.category):
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a preamble that can't stay")
     heading = table.rows.before + table.rows.header
     sink.write(table.encoding.mark + table.encoding.encode(heading))
     seen = released = int(table.is_headed)
     for batch in table.batches():
-        kept = [row for row, key in zip(batch.rows, batch.keys, strict=True) if keeps(key)]
+        keeps = verdict.keeps_each(batch.keys, table.owners, spec.category)
+        kept = [row for row, keep in zip(batch.rows, keeps, strict=True) if keep]
         seen += len(batch.rows)
         released += len(kept)
+        if mask != verdict.mask:  # a stream's may change with a decision
+            mask, masked = verdict.mask, _masker(verdict, table.rows)
         if masked:
             kept = [masked(row) for row in kept]
         sink.write(_encoded(b"".join(kept), table.encoding))
@@ -175,7 +173,7 @@ class _Table:
 def _open(source: Source, spec: BodySpec | MemberSpec, limits: Limits) -> _Table:
     encoding, text = charset.read_text(source.chunks(), spec.encoding)
     wanted = _columns(spec)
-    rows = open_rows(text, spec, wanted, limits)
+    rows = open_rows(text, spec, wanted, limits, flowing=isinstance(source, Flow))
     subject = tuple(
         {kind: tuple(map(path, found)) for kind, found in owner.items()} for owner in spec.subject
     )
@@ -283,6 +281,12 @@ def _only_name(path: str) -> str:
             return name
         case _:
             raise locators.LocatorError(f"{path!r}: a CSV has columns only: $.name")
+
+
+def _masker(verdict: Verdict, rows: Rows) -> Callable[[bytes], bytes] | None:
+    """What the masks make of a row, if there are any; see `_masks`."""
+    masks = _masks(verdict, rows.names)
+    return rows.masker(masks) if masks else None
 
 
 def _masks(verdict: Verdict, names: tuple[str, ...]) -> dict[int, Callable[[str], str]]:

@@ -77,12 +77,16 @@ def rewrite(
 
     A configured total is lowered by the number of records dropped; strays don't count there.
     Raises BadUpstream: BODY_AMBIGUOUS for a total that isn't a number at least as large,
-    REDACTION_UNSUPPORTED where a withheld record is the document, or its only place in it.
+    REDACTION_UNSUPPORTED where a withheld record is the document, or its only place in it, and
+    where records are decided as they come, for totals, several sets and owners above records.
     """
     sets, route = _sets(spec)
     selections = [Selection(_plain(each, lineage), verdict) for each, lineage in sets]
     naming = Selection(_naming(spec), verdict) if spec.also else selections[0]
     drop = 0
+    if verdict.asks and (spec.totals or spec.also or sets[0][1].climbs):
+        what = "totals, several sets of records, or owners above them"
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, f"{what}: not as they come")
     if spec.totals:
         # A total may stand before what it counts, so the records are counted first. The verdict's
         # own number includes the strays, which no total counts.

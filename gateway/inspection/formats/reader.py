@@ -62,6 +62,9 @@ class Reader(NamedTuple):
     `charset` is declared where the upstream declares none and clients would guess. `as_declared`
     completes settings that leave something to what a response declares. `library` is what has to
     be installed, by the extra that is called as the format.
+    `charset` is declared where the upstream declares none and clients would guess. What `streams`
+    asks for decisions as its records come (`Verdict.keeps_each`), reads its source once, and writes
+    nothing that depends on a later record.
     """
 
     media_types: tuple[str, ...]
@@ -76,6 +79,7 @@ class Reader(NamedTuple):
     charset: str | None = None
     as_declared: Callable[[Payload, BodySpec], BodySpec] | None = None
     library: str | None = None
+    streams: bool = False
 
     def declared(self, spec: BodySpec) -> tuple[str, ...]:
         """The media types that may declare a body that is read like this."""

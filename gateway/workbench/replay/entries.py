@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.decisionlog import chain
 from gateway.decisionlog.chain import GENESIS, MAX_LINE
+from gateway.decisionlog.entry import Stage
 from gateway.decisionlog.verify import Verification
 from gateway.model import Effect, Phase
 from gateway.policy.contract import SCHEMA
@@ -84,6 +85,8 @@ class _Line(msgspec.Struct):
     pseudonym_key: str
     endpoint: str | None = None
     path: str | None = None
+    stage: str = ""
+    part: int = 0
     probe: bool = False
     unrecorded: _Count | None = None
     truncated: bool = False
@@ -201,9 +204,12 @@ def _step(
         return Step(size)
     if entry.unrecorded is not None:
         return Step(size, missing=entry.unrecorded)
-    if entry.decision_id in twins:
+    if entry.stage == Stage.END:
+        return Step(size)  # what a stream asked is in its entries before
+    twin = f"{entry.decision_id} {entry.part}"
+    if twin in twins:
         return Step(size)
-    twins[entry.decision_id] = None
+    twins[twin] = None
     if len(twins) > _TWINS:
         twins.popitem(last=False)
     found = _exchange(entry, key_id, recorded=recorded)

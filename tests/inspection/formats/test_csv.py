@@ -23,10 +23,14 @@ from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts, Decision, Effect, Format, Mask, SubjectRef
 from gateway.response import Payload
-from tests.support.reading import masks
+from tests.support.reading import masks, streamed
 
 LIMITS = Limits()
 BY_ID = BodySpec(Format.CSV, subject=({"account": ("id",)},))
+
+
+SIZES = (1, 7, 1 << 18)
+"""Bytes of the chunks in which a body comes that is streamed; one with a preamble never is."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,10 @@ def owners(body: bytes, spec: BodySpec = BY_ID) -> dict[tuple[object, ...], int]
 def refusal(body: bytes, spec: BodySpec = BY_ID, limits: Limits = LIMITS) -> Code:
     with pytest.raises(BadUpstream) as caught:
         inspect(body, spec, limits)
+    for size in () if spec.preamble else SIZES:
+        with pytest.raises(BadUpstream) as as_it_comes:
+            streamed(csv, body, spec, limits, verdict().decision, size)
+        assert as_it_comes.value.code is caught.value.code, f"in chunks of {size}"
     return caught.value.code
 
 
@@ -77,7 +85,11 @@ def rewrite(
     body: bytes, decided: Verdict, spec: BodySpec = BY_ID, limits: Limits = LIMITS
 ) -> tuple[bytes, Counts]:
     sink = MemorySink()
+    decision = decided.decision
     counts = csv.rewrite(whole(body), spec, limits, decided, sink)
+    for size in () if spec.preamble else SIZES:
+        as_it_comes = streamed(csv, body, spec, limits, decision, size, decided.key)
+        assert as_it_comes == (sink.getvalue(), counts), f"in chunks of {size}"
     return sink.getvalue(), counts
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.decisionlog.entry import Outcome, Renderer
+from gateway.decisionlog.entry import Outcome, Renderer, Stage
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.question import MAX_LISTED
 from gateway.decisionlog.verify import verify
@@ -169,3 +169,14 @@ def test_a_log_that_is_replaced_by_another_intact_one_is_noticed(tmp_path: Path)
     path.write_bytes(other.read_bytes())
     with pytest.raises(Unusable, match="changed while"):
         list(read(path, verified, KEY.id, Selection(), recorded=True))
+
+
+def test_each_question_of_a_stream_is_replayed_once(tmp_path: Path) -> None:
+    """Its entries have one id; the end asks nothing, and a refusal repeats what was asked."""
+    opening = replace(OWN, stage=Stage.OPENING, part=1)
+    change = replace(OWN, stage=Stage.CHANGE, part=2)
+    end = replace(OWN, stage=Stage.END, part=3)
+    path = write(tmp_path / "log", *rendered(opening, opening, change, end))
+    assert verify(path).ok
+    assert [each.exchange is not None for each in steps(path)] == [True, False, True, False]
+    assert reasons(path) == {}
