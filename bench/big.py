@@ -86,7 +86,7 @@ Sent = tuple[int, str]
 
 @contextmanager
 def upstream(bodies: Mapping[str, BigBody]) -> Iterator[tuple[int, dict[str, Sent]]]:
-    """Sends each body in chunks, while it is made; yields the port, and what was sent last."""
+    """Sends each body while it is made, a ZIP in chunks; yields the port, and what it sent last."""
     sent: dict[str, Sent] = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -96,17 +96,22 @@ def upstream(bodies: Mapping[str, BigBody]) -> Iterator[tuple[int, dict[str, Sen
             body = bodies[self.path[1:]]
             self.send_response(200)
             self.send_header("Content-Type", body.media_type)
-            self.send_header("Transfer-Encoding", "chunked")
+            chunked = body.length is None
+            if chunked:
+                self.send_header("Transfer-Encoding", "chunked")
+            else:
+                self.send_header("Content-Length", str(body.length))
             self.end_headers()
             digest = Digest()
 
             def send(data: bytes) -> None:
                 digest(data)
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
 
             body.send(send)
             sent[body.name] = digest.value
-            self.wfile.write(b"0\r\n\r\n")
+            if chunked:
+                self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, *_: object) -> None: ...
 
@@ -149,7 +154,7 @@ def configuration(
     config["client"] = {"send": "10m"}
     config["inspection"] = {"deadline": "1h"}
     config["policy"]["deadline"] = "60s"  # type: ignore[index]
-    config["spool"]["limit"] = "16GiB"  # type: ignore[index]
+    config["spool"] |= {"limit": "16GiB", "wait": "1h"}  # type: ignore[operator]
     config["endpoints"] = [
         {"name": body.name, "path": body.path, "body": SPECS[body.format],
          "limits": {"body": "8GiB"}}

@@ -15,6 +15,7 @@ from bench.bodies import FOREIGN, OWNER
 MEMBER = 50_000_000
 _LINE, _LINES = 8_192, 120
 """Long lines, as of an export with letters in it; a multiple of three of them in each block."""
+_BLOCK = _LINE * _LINES
 
 Send = Callable[[bytes], object]
 
@@ -33,6 +34,11 @@ class BigBody:
     def path(self) -> str:
         return f"/{self.name}"
 
+    @property
+    def length(self) -> int | None:
+        """Its exact size, where that is known before it is made."""
+        return -(-self.size // _BLOCK) * _BLOCK if self.format == "ndjson" else None
+
     def send(self, send: Send) -> None:
         (lines if self.format == "ndjson" else archive)(send, self.size, self.thirds)
 
@@ -44,7 +50,7 @@ def owners(count: int, thirds: bool) -> Iterator[str]:
 def lines(send: Send, size: int, thirds: bool, keep: Callable[[str], bool] = bool) -> None:
     """NDJSON of at least this size; only the lines whose owner is to be kept."""
     block = b"".join(map(_line, filter(keep, owners(_LINES, thirds))))
-    for _ in range(-(-size // (_LINE * _LINES))):
+    for _ in range(-(-size // _BLOCK)):
         send(block)
 
 

@@ -100,7 +100,7 @@ def _sections(section: Section, path: str, schema: Mapping[str, Any]) -> Iterato
     yield "| key | type | default |\n| --- | --- | --- |"
     for name, key in section.keys.items():
         where = f"{path}.{name}".lstrip(".")
-        said = WORDS.get(where) or WORDS.get(where.replace(".members[]", ""))
+        said = WORDS.get(where) or _of_members(where)
         kind = said or _kind(own["properties"][name], key.shape, schema, where)
         yield f"| `{name}` | {_cell(kind)} | {_cell(_default(path, name, key))} |"
     yield ""
@@ -110,6 +110,12 @@ def _sections(section: Section, path: str, schema: Mapping[str, Any]) -> Iterato
             inner, where = inner.each, f"{where}[]"
         if isinstance(inner, Section):
             yield from _sections(inner, where, schema)
+
+
+def _of_members(where: str) -> str | None:
+    """The words for a key of a member: those of its body's, where it has none of its own."""
+    once = where.replace(".members[].members[]", ".members[]")
+    return WORDS.get(once) or WORDS.get(once.replace(".members[]", ""))
 
 
 def _documentation(section: Section) -> str:

@@ -1,17 +1,20 @@
 """Composition root: wires the rooms, starts them, and says how they are.
 
-Start: the admin server, then what the data path needs, then the data server, then the self-proof;
-`/readyz` says at each point what is missing. Stop, in reverse: no new connections, exchanges in
-flight end or are cut off after the grace, the decision log closes behind them, the admin server
-last. When it starts and stops is `life`'s.
+Start: what the data path needs, then the data server, then the self-proof; `/readyz` says at each
+point what is missing. Stop, in reverse: no new connections, exchanges in flight end or are cut off
+after the grace, the decision log closes behind them. The admin server comes before and goes after:
+in the same process (`single`), or in one that has several of these (`fleet`). When all of it starts
+and stops is `life`'s.
 """
 
 import asyncio
 import os
 import secrets
+import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
@@ -19,8 +22,11 @@ from typing import Any, Protocol
 from gateway import __version__
 from gateway.config import Config
 from gateway.decisionlog.append import DecisionLog
-from gateway.decisionlog.key import read_key
+from gateway.decisionlog.key import Key, read_key
+from gateway.decisionlog.messages import Setup
 from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.decisionlog.sharing import SharedLog
+from gateway.decisionlog.supervisor import Spawned, Writers
 from gateway.endpoints import Endpoints
 from gateway.exchange import Observer, Rooms, Tracer, guard
 from gateway.identity.authenticator import Authenticator
@@ -30,24 +36,26 @@ from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.engines import make_engine, make_shadow
 from gateway.proxy.admission import admit
 from gateway.proxy.server import DataServer
-from gateway.proxy.settings import Address
 from gateway.proxy.upstream import UpstreamClient
 from gateway.selfproof import SelfProof, plan
 from gateway.spool import Spool
 from gateway.telemetry import readings
-from gateway.telemetry.admin import AdminServer
-from gateway.telemetry.levels import LogLevels
 from gateway.telemetry.looplag import LoopLag
-from gateway.telemetry.metrics import Metrics, Reading
+from gateway.telemetry.metrics import Metrics, Reading, Readings
 from gateway.telemetry.onboarding import Onboarding
-from gateway.telemetry.parts import Parts, main_process
+from gateway.telemetry.parts import Parts
 from gateway.telemetry.settings import TelemetrySettings
 from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
 from gateway.telemetry.spans import SpanExport, Spelling, WithSpans, span_readings
 from gateway.telemetry.tracing import Tracing, TracingSettings, asked_for
 from gateway.trace import Untraced
+from gateway.turns import Ledger
 
 _LOG = Log(__name__)
+
+_PATIENCE = 10.0
+"""Seconds for which another writer may still hold the log's file: one that was killed ends only
+when the disk has answered, which takes seconds where that is busy."""
 
 
 class _Room(Protocol):
@@ -58,45 +66,32 @@ class _Room(Protocol):
     async def stop(self) -> None: ...
 
 
-class Gateway:
-    """Every room of one gateway."""
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a process gets of the main one, where several serve. (`fleet`)"""
 
-    def __init__(self, config: Config) -> None:
+    instance: str
+    writers: Writers
+    sockets: tuple[socket.socket, ...]
+    ledger: Ledger
+
+
+class DataPlane:
+    """The rooms on the way of an exchange: in the gateway's only process, or in one of several.
+
+    `more` is read at each scrape, beside what is read of the rooms.
+    """
+
+    def __init__(
+        self, config: Config, beside: Beside | None = None, more: Sequence[Readings] = ()
+    ) -> None:
+        """Make every room, and hand each what it needs of the others. Raises Refusal, OSError or
+        ValueError."""
         self._config = config
         self._draining_since: float | None = None
-        self._starting: str | None = "admin_port"
-
-    async def start(self, stack: AsyncExitStack) -> None:
-        """Start every room, the admin port first; `stack` stops them, the last one first.
-
-        Raises Refusal, BundleError, UnfitParserError, WorkerError, OSError or ValueError, saying
-        what is missing.
-        """
-        self._build(self._config)
-        await self._admin.start()
-        stack.push_async_callback(self._admin.stop)
-        _LOG.info("starting", admin=self.admin_url)
-        for beside in (self.spans, self.shadow):
-            if beside:
-                beside.start()
-                stack.push_async_callback(beside.stop)
-        for name, room in self._in_order():
-            self._starting = name
-            # Before it starts: what was begun must end, too.
-            stack.push_async_callback(room.stop)
-            await room.start()
-        self._starting = None
-        for keep in (
-            self.proof.keep_playing(lambda: self.draining),
-            self.onboarding.keep_announcing(),
-            self.loop_lag.keep_sampling(),
-        ):
-            stack.callback(asyncio.create_task(keep).cancel)
-
-    def _build(self, config: Config) -> None:
-        """Make every room, and hand each what it needs of the others."""
-        labels = {"id": secrets.token_hex(8), "version": __version__}
-        self.spool = Spool(config.spool)
+        self._starting: str | None = "decision_log"
+        instance = beside.instance if beside else secrets.token_hex(8)
+        self.spool = Spool(config.spool, beside.ledger if beside else None)
         key = read_key(config.decision_log.pseudonym_key_file)
         self.onboarding, self.loop_lag = Onboarding(config.endpoints, _now), LoopLag()
         report = ShadowReport(
@@ -104,11 +99,15 @@ class Gateway:
             [endpoint.name for endpoint in config.endpoints] if config.policy.shadow else (),
         )
         self.metrics = Metrics(
-            [self._readings, self.onboarding.readings, self.loop_lag.readings, main_process],
+            [self._readings, self.onboarding.readings, self.loop_lag.readings, *more],
             config.endpoints,
             [report.families],
         )
-        self.log = DecisionLog(config.decision_log, key, labels, synced=self.metrics.log_synced)
+        self.log = DecisionLog(
+            config.decision_log,
+            beside.writers if beside else writers(config, key, instance),
+            synced=self.metrics.log_synced,
+        )
         self.inspector = Dispatch(config.inspection, self.spool)
         planted = plan(config.endpoints, config.identity.issuers, config.policy)
         self.engine = make_engine(config.policy, planted)
@@ -118,7 +117,7 @@ class Gateway:
         tracing, faults = asked_for(os.environ)
         for fault in faults:
             _LOG.error("a variable that OpenTelemetry defines is not usable", reason=fault)
-        self.spans = _export(tracing, config, labels["id"])
+        self.spans = _export(tracing, config, instance)
         observer: Observer = self.metrics
         observer = WithShadow(observer, self.shadow) if self.shadow else observer
         observer = WithSpans(observer, self.spans) if self.spans else observer
@@ -137,25 +136,42 @@ class Gateway:
             tracer=_tracer(tracing, config.telemetry),
         )
         self.proof = SelfProof(self.rooms, planted, self.metrics.self_proof)
-        self._data = DataServer(config.proxy, lambda request: guard(request, self.rooms))
+        self._data = DataServer(
+            config.proxy,
+            lambda request: guard(request, self.rooms),
+            beside.sockets if beside else (),
+        )
         self.parts = Parts(
             {
                 "inspection": self.inspector.pids,
                 "policy": lambda: self.engine.facts().pids,
-                "log": self._log_pids,
+                "log": lambda: pids_of(self.log),
                 "shadow": self._shadow_pids,
                 "spans": lambda: self.spans.pids() if self.spans else (),
             }
         )
-        self._admin = AdminServer(
-            config.admin.host,
-            config.admin.port,
-            self.metrics,
-            self.checks,
-            self.details,
-            drain=self.drain,
-            log_levels=LogLevels(config.log_level),
-        )
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Start every room; `stack` stops them, the last one first.
+
+        Raises Refusal, BundleError, UnfitParserError, WorkerError, OSError or ValueError, saying
+        what is missing.
+        """
+        for beside in (self.spans, self.shadow):
+            if beside:
+                beside.start()
+                stack.push_async_callback(beside.stop)
+        for name, room in self._in_order():
+            self._starting = name
+            # Before it starts: what was begun must end, too.
+            stack.push_async_callback(room.stop)
+            await room.start()
+        self._starting = None
+        for keep in (
+            self.proof.keep_playing(lambda: self.draining),
+            self.loop_lag.keep_sampling(),
+        ):
+            stack.callback(asyncio.create_task(keep).cancel)
 
     def _in_order(self) -> Iterator[tuple[str, "_Room"]]:
         """What is waited for, one after another; the data port opens when all of it is there."""
@@ -193,10 +209,6 @@ class Gateway:
     def data_url(self) -> str:
         return f"http://{self._data.address}"
 
-    @property
-    def admin_url(self) -> str:
-        return f"http://{Address(self._config.admin.host, self._admin.port)}"
-
     async def checks(self) -> Mapping[str, bool]:
         """What must hold before traffic comes."""
         return {
@@ -214,7 +226,7 @@ class Gateway:
         shadow = {"shadow": shadow_details(self.shadow.facts())} if self.shadow else {}
         reasons = {name: reason for name, reason in self._reasons() if reason}
         told = {"reasons": reasons} if reasons else {}
-        return {"observing": self.onboarding.observing(), **shadow, **told}
+        return {**shadow, **told}
 
     def _reasons(self) -> Iterator[tuple[str, str]]:
         """Why a check doesn't hold, or an empty text."""
@@ -240,14 +252,22 @@ class Gateway:
         if self.spans:
             yield from span_readings(self.spans.facts)
 
-    def _log_pids(self) -> tuple[int, ...]:
-        try:
-            return (self.log.pid,)
-        except ProcessLookupError:
-            return ()
-
     def _shadow_pids(self) -> tuple[int, ...]:
         return self.shadow.facts().pids if self.shadow else ()
+
+
+def writers(config: Config, key: Key, instance: str) -> Spawned:
+    """The decision log's, for a process that has the file."""
+    labels = {"id": instance, "version": __version__}
+    return Spawned(Setup(config.decision_log.file, key, labels, tick=1.0, patience=_PATIENCE))
+
+
+def pids_of(log: DecisionLog | SharedLog) -> tuple[int, ...]:
+    """Its writer's, where that is a child of this process."""
+    try:
+        return (log.pid,)
+    except ProcessLookupError:
+        return ()
 
 
 def _now() -> datetime:

@@ -17,6 +17,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,6 +26,8 @@ HEADER = struct.Struct("!IB")
 
 _READ = 64 * 1024
 """Bytes read at once; an allocation of more than 128 KiB would cost a system call of its own."""
+_MAX_FDS = 16
+"""Descriptors that come at once, at the most."""
 _MEMORY = 4 * 2**30
 """Address space of a child: a parser that wants more dies, and its exchange is refused."""
 _GOING = 0.5
@@ -85,33 +88,33 @@ def _flags() -> list[str]:
     return flags if trusted else [*flags, "-P"]
 
 
-class Child:
-    """One child as its parent sees it, owned by an event loop.
+class Channel:
+    """One end of a socket pair that carries frames, owned by an event loop.
 
     `heard` gets what follows the header of every frame that comes; `lost` is called once, when the
-    child ends before it is ended. Raises OSError where there is no room for another process.
+    other end closes before this one does. Where it `takes_fds` (which costs each read twice the
+    time), descriptors that come along are in `fds`, in order.
     """
 
     def __init__(
         self,
-        module: str,
-        *arguments: str,
+        sock: socket.socket,
+        *,
         heard: Callable[[bytes], None],
         lost: Callable[[], None],
+        takes_fds: bool = False,
     ) -> None:
-        self._heard, self._lost = heard, lost
+        sock.setblocking(False)
+        self._socket, self._heard, self._lost = sock, heard, lost
+        self._takes_fds = takes_fds
         self._loop = asyncio.get_running_loop()  # kept: asking for it costs a system call
         self._incoming, self._outgoing = bytearray(), bytearray()
         self._flushing = self._blocked = self._ended = False
-        self._process, self._socket = spawn(module, *arguments)
-        self._loop.add_reader(self._socket.fileno(), self._readable)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        self.fds: deque[int] = deque()
+        self._loop.add_reader(sock.fileno(), self._readable)
 
     def send(self, frame: bytes) -> None:
-        """Frames of one turn of the loop share a system call. Lost where the child is gone."""
+        """Frames of one turn of the loop share a system call. Lost where the other end is gone."""
         if self._ended:
             return
         self._outgoing += frame
@@ -120,18 +123,21 @@ class Child:
             self._loop.call_soon(self._flush)
 
     def send_with(self, fds: Sequence[int], frame: bytes) -> None:
-        """Send descriptors with the first byte of a frame, behind which nothing may wait."""
+        """Send descriptors with the first byte of a frame, behind which nothing may wait.
+
+        Raises OSError where it can't be sent at once.
+        """
         assert not self._outgoing, "descriptors would overtake a frame"
-        try:
-            sent = socket.send_fds(self._socket, [frame[: HEADER.size]], list(fds))
-        except OSError:
-            # If it isn't dead already; the reader sees the end of the stream.
-            self._process.kill()
-            return
+        sent = socket.send_fds(self._socket, [frame[: HEADER.size]], list(fds))
         self.send(frame[sent:])
 
+    def flush(self) -> bool:
+        """Send what the socket takes now; whether that was all."""
+        self._flush()
+        return not self._outgoing
+
     def end(self) -> None:
-        """Kill it, if it lives."""
+        """Close it."""
         if self._ended:
             return
         self._ended = True
@@ -139,9 +145,8 @@ class Child:
         self._loop.remove_reader(fileno)
         self._loop.remove_writer(fileno)
         self._socket.close()
-        self._process.kill()
-        _held.append(self._process)
-        _see_off(_GOING)
+        while self.fds:
+            os.close(self.fds.popleft())
 
     def _flush(self) -> None:
         """Send what the socket takes now, the rest when it can."""
@@ -164,7 +169,11 @@ class Child:
 
     def _readable(self) -> None:
         try:
-            data = self._socket.recv(_READ)
+            if self._takes_fds:
+                data, fds, _, _ = socket.recv_fds(self._socket, _READ, _MAX_FDS)
+                self.fds.extend(fds)
+            else:
+                data = self._socket.recv(_READ)
         except BlockingIOError:
             return
         except OSError:
@@ -182,6 +191,59 @@ class Child:
             frame = bytes(self._incoming[HEADER.size : end])
             del self._incoming[:end]
             self._heard(frame)
+
+
+class Child:
+    """One child as its parent sees it, owned by an event loop.
+
+    `heard` gets what follows the header of every frame that comes; `lost` is called once, when the
+    child ends before it is ended. Raises OSError where there is no room for another process.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        heard: Callable[[bytes], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self._lost, self._ended = lost, False
+        self._process, sock = spawn(module, *arguments)
+        self._channel = Channel(sock, heard=heard, lost=self._gone)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, frame: bytes) -> None:
+        """Frames of one turn of the loop share a system call. Lost where the child is gone."""
+        self._channel.send(frame)
+
+    def send_with(self, fds: Sequence[int], frame: bytes) -> None:
+        """Send descriptors with the first byte of a frame, behind which nothing may wait."""
+        try:
+            self._channel.send_with(fds, frame)
+        except OSError:
+            # If it isn't dead already; the reader sees the end of the stream.
+            self._process.kill()
+
+    def flush(self) -> bool:
+        """Send what it takes now; whether that was all."""
+        return self._channel.flush()
+
+    def end(self) -> None:
+        """Kill it, if it lives."""
+        if self._ended:
+            return
+        self._ended = True
+        self._channel.end()
+        self._process.kill()
+        _held.append(self._process)
+        _see_off(_GOING)
+
+    def _gone(self) -> None:
+        self.end()
+        self._lost()
 
 
 _held: list[subprocess.Popen[bytes]] = []

@@ -53,7 +53,7 @@ class Policy(Protocol):
 class Upstream(Protocol):
     """Fetches a complete 200 response into the spool, or raises. (`proxy.upstream`)"""
 
-    async def fetch(self, request: Admitted, route: Route, exchange_id: str) -> Response: ...
+    async def fetch(self, request: Admitted, route: Route, question: Question) -> Response: ...
 
 
 class Inspector(Rewriter, Protocol):
@@ -137,7 +137,7 @@ async def guard(request: Request, rooms: Rooms) -> Release | Denial:
         if not rooms.log.ready():
             raise Unavailable(Code.LOG_UNAVAILABLE, "before the upstream was asked")
         with steps("upstream"):
-            response = await rooms.upstream.fetch(trace.carried_by(admitted), route, exchange_id)
+            response = await rooms.upstream.fetch(trace.carried_by(admitted), route, question)
         with steps("inspection"):
             inspection = await rooms.inspector.inspect(response, body, limits)
         if decision is None or decision.effect is Effect.ALLOW:  # else it was blocked, and observed

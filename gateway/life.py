@@ -11,31 +11,22 @@ with the admin port open, so that `/readyz` says for what (`docs/life-of-a-pod.m
 """
 
 import asyncio
-import gc
 import json
 import resource
 import signal
 from contextlib import AsyncExitStack, suppress
-from typing import assert_never
 
-from gateway.app import Gateway
 from gateway.child import harden
 from gateway.config import Config
-from gateway.errors import Refusal, place
+from gateway.fleet.cores import cores
+from gateway.fleet.fleet import Fleet
 from gateway.log import Log
-from gateway.policy.bundle import BundleError
-from gateway.proxy.parser import UnfitParserError
+from gateway.single import Gateway
+from gateway.startup import CannotStart, started
 from gateway.telemetry import logs
-from gateway.workers.worker import WorkerError
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LOG = Log(__name__)
-
-_Unstartable = Refusal | BundleError | UnfitParserError | WorkerError | OSError | ValueError
-
-
-class CannotStart(Exception):
-    """One sentence for the operator."""
 
 
 def run(config: Config) -> int:
@@ -76,16 +67,14 @@ class _Orders:
 
 
 async def _live(config: Config) -> None:
-    orders, gateway = _Orders(), Gateway(config)
+    orders = _Orders()
+    processes = cores() if config.workers == "auto" else config.workers
+    gateway = Fleet(config, processes) if processes > 1 else Gateway(config)
     async with AsyncExitStack() as stack:
         # The loop takes its handlers along when it closes; a late second signal would kill.
         stack.callback(signal.pthread_sigmask, signal.SIG_BLOCK, _SIGNALS)
-        if not await _started(gateway, stack, orders):
+        if not await started(gateway.start, stack, orders.stop, stopping=orders.no_more):
             return
-        # What lives now lives until the end; looking through it again and again for garbage costs
-        # a tenth of a small exchange.
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
         words = {"listen": gateway.data_url, "admin": gateway.admin_url}
         print(json.dumps(words), flush=True)
         _LOG.info("listening", **words)
@@ -99,33 +88,3 @@ async def _live(config: Config) -> None:
                     await orders.hurry.wait()
         orders.no_more()
         _LOG.info("stopping", exchanges=gateway.exchanges)
-
-
-async def _started(gateway: Gateway, stack: AsyncExitStack, orders: _Orders) -> bool:
-    """Whether it serves now; else it was told to stop before. Raises CannotStart."""
-    starting = asyncio.create_task(gateway.start(stack))
-    stopped = asyncio.create_task(orders.stop.wait())
-    await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if not starting.done():
-        orders.no_more()
-        starting.cancel()
-        await asyncio.wait({starting})
-        return False
-    try:
-        await starting
-    except (Refusal, BundleError, UnfitParserError, WorkerError, OSError, ValueError) as error:
-        raise CannotStart(_reason(error)) from None
-    return True
-
-
-def _reason(error: _Unstartable) -> str:
-    match error:
-        case Refusal():
-            return f"{error.code}: {error.note}"
-        case BundleError() | UnfitParserError() | OSError() | ValueError():
-            return str(error)
-        case WorkerError():
-            return place(error)
-        case _:
-            assert_never(error)

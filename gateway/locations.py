@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 MAX_LENGTH = 1024
 
@@ -52,6 +52,15 @@ def _parse(location: Any) -> Any:
     if not 0 < len(location) <= MAX_LENGTH or not location.isprintable():
         raise ValueError(f"expected a path or a URL, of at most {MAX_LENGTH} printable characters")
     return location if is_url(location) else Path(location)
+
+
+def _names_a_file(path: Path) -> Path:
+    if not path.name or "\0" in str(path):
+        raise ValueError("expected the path of a file")
+    return path
+
+
+FilePath = Annotated[Path, AfterValidator(_names_a_file)]
 
 
 Location = Annotated[

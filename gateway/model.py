@@ -59,6 +59,10 @@ class Format(StrEnum):
     OFX = "ofx"
     FHIR = "fhir"
     ZIP = "zip"
+    MBOX = "mbox"
+    EML = "eml"
+    TAR = "tar"
+    MULTIPART = "multipart"
     OPAQUE = "opaque"
 
     @classmethod
@@ -209,19 +213,45 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
+class Mask:
+    """A field whose value stays behind: `path` is its locator, relative to a record.
+
+    null stands in its place, or what one of the others says: a fixed `text`, its own first `keep`
+    characters, or its `pseudonym`, a keyed hash that equal values share.
+    """
+
+    path: str
+    text: str | None = None
+    keep: int | None = None
+    pseudonym: bool = False
+
+    def __str__(self) -> str:
+        """As the tools and the decision log write it: `$.iban keep 4`; no two are written alike."""
+        if self.text is not None:
+            return f'{self.path} text "{self.text}"'
+        if self.keep is not None:
+            return f"{self.path} keep {self.keep}"
+        return f"{self.path} pseudonym" if self.pseudonym else self.path
+
+    @property
+    def erases(self) -> bool:
+        """Whether null stands in its place."""
+        return self.text is None and self.keep is None and not self.pseudonym
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """A policy's answer, checked against the question: consistent, and about these subjects only.
 
     A record is released if all of its owners are in `permitted` (or, for an unattributed one, if
-    `release_unattributed`) and its category isn't in `withhold`. `mask` are locators of fields
-    whose values stay behind.
+    `release_unattributed`) and its category isn't in `withhold`.
     """
 
     effect: Effect
     permitted: frozenset[SubjectRef]
     release_unattributed: bool
     withhold: frozenset[str]
-    mask: tuple[str, ...]
+    mask: tuple[Mask, ...]
     reasons: tuple[str, ...]
     revision: str
 

@@ -2,17 +2,23 @@
 
 from dataclasses import dataclass
 
+from gateway.model import SubjectRef
 from gateway.spool import Spooled
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
     """What the headers claimed about the body: lower-case media type (without parameters), charset
-    parameter (lower case, if any), content codings in the order they were applied."""
+    parameter (lower case, if any), content codings in the order they were applied; the owners of
+    the whole body, where the endpoint says which fields name them; for a multipart type the
+    boundary.
+    """
 
     media_type: str | None = None
     charset: str | None = None
     codings: tuple[str, ...] = ()
+    owners: tuple[SubjectRef, ...] = ()
+    boundary: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from gateway.identity.settings import ClaimSource, IssuerSettings, Template
 from gateway.inspection.settings import BodySpec, MemberSpec
 from gateway.log import Log
 from gateway.model import Admitted, Attribution, Caller, Format, Request
+from gateway.policy.contract import Question
 from gateway.policy.planted import Cast, Holdings, Look
 from gateway.policy.probes import PROOF, Plan, Target
 from gateway.policy.settings import PolicySettings
@@ -54,7 +55,7 @@ class _Planted:
     async def authenticate(self, authorization: tuple[bytes, ...]) -> Caller:
         return self.caller
 
-    async def fetch(self, request: Admitted, route: Route, exchange_id: str) -> Response:
+    async def fetch(self, request: Admitted, route: Route, question: Question) -> Response:
         payload = Payload("application/json", None, self.coding)
         return Response((), payload, Spooled(InMemory(self.body)))
 

@@ -7,6 +7,7 @@ not fit is refused with 503, it never waits on a full disk.
 
 import os
 import tempfile
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -15,7 +16,8 @@ from pydantic import ConfigDict
 
 from gateway.errors import Code, Unavailable
 from gateway.log import Log
-from gateway.quantities import Size
+from gateway.quantities import Duration, Size
+from gateway.turns import Ledger, Turns
 
 _BLOCK = 256 * 1024
 _LOG = Log(__name__)
@@ -34,13 +36,16 @@ def _own_folder() -> Path:
 @dataclass(frozen=True, slots=True)
 class SpoolSettings:
     """`directory` holds the unlinked files (made 0700 if absent), `limit` bounds their sum, and
-    bodies up to `memory` bytes never touch the disk."""
+    bodies up to `memory` bytes never touch the disk. A body whose length is known waits for room
+    for `wait` at the most, then the answer is 503; beyond a first body, no caller gets more room
+    than it leaves free."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     directory: Path = field(default_factory=_own_folder)
     limit: Size = 8 * 2**30
     memory: Size = 64 * 2**10
+    wait: Duration = 10.0
 
 
 class Stored(Protocol):
@@ -82,10 +87,11 @@ class OnDisk:
 class Spool:
     """Hands out space under one limit. Owned by one event loop; not thread-safe."""
 
-    def __init__(self, settings: SpoolSettings) -> None:
+    def __init__(self, settings: SpoolSettings, ledger: Ledger | None = None) -> None:
         """Raises Unavailable(SPOOL_FAILED) where the directory can't be used by us alone."""
-        self._settings = settings
-        self.bytes_used = self.bytes_kept = 0  # on disk, in memory
+        self._settings, self._ledger = settings, ledger or Ledger()
+        self._turns = Turns(self._ledger, settings.limit, settings.wait)
+        self.bytes_kept = 0  # in memory
         self.files_open = 0
         try:
             settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,25 +107,40 @@ class Spool:
         return self._settings.limit
 
     @property
+    def bytes_used(self) -> int:
+        """On disk, of this process."""
+        return self._ledger.own
+
+    @property
     def bytes_held(self) -> int:
-        """Of all bodies, on disk and in memory."""
+        """Of all its bodies, on disk and in memory."""
         return self.bytes_used + self.bytes_kept
 
     def ready(self) -> bool:
         """Whether another body can be taken in."""
         wanted = min(_BLOCK, self.limit // 4)
-        if self.limit - self.bytes_used < wanted:
+        if self.limit - self._ledger.all < wanted:
             return False
         try:
             disk = os.statvfs(self._settings.directory)
-            self.give_back(0, self.open())
+            self.give_back(0, self.open(), None)
         except (OSError, Unavailable):
             return False
         return disk.f_bavail * disk.f_frsize >= wanted
 
-    def writer(self) -> "Writer":
-        """Begin to receive a body."""
-        return Writer(self, self._settings.memory)
+    def writer(self, owner: Hashable = None) -> "Writer":
+        """Begin to receive a body, of nobody knows which length."""
+        return Writer(self, self._settings.memory, owner)
+
+    async def writer_for(self, size: int, owner: Hashable) -> "Writer":
+        """Begin to receive a body of so many bytes, when it is its turn.
+
+        Raises Unavailable(SPOOL_FULL or SPOOL_FAILED).
+        """
+        if size <= self._settings.memory:
+            return self.writer(owner)
+        await self._turns.wait(size, owner)
+        return Writer(self, self._settings.memory, owner, self._holding(size, owner))
 
     def keep(self, body: InMemory) -> "Spooled":
         """A body that is in memory already."""
@@ -127,18 +148,22 @@ class Spool:
         kept.take(body.size)
         return Spooled(body, kept)
 
-    def space(self, size: int) -> "Held":
-        """An empty file with `size` bytes reserved, for a worker to write a rewritten body into.
+    async def space(self, size: int, beside: int = 0) -> "Held":
+        """An empty file with `size` bytes reserved, for a worker to write a rewritten body into,
+        beside the body, of so many bytes.
 
         Raises Unavailable(SPOOL_FULL or SPOOL_FAILED).
         """
-        held = Held(self, self.open())
+        await self._turns.wait(size, None, beside=beside, redacts=True)
+        return self._holding(size, None)
+
+    def _holding(self, size: int, owner: Hashable) -> "Held":
+        """A file for what is reserved."""
         try:
-            held.reserve(size)
+            return Held(self, self.open(), owner, size)
         except Unavailable:
-            held.close()
+            self._turns.give_back(size, owner)
             raise
-        return held
 
     def open(self) -> int:
         try:
@@ -148,15 +173,16 @@ class Spool:
         self.files_open += 1
         return fd
 
-    def take(self, size: int) -> None:
-        if self.bytes_used + size > self._settings.limit:
-            raise Unavailable(Code.SPOOL_FULL, "spool.limit is reached")
-        self.bytes_used += size
+    def take(self, size: int, owner: Hashable, own: int) -> None:
+        self._turns.take(size, owner, own)
 
-    def give_back(self, size: int, fd: int) -> None:
+    def give_back(self, size: int, fd: int, owner: Hashable) -> None:
         os.close(fd)
         self.files_open -= 1
-        self.bytes_used -= size
+        self._turns.give_back(size, owner)
+
+    def give_back_space(self, size: int, owner: Hashable) -> None:
+        self._turns.give_back(size, owner)
 
 
 class Kept:
@@ -182,26 +208,26 @@ class Kept:
 class Held:
     """One spool file and the bytes reserved for it. Closing it gives both back."""
 
-    __slots__ = ("_spool", "fd", "reserved")
+    __slots__ = ("_owner", "_spool", "fd", "reserved")
 
-    def __init__(self, spool: Spool, fd: int) -> None:
-        self._spool, self.fd, self.reserved = spool, fd, 0
+    def __init__(self, spool: Spool, fd: int, owner: Hashable = None, reserved: int = 0) -> None:
+        self._spool, self.fd, self._owner, self.reserved = spool, fd, owner, reserved
 
     def reserve(self, size: int) -> None:
         """Reserve `size` more bytes. Raises Unavailable(SPOOL_FULL)."""
-        self._spool.take(size)
+        self._spool.take(size, self._owner, self.reserved)
         self.reserved += size
 
     def settle(self, size: int) -> None:
         """Give back what was reserved beyond `size`."""
         if size < self.reserved:
-            self._spool.take(size - self.reserved)
+            self._spool.give_back_space(self.reserved - size, self._owner)
             self.reserved = size
 
     def close(self) -> None:
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
-            self._spool.give_back(self.reserved, fd)
+            self._spool.give_back(self.reserved, fd, self._owner)
 
     def __del__(self) -> None:
         self.close()
@@ -230,13 +256,15 @@ class Writer:
     so that the event loop is never away for long.
     """
 
-    def __init__(self, spool: Spool, threshold: int) -> None:
-        self._spool, self._threshold = spool, threshold
+    def __init__(
+        self, spool: Spool, threshold: int, owner: Hashable, held: Held | None = None
+    ) -> None:
+        self._spool, self._threshold, self._owner = spool, threshold, owner
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._written = 0
         self._kept = Kept(spool)
-        self._held: Held | None = None
+        self._held = held
 
     @property
     def size(self) -> int:
@@ -266,10 +294,10 @@ class Writer:
 
     def _flush(self) -> None:
         if self._held is None:
-            self._held = Held(self._spool, self._spool.open())
+            self._held = Held(self._spool, self._spool.open(), self._owner)
             _LOG.debug("a body goes to disk", used=self._spool.bytes_used)
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
-        self._held.reserve(len(data))
+        self._held.reserve(max(0, self._written + len(data) - self._held.reserved))
         view = memoryview(data)
         try:
             while view:

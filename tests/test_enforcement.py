@@ -17,6 +17,7 @@ from gateway.model import (
 )
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, Spooled
+from tests.support.reading import masks
 
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
 RESPONSE = Response((("Content-Type", "application/json"),), Payload(), Spooled(InMemory(b"whole")))
@@ -35,7 +36,7 @@ async def enforced(
     observing: bool = False,
     sealed: bool = True,
 ) -> Release:
-    decision = Decision(effect, frozenset({ME}), False, frozenset(), mask, (), "r1")
+    decision = Decision(effect, frozenset({ME}), False, frozenset(), masks(*mask), (), "r1")
     groups = tuple(Group((owner,), Attribution.DIRECT, "", 1) for owner in owners)
     inspection = Inspection(Format.JSON, groups, (), 5, 5, 5, sealed=sealed)
     spec = BodySpec(Format.JSON)

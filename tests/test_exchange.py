@@ -107,7 +107,7 @@ class World:
         await self._step("request_policy" if first else "policy")
         return decision(self.request_effect) if first else self.response_decision
 
-    async def fetch(self, request: Admitted, route: Route, exchange_id: str) -> Response:
+    async def fetch(self, request: Admitted, route: Route, question: Question) -> Response:
         await self._step("upstream")
         self.carried.append(request.headers)
         writer = self.spool.writer()

@@ -13,6 +13,7 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "__main__.py": "one call",
     "response.py": "two values without behaviour",
     "app.py": "run whole by tests/e2e",
+    "single.py": "run whole by tests/e2e",
     "life.py": "lived whole by tests/e2e/test_life.py",
 }
 STANDALONE = (

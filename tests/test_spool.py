@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.errors import Code, Unavailable
 from gateway.spool import Held, InMemory, OnDisk, Spool, Spooled, SpoolSettings
+from gateway.turns import Ledger
 
 
 def spool(folder: Path, limit: int = 2**20, memory: int = 2**10) -> Spool:
@@ -204,9 +205,9 @@ def test_a_file_that_cannot_be_opened_refuses(
     assert empty(store)
 
 
-def test_space_is_reserved_and_given_back(tmp_path: Path) -> None:
+async def test_space_is_reserved_and_given_back(tmp_path: Path) -> None:
     store = spool(tmp_path, limit=5000)
-    held = store.space(4000)
+    held = await store.space(4000)
     assert (store.bytes_used, store.files_open) == (4000, 1)
     held.reserve(1000)
     with pytest.raises(Unavailable):
@@ -219,21 +220,21 @@ def test_space_is_reserved_and_given_back(tmp_path: Path) -> None:
     assert empty(store)
 
 
-def test_space_that_is_not_there_leaves_no_file(tmp_path: Path) -> None:
+async def test_space_that_is_not_there_leaves_no_file(tmp_path: Path) -> None:
     store = spool(tmp_path, limit=5000)
     with pytest.raises(Unavailable) as caught:
-        store.space(5001)
+        await store.space(5001)
     assert caught.value.code is Code.SPOOL_FULL
     assert empty(store)
-    assert isinstance(store.space(5000), Held)
+    assert isinstance(await store.space(5000), Held)
 
 
-def test_a_spool_is_ready_while_it_can_take_a_body(tmp_path: Path) -> None:
+async def test_a_spool_is_ready_while_it_can_take_a_body(tmp_path: Path) -> None:
     store = spool(tmp_path / "spool", limit=5000)
     assert store.ready()
     with pytest.raises(Unavailable):
-        store.space(5001)
-    held = store.space(5000)
+        await store.space(5001)
+    held = await store.space(5000)
     assert not store.ready()
     held.close()
     assert store.ready() and empty(store)
@@ -282,3 +283,51 @@ def test_a_read_only_root_is_no_fault_where_the_configuration_names_a_folder(
     monkeypatch.setattr("tempfile.gettempdir", nowhere)
     assert SpoolSettings(directory=tmp_path).directory == tmp_path
     assert SpoolSettings().directory == Path(f"/tmp/privacy-gateway-{os.getuid()}")
+
+
+async def test_a_body_of_known_length_has_its_room_before_it_comes(tmp_path: Path) -> None:
+    store = spool(tmp_path, limit=10_000, memory=100)
+    writer = await store.writer_for(4000, "me")
+    assert (store.bytes_used, store.files_open) == (4000, 1)
+    for _ in range(4):
+        writer.write(b"x" * 1000)
+    body = writer.finish()
+    assert (store.bytes_used, body.size) == (4000, 4000)
+    body.close()
+    given_up = await store.writer_for(4000, "me")
+    given_up.discard()
+    small = await store.writer_for(100, "me")
+    assert store.files_open == 0
+    small.discard()
+    assert empty(store)
+
+
+async def test_a_file_that_cannot_be_made_takes_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = spool(tmp_path, limit=10_000, memory=100)
+
+    def none_left() -> int:
+        raise Unavailable(Code.SPOOL_FAILED, "spool open: errno 24")
+
+    monkeypatch.setattr(store, "open", none_left)
+    for attempt in (lambda: store.writer_for(4000, "me"), lambda: store.space(4000)):
+        with pytest.raises(Unavailable):
+            await attempt()
+    assert empty(store)
+
+
+def test_two_spools_with_one_ledger_have_one_limit(tmp_path: Path) -> None:
+    numbers = [0, 0]
+    one, two = (
+        Spool(SpoolSettings(directory=tmp_path, limit=5000, memory=100), Ledger(numbers, own))
+        for own in (0, 1)
+    )
+    first = received(one, b"a" * 3000)
+    with pytest.raises(Unavailable):
+        received(two, b"b" * 3000)
+    second = received(two, b"b" * 2000)
+    assert numbers == [3000, 2000]
+    first.close()
+    assert (one.bytes_used, two.bytes_used) == (0, 2000)
+    second.close()

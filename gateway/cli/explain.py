@@ -123,7 +123,7 @@ def explain(
                 spec = next(named, settings.endpoints[0]).body
                 given = sample(
                     stored,
-                    spec.format,
+                    spec,
                     content_type=declared(spec) if content_type is None else content_type,
                     coding=coding,
                 )

@@ -16,7 +16,6 @@ from gateway.config.bodies import check_body
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.config.policies import rego_findings
-from gateway.decisionlog.key import read_key
 from gateway.endpoints import split_template
 from gateway.locations import is_url
 from gateway.policy import bundle
@@ -27,9 +26,12 @@ from gateway.policy.engine import EngineKind
 from gateway.policy.probes import PROOF
 from gateway.proxy.settings import parse_address
 from gateway.quantities import parse_instant
+from gateway.secretfile import read_secret
 
 _OBSERVED_DAYS = 90
 """How long an endpoint may be observed before somebody has to say so again."""
+
+_KEY = "pseudonym key"
 
 _DELIVERY: TypeAdapter[DeliverySettings] = TypeAdapter(DeliverySettings)
 
@@ -43,6 +45,7 @@ def check(settings: Any, known: Sequence[Finding], *, thorough: bool = False) ->
         *_ports(settings),
         *_issuers(settings),
         *_decision_log(settings),
+        *_inspection(settings),
         *_policy(settings, thorough),
         *_trust(settings),
         *_endpoints(settings),
@@ -99,12 +102,32 @@ def _decision_log(settings: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(log, str) and log and not _is_folder(Path(log).parent):
         yield Finding(("decision_log", "file"), "its folder doesn't exist")
     if isinstance(key, str) and key:
-        path = ("decision_log", "pseudonym_key_file")
-        try:
-            read_key(Path(key))
-        except ValueError as error:
-            # Without the path: somebody may have put the key itself there.
-            yield Finding(path, str(error).removeprefix(f"pseudonym key file {key}: "))
+        yield from _secret(("decision_log", "pseudonym_key_file"), key)
+
+
+def _inspection(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    path: KeyPath = ("inspection", "pseudonym_key_file")
+    key, other = _at(settings, *path), _at(settings, "decision_log", "pseudonym_key_file")
+    if isinstance(key, str) and key:
+        yield from _secret(path, key)
+        if isinstance(other, str) and _same_secret(key, other):
+            yield Finding(path, "the decision log's secret; what leaves needs one of its own")
+
+
+def _secret(path: KeyPath, file: str) -> Iterator[Finding]:
+    try:
+        read_secret(Path(file), _KEY)
+    except ValueError as error:
+        # Without the path: somebody may have put the key itself there.
+        yield Finding(path, str(error).removeprefix(f"{_KEY} file {file}: "))
+
+
+def _same_secret(one: str, other: str) -> bool:
+    """Whether both hold one secret, whatever they are called."""
+    try:
+        return read_secret(Path(one), _KEY) == read_secret(Path(other), _KEY)
+    except ValueError:
+        return False
 
 
 def _policy(settings: Mapping[str, Any], thorough: bool) -> Iterator[Finding]:

@@ -32,6 +32,11 @@ class Config:
     `listen` is the data port, `admin` the port of /metrics, /healthz, /readyz and /log-levels.
     `upstream` is the service behind the gateway; a bare URL will do. A request that none of
     `endpoints` names is refused.
+
+    `workers` are the processes that serve the data port, each with an event loop; `auto` is one for
+    each core that the gateway may use. Every other number is for the whole gateway: several
+    processes have their parts of the connections, the exchanges and the inspecting and policy
+    processes (at least one each), and share the spool and the decision log.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +54,7 @@ class Config:
     inspection: InspectionSettings = field(default_factory=InspectionSettings)
     spool: SpoolSettings = field(default_factory=SpoolSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    workers: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = 1
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

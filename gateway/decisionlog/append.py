@@ -18,17 +18,16 @@ told again to the writer that takes the place of one that died.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.deadlines import Deadlines
 from gateway.decisionlog import messages
 from gateway.decisionlog.debts import Debts
 from gateway.decisionlog.entry import Evidence, withdrawn
-from gateway.decisionlog.key import Key
-from gateway.decisionlog.messages import Report, Setup
+from gateway.decisionlog.messages import Report
 from gateway.decisionlog.settings import DecisionLogSettings
-from gateway.decisionlog.supervisor import WRITER, Supervisor
+from gateway.decisionlog.supervisor import Supervisor, Writers
 from gateway.errors import Code, Refusal, Unavailable, cut_off, place
 from gateway.log import Log
 
@@ -69,27 +68,18 @@ class _Append:
 
 
 class DecisionLog:
-    """The log of one gateway. `labels` (`id`, `version`) go into every entry.
-
-    `tick` is the time in seconds between looks at an idle file, and between attempts to recover.
-    `patience` is how long another writer may still hold the file: one that was killed ends only
-    when the disk has answered, which takes seconds where that is busy. `writer` is the module, with
-    arguments, that writes. `synced` hears how many seconds each sync took.
+    """The log, as one process of a gateway appends to it. `writers` says who writes it; `synced`
+    hears how many seconds each sync took.
     """
 
     def __init__(
         self,
         settings: DecisionLogSettings,
-        key: Key,
-        labels: Mapping[str, str],
+        writers: Writers,
         *,
-        tick: float = 1.0,
-        patience: float = 10.0,
-        writer: tuple[str, ...] = (WRITER,),
         synced: Callable[[float], None] = lambda _: None,
     ) -> None:
-        setup = Setup(settings.file, key, dict(labels), tick, patience)
-        self._writer = Supervisor(setup, writer, self, synced)
+        self._writer = Supervisor(writers, self, synced)
         self._deadline, self._places = settings.deadline, settings.queue
         self._in_time = Deadlines(settings.deadline)
         self._loop: asyncio.AbstractEventLoop  # kept: asking for it costs a system call
@@ -101,7 +91,7 @@ class DecisionLog:
 
     @property
     def pid(self) -> int:
-        """The writer's process id. Raises ProcessLookupError where there is none."""
+        """The writer's process id. Raises ProcessLookupError where it isn't this process's."""
         return self._writer.pid
 
     async def start(self) -> None:

@@ -43,7 +43,9 @@ MAX_SUBJECTS = MAX_LISTED
 
 _NONE = Counts()
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
-_LOCATOR = re.compile(r"\$[A-Za-z0-9_.*\[\]'-]{0,255}", re.ASCII)
+_MASK = re.compile(
+    r"\$[A-Za-z0-9_.*\[\]'-]{0,255}(?: keep [0-9]{1,4}| pseudonym| text \"[ -~]{1,64}\")?", re.ASCII
+)
 
 
 class Outcome(StrEnum):
@@ -242,7 +244,7 @@ class Renderer:
             "permitted_total": len(decision.permitted),
             "unattributed": "release" if decision.release_unattributed else "withhold",
             "withhold": sorted(self._quoted(text, _WORD, spelt) for text in decision.withhold),
-            "mask": [self._quoted(text, _LOCATOR, spelt) for text in decision.mask],
+            "mask": [self._quoted(str(mask), _MASK, spelt) for mask in decision.mask],
             "reasons": [self._quoted(text, _WORD, spelt) for text in decision.reasons],
         }
 

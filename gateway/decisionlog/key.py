@@ -6,13 +6,12 @@ key id is public and makes a change of key visible in the log.
 """
 
 import hmac
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MIN_BYTES = 32
-_MAX_BYTES = 65_536
+from gateway.secretfile import check_length, read_secret
+
+_WHAT = "pseudonym key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,7 @@ class Key:
 
 def derive(secret: bytes) -> Key:
     """The keys of one secret. Raises ValueError if it is shorter than 32 bytes."""
-    if len(secret) < MIN_BYTES:
-        raise ValueError(f"a pseudonym key needs {MIN_BYTES} bytes or more, this has {len(secret)}")
+    check_length(secret, _WHAT)
     return Key(
         id="k1:" + _subkey(secret, "key id")[:8].hex(),
         pseudonym=_subkey(secret, "pseudonym"),
@@ -41,29 +39,7 @@ def read_key(path: Path) -> Key:
     Raises ValueError, with a message for the operator, if the file is missing, not a regular file,
     open to everybody, too short or too long.
     """
-    try:
-        return derive(_read(path))
-    except OSError as error:
-        raise ValueError(f"pseudonym key file {path}: {os.strerror(error.errno or 0)}") from None
-    except ValueError as error:
-        raise ValueError(f"pseudonym key file {path}: {error}") from None
-
-
-def _read(path: Path) -> bytes:
-    # Without O_NONBLOCK a named pipe would hang the start.
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        mode = os.fstat(fd).st_mode
-        if not stat.S_ISREG(mode):
-            raise ValueError("not a regular file")
-        if mode & stat.S_IRWXO:
-            raise ValueError("open to everybody; chmod 0600 (or 0440)")
-        secret = os.read(fd, _MAX_BYTES + 1)
-    finally:
-        os.close(fd)
-    if len(secret) > _MAX_BYTES:
-        raise ValueError(f"larger than {_MAX_BYTES} bytes")
-    return secret
+    return derive(read_secret(path, _WHAT))
 
 
 def _subkey(secret: bytes, purpose: str) -> bytes:

@@ -6,7 +6,9 @@
     writer  ──▶ Report           once for each group
 
 The byte of a frame (`child`) is its kind. Entries and refusals are counted, each from 1, by both
-sides: a `Report` settles all up to a number.
+sides: a `Report` settles all up to a number. Where several processes serve, the main one sends a
+JOIN for each, and what follows `Setup` is said on a channel of each one's own; STOP there ends that
+channel alone.
 """
 
 import pickle
@@ -38,6 +40,7 @@ class Kind(IntEnum):
     ODD_ENTRY = 5  # evidence that MessagePack can't hold
     ODD_REFUSAL = 6
     REPORT = 7  # the only one that the writer sends
+    JOIN = 8  # with the descriptor of a channel on which another process sends entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,10 @@ def read_refusal(kind: Kind, payload: bytes) -> tuple[int, Evidence | None]:
 def read_unrecorded(payload: bytes) -> int:
     (entries,) = _COUNT.unpack(payload)
     return int(entries)
+
+
+def join_frame() -> bytes:
+    return frame(Kind.JOIN, b"")
 
 
 def report_frame(report: Report) -> bytes:

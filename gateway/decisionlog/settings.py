@@ -1,21 +1,12 @@
 """What the configuration says about the decision log."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from gateway.locations import FilePath
 from gateway.quantities import Duration
-
-
-def _names_a_file(path: Path) -> Path:
-    if not path.name or "\0" in str(path):
-        raise ValueError("expected the path of a file")
-    return path
-
-
-FilePath = Annotated[Path, AfterValidator(_names_a_file)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@
       ▲                                                   │
       └── a pause ◀── `lost` ◀── it died, or its report can't be true
 
-What is in its entries, and who waits for them, is the owner's.
+What is in its entries, and who waits for them, is the owner's. `writers` says where the next writer
+comes from: one that is spawned here, or, where several processes serve, a channel to the writer of
+them all (`sharing`).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,6 +18,7 @@ import msgspec
 
 from gateway.child import Child
 from gateway.decisionlog import messages
+from gateway.decisionlog.anchor import Anchor
 from gateway.decisionlog.messages import Kind, Report, Setup
 from gateway.log import Log
 
@@ -43,23 +46,59 @@ class Owner(Protocol):
         """There will be no report about what was sent so far."""
 
 
+class Line(Protocol):
+    """What frames are sent on."""
+
+    def send(self, frame: bytes) -> None: ...
+
+    def send_with(self, fds: Sequence[int], frame: bytes) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Writers(Protocol):
+    """Where writers come from."""
+
+    @property
+    def tick(self) -> float:
+        """Seconds between two of them."""
+        ...
+
+    async def next(
+        self, reached: Anchor | None, heard: Callable[[bytes], None], lost: Callable[[], None]
+    ) -> Line:
+        """Another one, which goes on at `reached`. Raises OSError where there is none."""
+        ...
+
+
+class Spawned:
+    """A process of our own each time. `command` is the writer's module, with arguments."""
+
+    def __init__(self, setup: Setup, command: tuple[str, ...] = (WRITER,)) -> None:
+        self._setup, self._command = setup, command
+
+    @property
+    def tick(self) -> float:
+        return self._setup.tick
+
+    async def next(
+        self, reached: Anchor | None, heard: Callable[[bytes], None], lost: Callable[[], None]
+    ) -> Child:
+        child = Child(*self._command, heard=heard, lost=lost)
+        child.send(messages.setup_frame(replace(self._setup, reached=reached)))
+        return child
+
+
 class Supervisor:
-    """`command` is the writer's module, with arguments. `synced` hears how many seconds each sync
-    took.
+    """`synced` hears how many seconds each sync took.
 
     `fault` says why nothing can be written now, and is empty while all is well; `last` is the last
     report, and `syncs` counts those of all writers.
     """
 
-    def __init__(
-        self,
-        setup: Setup,
-        command: tuple[str, ...],
-        owner: Owner,
-        synced: Callable[[float], None],
-    ) -> None:
-        self._setup, self._command, self._owner, self._synced = setup, command, owner, synced
-        self._child: Child | None = None
+    def __init__(self, writers: Writers, owner: Owner, synced: Callable[[float], None]) -> None:
+        self._writers, self._owner, self._synced = writers, owner, synced
+        self._line: Line | None = None
         self._opened: asyncio.Future[str] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self.fault = ""
@@ -69,15 +108,15 @@ class Supervisor:
 
     @property
     def pid(self) -> int:
-        """The writer's process id. Raises ProcessLookupError where there is none."""
-        if self._child is None:
+        """The writer's process id. Raises ProcessLookupError where there is none of ours."""
+        if not isinstance(self._line, Child):
             raise ProcessLookupError
-        return self._child.pid
+        return self._line.pid
 
     @property
     def writing(self) -> bool:
         """Whether a writer has the log open."""
-        return self._child is not None and self._opened is not None and self._opened.done()
+        return self._line is not None and self._opened is not None and self._opened.done()
 
     @property
     def syncs(self) -> int:
@@ -92,8 +131,13 @@ class Supervisor:
 
     def send(self, frame: bytes) -> None:
         """Lost where there is no writer."""
-        if self._child:
-            self._child.send(frame)
+        if self._line:
+            self._line.send(frame)
+
+    def send_with(self, fds: Sequence[int], frame: bytes) -> None:
+        """With descriptors; behind nothing that waits. Lost where there is no writer."""
+        if self._line:
+            self._line.send_with(fds, frame)
 
     async def news(self) -> None:
         """Wait for the next report, or the end of a writer."""
@@ -104,13 +148,13 @@ class Supervisor:
         """Have what was sent written, and the log closed. None takes this writer's place."""
         self._keep_no_more()
         self.send(messages.frame(Kind.STOP, b""))
-        while self._child:
+        while self._line:
             await self.news()
 
     def end(self) -> None:
         """Whatever it still does."""
         self._keep_no_more()
-        self._end_child()
+        self._end_line()
 
     # --- what a writer says -----------------------------------------------------------------------
 
@@ -133,7 +177,7 @@ class Supervisor:
         """The first report of a writer."""
         opened.set_result(report.fault)
         if report.fault:
-            self._end_child()
+            self._end_line()
             return
         self.last = report
         self._owner.opened()
@@ -164,25 +208,23 @@ class Supervisor:
         self._opened = opened
         self._syncs_before += self.last.syncs
         self.last = Report(reached=self.last.reached)
-        setup = replace(self._setup, reached=self.last.reached)
         try:
-            self._child = Child(*self._command, heard=self._heard, lost=self._lost)
-            self._gone.clear()
-            self.send(messages.setup_frame(setup))
             async with asyncio.timeout(_START):
+                self._gone.clear()
+                self._line = await self._writers.next(self.last.reached, self._heard, self._lost)
                 return await opened
         except (OSError, TimeoutError):
-            self._end_child()
+            self._end_line()
             return _DIED
         except asyncio.CancelledError:
-            self._end_child()
+            self._end_line()
             raise
 
     async def _keep_writing(self) -> None:
         """A new writer in the place of each that died, as soon as one can open the log."""
         while True:
             await self._gone.wait()
-            await asyncio.sleep(self._setup.tick * 2 ** min(self._failures, _SLOWER))
+            await asyncio.sleep(self._writers.tick * 2 ** min(self._failures, _SLOWER))
             self._failures += 1
             self._say(await self._open())
 
@@ -193,16 +235,16 @@ class Supervisor:
 
     def _lost(self) -> None:
         """The writer ended: as it was told to, or before its time."""
-        self._end_child()
+        self._end_line()
         if self._opened and not self._opened.done():
             self._opened.set_result(_DIED)
         elif self._keeping:
             self._say(_DIED)
         self._owner.lost(_DIED)
 
-    def _end_child(self) -> None:
-        if self._child:
-            self._child.end()
-        self._child = None
+    def _end_line(self) -> None:
+        if self._line:
+            self._line.end()
+        self._line = None
         self._gone.set()
         self._news.set()

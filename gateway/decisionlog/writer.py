@@ -1,6 +1,6 @@
 """The writer: groups of entries made durable, faults confessed, refusals that are owed.
 
-    ENTRY … ENTRY, REFUSAL ─▶ take ─▶ [group] ─▶ commit: write, fdatasync, anchor ─▶ Report
+    ENTRY … ENTRY, REFUSAL ─▶ take ─▶ [group] ─▶ commit: write, fdatasync, anchor ─▶ Reports
 
 Runs in a process of its own (`process`), since a thread would share the interpreter with the
 exchanges: measured, that cost each small one a third of its time. It knows no sockets.
@@ -9,6 +9,9 @@ An entry that nobody waits for any more arrives as a refusal: it takes the entry
 isn't written yet, and follows it where it is. Refusals are owed: they are written again until they
 are durable. Entries that never became durable are counted, and an entry of the log's own says how
 many they were, the first one after a fault.
+
+Where several processes serve, each has an `Account` here, with numbers of its own; what they sent
+is one group, and one chain.
 """
 
 import errno
@@ -25,76 +28,116 @@ from gateway.log import Log
 _LOG = Log(__name__)
 
 
+class Account:
+    """What one process sent, and was told of. `due` while it waits for a report."""
+
+    def __init__(self) -> None:
+        self.taken = self.refusals = self.refused = 0
+        self.unrecorded = self.confessed = 0
+        self.unfit: list[int] = []
+        self.due = False
+
+    @property
+    def owed(self) -> bool:
+        """Whether there is something to tell it that a commit would bring about."""
+        return bool(self.unfit) or self.refusals > self.refused
+
+
 class Writer:
-    """Owns the file, which is open. For one thread; every method but `take` and `refuse` blocks."""
+    """Owns the file, which is open. For one thread; every method but `take` and `refuse` blocks.
+
+    `main` is the account of the gateway's main process, the only one where no other serves.
+    """
 
     def __init__(self, file: LogFile, renderer: Renderer, tick: float) -> None:
         self._file, self._renderer, self._tick = file, renderer, tick
-        self._group: dict[int, bytes] = {}
+        self.main = Account()
+        self._accounts = [self.main]
+        self._group: dict[tuple[Account, int], bytes] = {}
         self._owed: list[bytes] = []
-        self._unfit: list[int] = []
-        self._taken = self._refusals = self._refused = self._syncs = 0
-        self._unrecorded = self._confessed = 0
+        self._syncs = self._unrecorded = self._confessed = 0
         self._fault = ""
         self._synced: list[float] = []
         self._tended = 0.0
 
-    def take(self, evidence: Evidence | None) -> int:
+    def open_account(self) -> Account:
+        """Another process sends entries, too."""
+        account = Account()
+        self._accounts.append(account)
+        return account
+
+    def close_account(self, account: Account) -> None:
+        """It is gone. What it sent is written all the same."""
+        self._accounts.remove(account)
+
+    def take(self, evidence: Evidence | None, account: Account | None = None) -> int:
         """Put the next entry into the group; its bytes are counted. None is one that can't be
         read."""
-        self._taken += 1
+        account = account or self.main
+        account.taken += 1
+        account.due = True
         body = self._rendered(evidence)
         if body is None:
-            self._unfit.append(self._taken)
+            account.unfit.append(account.taken)
             return 0
-        self._group[self._taken] = body
+        self._group[account, account.taken] = body
         return len(body)
 
-    def refuse(self, number: int, evidence: Evidence | None) -> int:
+    def refuse(self, number: int, evidence: Evidence | None, account: Account | None = None) -> int:
         """Nobody waits for this entry any more: it must not say that something was released."""
-        self._refusals += 1
-        replaces = self._group.pop(number, None) is not None
+        account = account or self.main
+        account.refusals += 1
+        account.due = True
+        replaces = self._group.pop((account, number), None) is not None
         body = self._rendered(evidence)
         if body is None:
-            self._unfit += [number] * replaces
+            account.unfit += [number] * replaces
             return 0
         self._owed.append(body)
         return len(body)
 
-    def miss(self, entries: int) -> None:
+    def miss(self, entries: int, account: Account | None = None) -> None:
         """So many more entries never became durable."""
+        account = account or self.main
+        account.unrecorded += entries
+        account.due = True
         self._unrecorded += entries
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits to be written that can be."""
-        owed = self._refusals > self._refused
+        owed = bool(self._owed) or any(account.owed for account in self._accounts)
         missing = self._unrecorded > self._confessed and not self._fault
-        return not (self._group or self._unfit or owed or missing)
+        return not (self._group or owed or missing)
 
     def commit(self) -> Report:
-        """Make the group durable, with what is owed."""
+        """Make the group durable, with what is owed. Returns the report for `main`."""
         if not self._fault and not self.idle:
             try:
                 self._write([*self._owed, *self._group.values()])
-                self._owed, self._refused = [], self._refusals
+                self._owed = []
+                for account in self._accounts:
+                    account.refused = account.refusals
             except (OSError, Unavailable) as error:
                 self._fail(error)
         self._group = {}
         report = self.report()
-        self._unfit, self._synced = [], []
+        self._synced = []
         return report
 
-    def report(self) -> Report:
+    def report(self, account: Account | None = None) -> Report:
+        """How the log stands for one account. `main` hears how long the syncs took."""
+        account = account or self.main
+        unfit, account.unfit, account.due = tuple(account.unfit), [], False
         return Report(
-            settled=self._taken,
+            settled=account.taken,
             fault=self._fault,
-            refusals=self._refused,
-            confessed=self._confessed,
+            refusals=account.refused,
+            confessed=account.confessed,
             reached=self._file.reached,
             syncs=self._syncs,
-            synced=tuple(self._synced),
-            unfit=tuple(self._unfit),
+            synced=tuple(self._synced) if account is self.main else (),
+            unfit=unfit,
         )
 
     def tend(self) -> bool:
@@ -142,6 +185,8 @@ class Writer:
             self._synced.append(time.monotonic() - start)
             self._syncs += 1
         self._confessed = self._unrecorded
+        for account in self._accounts:
+            account.confessed = account.unrecorded
 
     def _fail(self, error: OSError | Unavailable) -> None:
         self._fault, self._tended = reason(error), time.monotonic()

@@ -5,29 +5,36 @@ that no body crosses the event loop (measured: pickling chunks to a process cost
 speed). What comes back is decoded with a type: the worker has read hostile input.
 """
 
+import asyncio
 import os
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable
-from gateway.inspection import work
+from gateway.inspection import masking, work
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
 from gateway.inspection.sinks import FileSink, MemorySink
 from gateway.inspection.source import InMemory, OnDisk, Stored
 from gateway.log import Log
 from gateway.model import Counts, Decision, Inspection
 from gateway.response import Response
+from gateway.secretfile import read_secret
 from gateway.spool import Spool, Spooled
 from gateway.workers.pool import WorkerFacts, WorkerPool
 from gateway.workers.worker import WorkerDied, WorkerLate, WorkersBusy
 
 _SLACK = 64 * 2**10
 _MASK_GROWTH = 4
-"""A mask can replace one byte (`1`) by four (`null`)."""
+"""A mask can replace one byte (`1`) by four (`null`); what else it can become is reckoned once a
+record. Where a record has many such values it outgrows its reservation, and is refused."""
+
+_SHARES = 4
+"""A scratch file takes no more than such a share of the spool."""
 
 _LOG = Log(__name__)
 
@@ -36,7 +43,8 @@ _LOG = Log(__name__)
 class _Job:
     """What a worker is sent, pickled; `data` is the body, or None where a descriptor comes along.
 
-    With `decision` the body is rewritten into the second descriptor, of `space` bytes.
+    With `decision` the body is rewritten into the next descriptor, of `space` bytes. The last one
+    is a scratch file of `scratch` bytes, if there are any.
     """
 
     task: work.Task
@@ -45,6 +53,7 @@ class _Job:
     inspection: Inspection | None = None
     decision: Decision | None = None
     space: int = 0
+    scratch: int = 0
 
 
 class _Inspected(msgspec.Struct, tag="inspected", frozen=True):
@@ -67,12 +76,18 @@ _decode = msgspec.msgpack.Decoder(_Answer).decode
 
 
 class Dispatch:
-    """Inspects and rewrites responses. Raises BadUpstream, Unavailable, Late or InternalError."""
+    """Inspects and rewrites responses. Raises BadUpstream, Unavailable, Late or InternalError; when
+    made, ValueError for a key of pseudonyms that can't be used."""
 
     def __init__(self, settings: InspectionSettings, spool: Spool) -> None:
         self._settings, self._spool = settings, spool
+        # Only a job that a worker is free for holds a scratch file's share of the spool.
+        self._scratches = asyncio.Semaphore(settings.workers)
+        self._key = _key(settings)
         # Small exchanges go first: a big body's inspection takes seconds either way.
-        self._pool = WorkerPool(entry=f"{__name__}:serve", size=settings.workers, nice=10)
+        self._pool = WorkerPool(
+            entry=f"{__name__}:serve", size=settings.workers, setup=self._key or b"", nice=10
+        )
 
     async def start(self) -> None:
         await self._pool.start()
@@ -129,9 +144,9 @@ class Dispatch:
         stored = response.body.stored
         if self._inline(stored, task):
             return self._rewrite_inline(stored, task, inspection, decision)
-        growth = _MASK_GROWTH if decision.mask else 1
-        space = stored.size * growth + inspection.bytes_decoded * growth + _SLACK
-        held = self._spool.space(min(space, self._spool.limit))
+        beside = stored.size if isinstance(stored, OnDisk) else 0
+        wanted = min(_space(stored, inspection, decision), self._spool.limit - beside)
+        held = await self._spool.space(max(_SLACK, wanted), beside)
         try:
             job = _job(task, stored, inspection, decision, held.reserved)
             answer = await self._ask(stored, job, (held.fd,))
@@ -150,19 +165,31 @@ class Dispatch:
             and stored.size <= self._settings.inline
             and reader is not None
             and not reader.random_access
-            and not task.payload.codings
+            and not (task.payload.codings or task.spec.compression)
         )
 
     def _rewrite_inline(
         self, stored: Stored, task: work.Task, inspection: Inspection, decision: Decision
     ) -> tuple[Spooled, Counts]:
         sink = MemorySink()
-        counts = work.rewrite(stored, task, inspection, decision, sink)
+        counts = work.rewrite(stored, task, inspection, decision, sink, key=self._key)
         rewritten = InMemory(sink.getvalue())
-        work.confirm(rewritten, task, decision, counts)
+        work.confirm(rewritten, task, inspection, decision, counts)
         return self._spool.keep(rewritten), counts
 
     async def _ask(self, stored: Stored, job: _Job, more_fds: tuple[int, ...]) -> _Answer:
+        bound = min(self._settings.scratch, self._spool.limit // _SHARES)
+        needed = min(work.scratch_needed(job.task, stored.size), bound)
+        if not needed:
+            return await self._call(stored, job, more_fds)
+        async with self._scratches:
+            held = await self._spool.space(needed, stored.size if isinstance(stored, OnDisk) else 0)
+            try:
+                return await self._call(stored, replace(job, scratch=needed), (*more_fds, held.fd))
+            finally:
+                held.close()
+
+    async def _call(self, stored: Stored, job: _Job, more_fds: tuple[int, ...]) -> _Answer:
         _LOG.debug("a worker reads a body", rewriting=job.decision is not None, bytes=job.size)
         fds = (stored.fd, *more_fds) if isinstance(stored, OnDisk) else more_fds
         try:
@@ -179,6 +206,19 @@ class Dispatch:
         if isinstance(answer, _Refused):
             raise _refusal(answer.code, answer.note)
         return answer
+
+
+def _key(settings: InspectionSettings) -> bytes | None:
+    """Raises ValueError for a file that can't be used; see `secretfile`."""
+    file = settings.pseudonym_key_file
+    return masking.derive(read_secret(file, "pseudonym key")) if file else None
+
+
+def _space(stored: Stored, inspection: Inspection, decision: Decision) -> int:
+    """How many bytes a rewritten body is given."""
+    growth = _MASK_GROWTH if decision.mask else 1
+    masked = inspection.records * sum(map(masking.longest, decision.mask))
+    return (stored.size + inspection.bytes_decoded) * growth + masked + _SLACK
 
 
 def _job(
@@ -202,26 +242,31 @@ def _refusal(code: Code, note: str) -> Refusal:
 # --- the worker's side ------------------------------------------------------------------------
 
 
-def serve(_setup: bytes) -> Callable[[bytes, list[int]], bytes]:
-    """The entry of a worker process."""
+def serve(setup: bytes) -> Callable[[bytes, list[int]], bytes]:
+    """The entry of a worker process; `setup` is the key of pseudonyms, or empty."""
+    key = setup or None
 
     def answer(raw: bytes, fds: list[int]) -> bytes:
         job: _Job = pickle.loads(raw)  # noqa: S301 - from our own parent, never from the network
         try:
-            return _encode(_do(job, fds))
+            return _encode(_do(job, fds, key))
         except Refusal as refusal:
             return _encode(_Refused(refusal.code, refusal.note))
 
     return answer
 
 
-def _do(job: _Job, fds: list[int]) -> _Answer:
+def _do(job: _Job, fds: list[int], key: bytes | None) -> _Answer:
     stored: Stored = InMemory(job.data) if job.data is not None else OnDisk(fds[0], job.size)
+    scratch = None
+    if job.scratch:
+        *fds, last = fds
+        scratch = Scratch(last, job.scratch)
     if job.decision is None or job.inspection is None:
-        return _Inspected(work.inspect(stored, job.task))
+        return _Inspected(work.inspect(stored, job.task, scratch))
     sink = FileSink(fds[-1], job.space)
-    counts = work.rewrite(stored, job.task, job.inspection, job.decision, sink)
+    counts = work.rewrite(stored, job.task, job.inspection, job.decision, sink, scratch, key)
     sink.flush()
     rewritten = OnDisk(fds[-1], os.fstat(fds[-1]).st_size)
-    work.confirm(rewritten, job.task, job.decision, counts)
+    work.confirm(rewritten, job.task, job.inspection, job.decision, counts, scratch)
     return _Rewritten(counts, rewritten.size)

@@ -1,13 +1,13 @@
-"""What becomes of JSON records: counted, kept or dropped, their fields blanked."""
+"""What becomes of JSON records: counted, kept or dropped, their fields masked."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import jsontext
+from gateway.inspection import jsontext, masking
 from gateway.inspection.locators import Attributor, LocatorError, check_names, compile, find
-from gateway.inspection.settings import BodySpec, MemberSpec
-from gateway.inspection.tally import Tally
+from gateway.inspection.settings import AlsoSpec, BodySpec, MemberSpec
+from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution
 
@@ -20,37 +20,47 @@ class Counting(Protocol):
     def count_stray(self) -> None: ...
 
 
-class Selecting(Protocol):
-    """Says what becomes of records; see `Selection`."""
-
-    def keeps(self, records: Sequence[Any]) -> list[bool]: ...
-
-    def keeps_stray(self) -> bool: ...
+class Masking(Protocol):
+    """Says what becomes of masked values; see `Selection`."""
 
     def blanks(self, records: Sequence[Any]) -> list[bool]: ...
 
     def masked(self, text: bytes) -> bytes: ...
 
 
+class Selecting(Masking, Protocol):
+    """Says what becomes of records."""
+
+    def keeps(self, records: Sequence[Any]) -> list[bool]: ...
+
+    def keeps_stray(self) -> bool: ...
+
+
 class Census:
-    """Counts the records of one body into a tally."""
+    """Counts the records of one body into a tally. `attribution` is how they have their owners."""
 
-    def __init__(self, spec: BodySpec | MemberSpec, tally: Tally) -> None:
+    def __init__(
+        self,
+        spec: BodySpec | MemberSpec | AlsoSpec,
+        tally: Tally,
+        attribution: Attribution = Attribution.DIRECT,
+    ) -> None:
         self._attributor = Attributor(spec.subject)
-        self._category, self._tally = spec.category, tally
+        self._category, self._tally, self._attribution = spec.category, tally, attribution
 
-    def count(self, records: Sequence[Any]) -> None:
-        """Count records by their owners, and note the names of their fields."""
+    def count(self, records: Sequence[Any], owned: Sequence[Any] | None = None) -> None:
+        """Count records by their owners, and note the names of their fields. Owners are looked for
+        in the records, or in `owned`, one for each."""
         objects = records
         if set(map(type, records)) != {dict}:
             objects = [record for record in records if isinstance(record, dict)]
         self._tally.add_fields(set().union(*objects))
-        keys, owners = self._attributor.keyed(records)
-        self._tally.add_each(keys, owners, Attribution.DIRECT, self._category)
+        keys, owners = self._attributor.keyed(records if owned is None else owned)
+        self._tally.add_each(keys, owners, self._attribution, self._category)
 
-    def count_stray(self) -> None:
-        """Count something that no locator names."""
-        self._tally.add((), Attribution.NONE, self._category)
+    def count_stray(self, owners: Owners = ()) -> None:
+        """Count something beside the records: what names these owners, or nobody's."""
+        self._tally.add(owners, Attribution.DIRECT, self._category)
 
 
 class Selection:
@@ -59,11 +69,13 @@ class Selection:
     Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that is no JSONPath locator.
     """
 
-    def __init__(self, spec: BodySpec | MemberSpec, verdict: Verdict) -> None:
+    def __init__(self, spec: BodySpec | MemberSpec | AlsoSpec, verdict: Verdict) -> None:
         self._attributor = Attributor(spec.subject)
         self._category, self._verdict = spec.category, verdict
         try:
-            self._masks = [compile(mask) for mask in verdict.mask]
+            self._masks = [
+                (mask, compile(mask.path)) for mask in masking.strictest_first(verdict.mask)
+            ]
         except LocatorError:
             raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
 
@@ -73,30 +85,38 @@ class Selection:
         stays = {each: self._verdict.keeps(each, self._category) for each in set(owners)}
         return [stays[each] for each in owners]
 
-    def keeps_stray(self) -> bool:
-        """Whether something that no locator names stays."""
-        return self._verdict.keeps((), self._category)
+    def keeps_stray(self, owners: Owners = ()) -> bool:
+        """Whether something beside the records stays: what names these owners, or nobody's."""
+        return self._verdict.keeps(owners, self._category)
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:
-        """Which of the records have a value to blank.
+        """Which of the records have a value to mask.
 
         Raises BadUpstream(BODY_AMBIGUOUS) for one that some parsers would find under another name.
         """
         if not self._masks:
             return [False] * len(records)
         for record in records:
-            for steps in self._masks:
+            for _, steps in self._masks:
                 check_names(record, steps, "a mask")
         return [
-            any(value is not None for steps in self._masks for value in find(record, steps))
+            any(value is not None for _, steps in self._masks for value in find(record, steps))
             for record in records
         ]
 
     def masked(self, text: bytes) -> bytes:
-        """The text of a record, its masked values blanked."""
-        return jsontext.blank(text, self._places(text))
+        """The text of a record with what its masked values become.
 
-    def _places(self, text: bytes) -> Iterator[tuple[int, int]]:
+        Raises BadUpstream(REDACTION_UNSUPPORTED) for a value that can't become that.
+        """
+        return masking.spliced(text, self._places(text), self._become)
+
+    def _places(self, text: bytes) -> Iterator[tuple[int, int, int]]:
         begin, end = jsontext.trimmed(text)
-        for steps in self._masks:
-            yield from jsontext.places(text, begin, end, steps)
+        for number, (_, steps) in enumerate(self._masks):
+            for first, last in jsontext.places(text, begin, end, steps):
+                yield first, last, number
+
+    def _become(self, value: bytes, number: int) -> bytes:
+        mask, _ = self._masks[number]
+        return masking.of_json(mask, value, self._verdict.key)

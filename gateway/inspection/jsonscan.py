@@ -10,14 +10,15 @@ A wrong guess costs time only.
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import jsontext
-from gateway.inspection.jsonplan import Each, Envelope, Leaf, Plan
+from gateway.inspection import jsontext, locators
+from gateway.inspection.jsonlineage import found_above
+from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan
 from gateway.inspection.jsonreader import Text
 from gateway.inspection.jsontext import Container, malformed, too_deep
 from gateway.inspection.settings import Limits
@@ -39,6 +40,7 @@ class Role(Enum):
     """What items are."""
 
     RECORD = "record"
+    OWNER = "owner"  # data above the records that names whose they are: a record of theirs
     STRAY = "stray"  # data in the envelope that no locator names: counted, and has no owner
     SCALAR = "scalar"  # a number, text or emptiness in the envelope
     TOTAL = "total"
@@ -57,7 +59,9 @@ class Items:
     """Items of one container: their text with the commas between them, and their values.
 
     `fixed` where it is the one record that a locator without a final wildcard names: nothing
-    sensible remains without it.
+    sensible remains without it. `names` are those of records in a map. `above` is what was
+    found above the records, by place (see `jsonlineage`): of an owner what it is itself. `number`
+    is that of the set of records.
     """
 
     role: Role
@@ -65,6 +69,9 @@ class Items:
     container: Container
     values: Sequence[Any]
     fixed: bool = False
+    names: Sequence[str] | None = None
+    above: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 0
 
 
 Piece = Structure | Items
@@ -80,7 +87,7 @@ def scan(source: Source, plan: Plan, limits: Limits) -> Iterator[Piece]:
     mark = len(jsontext.BOM)
     if text.hold(mark) and text.slice(mark) == jsontext.BOM:
         yield Structure(Mark.SPACE, text.take(mark))
-    if isinstance(plan, Leaf):
+    if not isinstance(plan, Each | Envelope):
         held = text.hold(limits.record + 1)
         if held > limits.record:
             raise BadUpstream(Code.BODY_TOO_LARGE, "one record longer than limits.record")
@@ -160,6 +167,8 @@ class _Walk:
     def __init__(self, text: Text, limits: Limits) -> None:
         self._text, self._limits = text, limits
         self._guide = _Guide(text.window)
+        self._above: Mapping[str, Any] = {}
+        self._records_seen = 0
 
     def value(self, plan: Each | Envelope, depth: int) -> Iterator[Piece]:
         if depth > self._limits.depth:
@@ -167,20 +176,23 @@ class _Walk:
         match plan:
             case Envelope():
                 return self._envelope(plan, depth)
-            case Each(container, Leaf()):
-                return self._records(container, depth)
-            case Each(container, Each() | Envelope() as child):
-                return self._each(container, child, depth)
+            case Each(container, Leaf() | Also() as leaf):
+                return self._records(container, depth, _number(leaf))
+            case Each(_, Each() | Envelope() as child):
+                return self._each(plan, child, depth)
         raise AssertionError(plan)
 
     def _envelope(self, plan: Envelope, depth: int) -> Iterator[Piece]:
         yield self._open(Container.OBJECT)
         names, closing = _Names(self._limits), self._empty(Container.OBJECT)
+        outside, before = self._above, self._records_seen
         while not closing:
             length, name = self._text.name()
             names.add((name,))
+            if any(name != other and locators.alike(name, other) for other in plan.above):
+                raise _ambiguous("a name that looks like one in a locator", self._text.offset)
             child = plan.members.get(name)
-            # A total that isn't where configuration has it is no total; records must be there.
+            # The first records must be there. What else isn't where it may be is no such thing.
             if isinstance(child, Each | Envelope) and (
                 name == plan.required or self._text.byte(length) == _opener(child)
             ):
@@ -192,38 +204,70 @@ class _Walk:
                 offset, end = self._text.offset, self._text.item_end(0, self._limits.depth - depth)
                 item, closing = self._take(end, Container.OBJECT)
                 (value,) = self._parse(item, Container.OBJECT, depth, offset).values()
+                if found := found_above(value, plan.above.get(name, ())):
+                    if self._records_seen > before:
+                        raise _ambiguous("an owner is named behind records that it owns", offset)
+                    self._above = {**self._above, **found}
+                    yield Items(Role.OWNER, item, Container.OBJECT, (value,), above=found)
+                    continue
                 role = _role(value, child, plan)
-                yield Items(role, item, Container.OBJECT, (value,), fixed=role is Role.RECORD)
+                fixed = role is Role.RECORD and not isinstance(child, Also)
+                self._records_seen += role is Role.RECORD
+                yield Items(
+                    role,
+                    item,
+                    Container.OBJECT,
+                    (value,),
+                    fixed=fixed,
+                    above=self._above,
+                    number=_number(child),
+                )
+        self._above = outside
         if plan.required is not None and plan.required not in names:
             raise _misfit(self._text.offset)
         yield Structure(Mark.CLOSE, closing)
 
-    def _each(self, container: Container, child: Each | Envelope, depth: int) -> Iterator[Piece]:
+    def _each(self, plan: Each, child: Each | Envelope, depth: int) -> Iterator[Piece]:
+        container, outside = plan.container, self._above
         yield self._open(container)
         names, closing = _Names(self._limits), self._empty(container)
         while not closing:
             if container is Container.OBJECT:
                 length, name = self._text.name()
                 names.add((name,))
+                own = dict.fromkeys(plan.names, name)
+                self._above = {**outside, **own}
                 yield Structure(Mark.NAMED, self._text.take(length))
-                yield from _never_hollow(self.value(child, depth + 1))
+                yield from _never_hollow(self.value(child, depth + 1), own)
             else:
                 yield Structure(Mark.ENTER, b"")
                 yield from self.value(child, depth + 1)
             space, closing = self._take(self._text.space(), container)
             yield Structure(Mark.LEFT if container is Container.OBJECT else Mark.SPACE, space)
+        self._above = outside
         yield Structure(Mark.CLOSE, closing)
 
-    def _records(self, container: Container, depth: int) -> Iterator[Piece]:
+    def _records(self, container: Container, depth: int, number: int) -> Iterator[Piece]:
         yield self._open(container)
         names, closing = _Names(self._limits), self._empty(container)
         while not closing:
             batch = self._guessed(container, depth) or self._exact(container, depth)
             items, values, closing = batch
+            named = None
             if isinstance(values, dict):
-                names.add(values.keys())
+                named = list(values)
+                names.add(named)
                 values = list(values.values())
-            yield Items(Role.RECORD, items, container, values)
+            self._records_seen += len(values)
+            yield Items(
+                Role.RECORD,
+                items,
+                container,
+                values,
+                names=named,
+                above=self._above,
+                number=number,
+            )
         yield Structure(Mark.CLOSE, closing)
 
     def _guessed(self, container: Container, depth: int) -> _Batch | None:
@@ -297,14 +341,20 @@ class _Walk:
         return item, taken[len(item) :] + stop
 
 
-def _never_hollow(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """The pieces of a map's member, and a stray for its name if there is nothing else in it."""
+def _never_hollow(pieces: Iterator[Piece], own: Mapping[str, Any]) -> Iterator[Piece]:
+    """The pieces of a map's member, and one for its name if there is nothing else in it: a stray,
+    or `own`, where the name is an owner's."""
     hollow = True
     for piece in pieces:
         hollow = hollow and not isinstance(piece, Items)
         yield piece
     if hollow:
-        yield Items(Role.STRAY, b"", Container.OBJECT, (None,), fixed=True)
+        role = Role.OWNER if own else Role.STRAY
+        yield Items(role, b"", Container.OBJECT, (None,), above=own)
+
+
+def _number(plan: Plan | None) -> int:
+    return plan.number if isinstance(plan, Also) else 0
 
 
 def _opener(plan: Each | Envelope) -> bytes:
@@ -312,7 +362,7 @@ def _opener(plan: Each | Envelope) -> bytes:
 
 
 def _role(value: Any, plan: Plan | None, envelope: Envelope) -> Role:
-    if plan is Leaf.RECORD:
+    if plan is Leaf.RECORD or isinstance(plan, Also):
         return Role.RECORD
     if envelope.repeated or (value and isinstance(value, (dict, list))):
         return Role.STRAY
@@ -320,6 +370,8 @@ def _role(value: Any, plan: Plan | None, envelope: Envelope) -> Role:
 
 
 def _misfit(offset: int) -> BadUpstream:
-    return BadUpstream(
-        Code.BODY_AMBIGUOUS, f"the locator of the records doesn't fit the body at byte {offset}"
-    )
+    return _ambiguous("the locator of the records doesn't fit the body", offset)
+
+
+def _ambiguous(what: str, offset: int) -> BadUpstream:
+    return BadUpstream(Code.BODY_AMBIGUOUS, f"{what} at byte {offset}")

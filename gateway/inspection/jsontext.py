@@ -220,15 +220,3 @@ def places(text: bytes, begin: int, end: int, steps: Steps) -> Iterator[tuple[in
                 yield from places(text, child.value_begin, child.value_end, steps[1:])
                 if child.name == step:
                     return
-
-
-def blank(text: bytes, places: Iterator[tuple[int, int]]) -> bytes:
-    """`text` with `null` at the places, which may overlap."""
-    parts: list[bytes] = []
-    at = 0
-    for begin, end in sorted(places):
-        if begin >= at:
-            parts += (text[at:begin], b"null")
-            at = end
-    parts.append(text[at:])
-    return b"".join(parts)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext
-from gateway.inspection.jsonplan import Each, Envelope, Leaf, Plan
+from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan
 from gateway.inspection.jsonrecords import Census
 from gateway.inspection.jsontext import Container
 from gateway.inspection.settings import Limits
@@ -26,7 +26,7 @@ def count(document: bytes, plan: Plan, limits: Limits, census: Census) -> None:
 def _count(value: Any, plan: Plan, census: Census) -> int:
     """Count what is in `value`; how much it was."""
     match plan:
-        case Leaf():
+        case Leaf() | Also():
             census.count([value])
             return 1
         case Each(container, child):

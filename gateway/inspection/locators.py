@@ -101,7 +101,7 @@ def find(value: Any, steps: Steps) -> list[Any]:
     return found
 
 
-def _is_whole(value: Any, steps: Steps) -> bool:
+def is_whole(value: Any, steps: Steps) -> bool:
     """Whether `steps` lead on from everything that their wildcards find."""
     found = [value]
     for step in steps:
@@ -204,7 +204,7 @@ class Attributor:
             agreed: dict[str | int, None] | None = None
             for locator, steps in locators:
                 values = find(record, steps)
-                absent = absent or not values or not _is_whole(record, steps)
+                absent = absent or not values or not is_whole(record, steps)
                 if not values:
                     continue
                 check_names(record, steps, locator)

@@ -10,23 +10,30 @@ is: where the two disagree, one of them refuses.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import locators
+from gateway.inspection import locators, stated
 from gateway.inspection.settings import Limits, MemberSpec
+from gateway.inspection.source import Body, InMemory
+from gateway.inspection.stated import NOTHING, Stated
 from gateway.inspection.tally import Owners
-from gateway.inspection.zipdata import Contents
+
+if TYPE_CHECKING:
+    from gateway.inspection.archive import Contents
+    from gateway.inspection.formats import Reader
 
 __all__ = ["Manifest", "Voucher", "Vouchers", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """Who owns one member, and the manifest (its member number) that says so."""
+    """Who owns one member, the manifest (its member number) that says so, and what it states of
+    the member's bytes."""
 
     owners: Owners
     manifest: int
+    stated: Stated = NOTHING
 
 
 Vouchers = Mapping[str, Voucher]
@@ -37,7 +44,7 @@ Vouchers = Mapping[str, Voucher]
 class Manifest:
     """A member that vouches for others."""
 
-    contents: Contents
+    contents: "Contents"
     spec: MemberSpec
 
 
@@ -51,7 +58,7 @@ def reconcile(manifests: Iterable[Manifest], names: frozenset[str], limits: Limi
     for manifest in manifests:
         entry = manifest.contents.entry
         folder = entry.name[: entry.name.rfind("/") + 1]
-        for owners, name in _read(manifest, limits):
+        for owners, name, said in _read(manifest, limits):
             meant = {name, folder + name} & names
             if len(meant) != 1:
                 which = "several members" if meant else "a member that is missing"
@@ -64,30 +71,81 @@ def reconcile(manifests: Iterable[Manifest], names: frozenset[str], limits: Limi
                     Code.MANIFEST_MISMATCH,
                     f"the manifest at member {entry.number} names a member for the second time",
                 )
-            vouchers[full] = Voucher(owners, entry.number)
+            vouchers[full] = Voucher(owners, entry.number, said)
     return vouchers
 
 
-def _read(manifest: Manifest, limits: Limits) -> Iterator[tuple[Owners, str]]:
-    """Owners and member name, for each member that each record names."""
-    from gateway.inspection.formats import FORMATS  # the table holds the archives, too
+def owner_of_archive(manifest: Manifest, limits: Limits) -> Owners:
+    """Whom a member names that says whose the whole archive is; empty if nobody.
 
-    if manifest.contents.entry.size > limits.record:
-        raise BadUpstream(Code.BODY_TOO_LARGE, "a manifest over limits.record")
-    reader = FORMATS.get(manifest.spec.format)
-    if reader is None or reader.vouching is None:
-        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a manifest that has no records")
-    spec, records = reader.vouching(manifest.contents, manifest.spec, limits)
+    Raises BadUpstream(BODY_AMBIGUOUS) where its records name different owners.
+    """
+    spec, records = _records(manifest, limits)
+    attributor = locators.Attributor(spec.subject)
+    found = {attributor.of(record) for record in records}
+    if len(found) > 1:
+        raise BadUpstream(Code.BODY_AMBIGUOUS, "the archive's owner is named in several ways")
+    return found.pop() if found else ()
+
+
+def _read(manifest: Manifest, limits: Limits) -> Iterator[tuple[Owners, str, Stated]]:
+    """Owners, member name and what is stated, for each member that each record names."""
+    spec, records = _records(manifest, limits)
     yield from _vouched(records, spec)
 
 
-def _vouched(records: Iterable[Any], spec: MemberSpec) -> Iterator[tuple[Owners, str]]:
+def _records(manifest: Manifest, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
+    from gateway.inspection.formats import FORMATS  # the table holds the archives, too
+
+    reader: Reader | None = FORMATS.get(manifest.spec.format)
+    if reader is None or reader.vouching is None:
+        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a manifest that has no records")
+    source = InMemory(_text(manifest.contents, limits))
+    return reader.vouching(Body(source, (), limits), manifest.spec, limits)
+
+
+def _text(contents: "Contents", limits: Limits) -> bytes:
+    """The whole manifest, which is read at once."""
+    pieces, size = [], 0
+    for chunk in contents.chunks():
+        pieces.append(chunk)
+        size += len(chunk)
+        if size > limits.record:
+            raise BadUpstream(Code.BODY_TOO_LARGE, "a manifest over limits.record")
+    return b"".join(pieces)
+
+
+def _vouched(records: Iterable[Any], spec: MemberSpec) -> Iterator[tuple[Owners, str, Stated]]:
     attributor = locators.Attributor(spec.subject)
     steps = locators.compile(spec.vouches_for or "$")
     for record in records:
         owners = attributor.of(record)
         locators.check_names(record, steps, "vouches_for")
-        for name in locators.find(record, steps):
+        names = locators.find(record, steps)
+        sizes = _beside(record, spec.sizes, "sizes", len(names))
+        hashes = {
+            algorithm: _beside(record, locator, "hashes", len(names))
+            for algorithm, locator in spec.hashes.items()
+        }
+        for place, name in enumerate(names):
             if type(name) is not str:
                 raise BadUpstream(Code.BODY_AMBIGUOUS, "a manifest names a member by no text")
-            yield owners, name
+            digests = tuple(
+                (algorithm, stated.digest(algorithm, found[place]))
+                for algorithm, found in hashes.items()
+                if found
+            )
+            size = stated.size(sizes[place]) if sizes else None
+            yield owners, name, Stated(size, digests)
+
+
+def _beside(record: Any, locator: str | None, key: str, names: int) -> list[Any]:
+    """What a manifest's record states of each of its members, in their order; or of none."""
+    if locator is None:
+        return []
+    steps = locators.compile(locator)
+    locators.check_names(record, steps, key)
+    found = locators.find(record, steps)
+    if found and len(found) != names:
+        raise BadUpstream(Code.BODY_AMBIGUOUS, f"a manifest has {key} for some of its members")
+    return found

@@ -163,40 +163,50 @@ def first_match(name: str, specs: Iterable[MemberSpec]) -> tuple[MemberSpec, Own
 class Member:
     """What is known about one member besides its contents.
 
-    `named` are the owners in its name, `vouched` those that a manifest names for it.
+    `named` are the owners in its name, `vouched` those that a manifest names for it, `held` those
+    of everything in the archive.
     """
 
     spec: MemberSpec
     named: Owners
     vouched: Owners
+    held: Owners = ()
 
     @property
     def is_structured(self) -> bool:
         """Whether the member is made of records of its own."""
         return self.spec.format is not Format.OPAQUE
 
+    @property
+    def tells(self) -> bool:
+        """Whether what is inside names owners by itself."""
+        return bool(self.spec.subject or self.spec.members)
+
     def outer_owners(self) -> Owners:
         """The owners of the whole member, as its configuration attributes it.
 
-        Empty: it is an orphan. Raises BadUpstream(BODY_AMBIGUOUS) where path and manifest name
-        different owners of one kind; of different kinds, they own the member together.
+        Empty: it is an orphan. Raises BadUpstream(BODY_AMBIGUOUS) where path, manifest and archive
+        name different owners of one kind; of different kinds, they own the member together.
         """
         both = joint(self.named, self.vouched)
-        if self.spec.subject:
-            return both
+        if self.tells:
+            shared = self.spec.attribution is Attribution.CONTAINER
+            return joint(both, self.held) if shared else both
         match self.spec.attribution:
             case Attribution.MANIFEST:
                 return both if self.vouched else ()
             case Attribution.PATH:
                 return both if self.named else ()
-            case Attribution.DIRECT | Attribution.CONTAINER | Attribution.NONE:
+            case Attribution.CONTAINER:
+                return joint(both, self.held) if self.held else ()
+            case Attribution.DIRECT | Attribution.NONE:
                 return ()
             case other:
                 assert_never(other)
 
     def owners(self, found: Owners) -> Owners:
         """The owners of a record inside, `found` being those that it names itself."""
-        if not self.spec.subject:
+        if not self.tells:
             return self.outer_owners()
         return joint(found, self.outer_owners()) if found else ()
 

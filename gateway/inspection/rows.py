@@ -15,7 +15,7 @@ a quote anywhere: by default PHP and Spark read it as an escaped quote, RFC 4180
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -102,26 +102,50 @@ class Rows:
                 return
             self._refill(end)
 
-    def emptier(self, columns: Sequence[int]) -> Callable[[bytes], bytes]:
-        """A function that empties the cells of `columns` (ascending) in a row that was read.
+    def masker(self, masks: Mapping[int, Callable[[str], str]]) -> Callable[[bytes], bytes]:
+        """A function that gives the cells of some columns in a row that was read another value, as
+        each column's function says.
 
-        Nothing else of the row changes. The only cell of a one-column row becomes a pair of
-        quotes, because a blank row means different things to different readers.
+        Nothing else of the row changes. A cell stays in its quotes unless nothing is left in it.
+        Raises BadUpstream(REDACTION_UNSUPPORTED) where its new value can't be written in one way.
         """
+        columns = sorted(masks)
         cells = re.compile(self._row_pattern(tuple(columns)))
-        empty = self._quote * 2 if len(self._heading) == 1 else b""
 
-        def emptied(row: bytes) -> bytes:
+        def masked(row: bytes) -> bytes:
             found = cells.match(row)
             if found is None:
                 raise BadUpstream(Code.INSPECTION_FAILED, "a row reads differently the second time")
             pieces, at = [], 0
-            for group in range(1, len(columns) + 1):
-                pieces += [row[at : found.start(group)], empty]
+            for group, column in enumerate(columns, 1):
+                cell = found[group]
+                value = self._unquoted(cell).decode()
+                new = masks[column](value)
+                if new != value or not new:
+                    cell = self._written(new.encode(), cell)
+                pieces += [row[at : found.start(group)], cell]
                 at = found.end(group)
             return b"".join((*pieces, row[at:]))
 
-        return emptied
+        return masked
+
+    def _written(self, value: bytes, before: bytes) -> bytes:
+        """A cell with this value, in the place of another one.
+
+        In a table of one column it is always in quotes, because a blank row means different things
+        to different readers.
+        """
+        quote = self._quote
+        if len(self._heading) > 1:
+            parts = (self._delimiter, quote, b"\r", b"\n", *_SPLITTERS)
+            if not value or not (before.startswith(quote) or any(part in value for part in parts)):
+                return value
+        cell = quote + value.replace(quote, quote * 2) + quote
+        if self._marks[0] in cell:
+            raise BadUpstream(
+                Code.REDACTION_UNSUPPORTED, "a mask would leave a backslash at an end"
+            )
+        return cell
 
     def _take(
         self, rows_pattern: re.Pattern[bytes], watched: tuple[int, ...]

@@ -1,18 +1,27 @@
 """What an endpoint's configuration says about its body, and the limits it is read under."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from gateway.inspection.charset import known_label
 from gateway.inspection.fhirtypes import known_type
+from gateway.locations import FilePath
 from gateway.model import Attribution, Format
 from gateway.quantities import Duration, Size
 from gateway.response import Payload
 
-__all__ = ["BodySpec", "InspectionSettings", "Limits", "MemberSpec", "Owners", "Payload"]
+__all__ = [
+    "AlsoSpec",
+    "BodySpec",
+    "InspectionSettings",
+    "Limits",
+    "MemberSpec",
+    "Owners",
+    "Payload",
+]
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,14 +80,34 @@ Owners = Annotated[
 """One map, or a list of maps where a record has several owners."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemberSpec:
-    """How to read the archive members whose name matches `match`; the first match counts.
+Hashes = Mapping[Literal["md5", "sha1", "sha256", "sha512"], Locator]
+"""Algorithm → where a manifest has the hash of a member, in hexadecimal or base64."""
 
-    `match` is a pattern over the whole name: `*` stands for any text inside one segment, `**` for
-    any number of segments, `{kind}` for one non-empty run without `/` that is an identifier of
-    that kind (used with `attribution: path`).
-    """
+
+@dataclass(frozen=True, slots=True)
+class AlsoSpec:
+    """Other records of a JSON document: `records`, `subject` and `category` as for the first ones.
+    There may be none where `records` says."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    records: Locator
+    subject: Owners = ()
+    category: str = ""
+
+
+FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
+
+MemberName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,60}(?:\.[A-Za-z0-9]{1,8})?$")
+]
+
+Compression = Literal["gzip", "bzip2", "xz", "zstd"]
+
+
+@dataclass(frozen=True, slots=True)
+class InnerMemberSpec:
+    """How to read the members of an archive inside an archive: the same as `members` above."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -93,11 +122,43 @@ class MemberSpec:
     encoding: Encoding | None = None
     quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
+    also: tuple[AlsoSpec, ...] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
     base: Bases = ()
     categories: Categories = field(default_factory=dict)
     lines: bool = False
+    compression: Compression | None = None
+    sizes: Locator | None = None
+    hashes: Hashes = field(default_factory=dict)
+    owns_archive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSpec(InnerMemberSpec):
+    """How to read the archive members whose name matches `match`; the first match counts.
+
+    `match` is a pattern over the whole name: `*` stands for any text inside one segment, `**` for
+    any number of segments, `{kind}` for one non-empty run without `/` that is an identifier of
+    that kind (used with `attribution: path`).
+
+    `vouches_for` makes it a manifest: it locates the names of members, which belong to their
+    record's owner; `sizes` and `hashes` locate what the manifest states of them, which must be so
+    (a member with such a statement can't be redacted in part). `owns_archive` says that the owner
+    it names is the owner of the archive, which counts for members with `attribution: container`.
+    `compression` says that the member is a compressed
+    file, and `members` what is in it where it is an archive; archives are read two deep.
+    """
+
+    members: tuple[InnerMemberSpec, ...] = ()
+
+    @property
+    def inner(self) -> tuple["MemberSpec", ...]:
+        """The specifications of what is in an archive, for the same readers."""
+        return tuple(
+            MemberSpec(**{each.name: getattr(spec, each.name) for each in fields(spec)})
+            for spec in self.members
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +167,30 @@ class BodySpec:
 
     `records` locates the records (JSONPath subset: `$`, `.name`, `['name']`, `[*]`, `.*`),
     `subject` their owners relative to each record, `totals` numbers in the JSON envelope that
-    count the records and are lowered when some are dropped. `delimiter`, `encoding` and `quote`
-    describe a CSV, `encoding` an MT940, too; left out, the defaults of RFC 4180 hold and a byte
-    order mark may prove UTF-16. XML has locators of its own (XPath subset: `/export/order`,
-    `customer/@id`, `../Acct/Id/IBAN`, `id/@root^@extension`), with the prefixes of `namespaces`;
-    the empty prefix is for elements without one. `doctype` lets a document type pass that only
-    declares elements and attributes. In vCard and iCalendar the name of a property is a locator
-    (`EMAIL`, `../X-WR-CALNAME`), in MT940 `:25:`, in OFX 1 a path from the statement (`ACCTID`).
-    FHIR knows its records and owners by itself: its locators are `Patient` and the systems of
-    patients' identifiers, `base` are the URLs of the server whose patients they are, `categories`
-    are by resource type (`category` for all others), and `lines` says that each line is a resource,
-    as in a bulk export, instead of one Bundle.
+    count the records and are lowered when some are dropped. In JSON an owner may stand above the
+    records, and before them: `$^^.id` is in what is two containers up (past the records' own list),
+    `$~` the record's name in a map, `$^~` the name of what it stands in. `also` are other records
+    in the document, such as the `included` of JSON:API, which no `totals` count. `delimiter`,
+    `encoding` and `quote` describe a CSV, `encoding` an MT940, too; left out, the defaults of
+    RFC 4180 hold and a byte order mark may prove UTF-16. XML has locators of its own (XPath subset:
+    `/export/order`, `customer/@id`, `../Acct/Id/IBAN`, `id/@root^@extension`), with the prefixes of
+    `namespaces`; the empty prefix is for elements without one. `doctype` lets a document type pass
+    that only declares elements and attributes. In vCard and iCalendar the name of a property is a
+    locator (`EMAIL`, `../X-WR-CALNAME`), in MT940 `:25:`, in OFX 1 a path from the statement
+    (`ACCTID`). FHIR knows its records and owners by itself: its locators are `Patient` and the
+    systems of patients' identifiers, `base` are the URLs of the server whose patients they are,
+    `categories` are by resource type (`category` for all others), and `lines` says that each line
+    is a resource, as in a bulk export, instead of one Bundle.
+    A message (`mbox`, `eml`) has the fields of its header: `Delivered-To`, or `To|Cc` for the
+    addresses of both; its `members` are attachments to be read, matched by media type.
+    `compression` says that the body is a compressed file (`format: tar` with `compression: gzip` is
+    a TAR.GZ, `format: csv` with it a plain GZIP file). It leaves under the same compression: as it
+    came, or written anew where it has bytes beside its content, as a file name in a GZIP (and
+    BZIP2 always may).
+    `subject_header` names fields of the upstream's response that hold the identifiers of the owner
+    of an `opaque` body, or of an archive as a whole (`attribution: container`). `removed_notice`
+    is the name of a text that is added to an archive of which something was left out, such as
+    `REMOVED.txt`: it says how many records and members.
     `media_type` is the one type that the response must declare, where it isn't one of the format's
     well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """
@@ -132,12 +206,16 @@ class BodySpec:
     encoding: Encoding | None = None
     quote: Punctuation | None = None
     totals: Locators | tuple[()] = ()
+    also: tuple[AlsoSpec, ...] = ()
     namespaces: Namespaces = field(default_factory=dict)
     doctype: bool = False
     base: Bases = ()
     categories: Categories = field(default_factory=dict)
     lines: bool = False
     media_type: MediaType | None = None
+    compression: Compression | None = None
+    subject_header: Mapping[str, FieldName] = field(default_factory=dict)
+    removed_notice: MemberName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +243,16 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class InspectionSettings:
     """Where bodies are inspected: up to `inline` bytes of plain text in the event loop, all others
-    in `workers` processes, each body within `deadline`."""
+    in `workers` processes, each body within `deadline`. An archive behind a compression or inside
+    another is decoded into a file of at most `scratch` bytes, nor a quarter of `spool.limit`, out
+    of which it is taken; there is one for each worker. `pseudonym_key_file` holds the secret (32
+    bytes or more) for the pseudonyms of masked values; without one, no policy can ask
+    for them."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     inline: Size = 64 * 2**10
+    scratch: Size = 2**30
     deadline: Duration = 60.0
+    pseudonym_key_file: FilePath | None = None

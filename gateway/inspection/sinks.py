@@ -4,9 +4,9 @@ import os
 from typing import Protocol
 
 from gateway.errors import Code, Unavailable
-from gateway.inspection.codings import CODINGS, Encoder
+from gateway.inspection.codings import CODINGS, COMPRESSIONS, Encoder
 
-__all__ = ["FileSink", "MemorySink", "Sink", "under"]
+__all__ = ["CountingSink", "FileSink", "MemorySink", "Sink", "under"]
 
 _BUFFER = 256 * 1024
 
@@ -75,6 +75,21 @@ class MemorySink:
         return b"".join(self._pieces)
 
 
+class CountingSink:
+    """Counts what is written, and hands it on to a target, if there is one."""
+
+    def __init__(self, target: Sink | None) -> None:
+        self._target, self._size = target, 0
+
+    def write(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._target:
+            self._target.write(data)
+
+    def tell(self) -> int:
+        return self._size
+
+
 class CodedSink:
     """Encodes into another sink, so that a body keeps its content codings."""
 
@@ -99,6 +114,8 @@ class CodedSink:
         self._sink.write(data)
 
 
-def under(codings: tuple[str, ...], sink: Sink) -> CodedSink:
-    """A sink that applies `codings` in their order and writes into another one."""
-    return CodedSink(sink, [CODINGS[coding].encoder() for coding in codings])
+def under(codings: tuple[str, ...], compression: str | None, sink: Sink) -> CodedSink:
+    """A sink that compresses, applies `codings` in their order and writes into another one."""
+    applied = [COMPRESSIONS[compression].coding] if compression else []
+    applied += [CODINGS[coding] for coding in codings]
+    return CodedSink(sink, [coding.encoder() for coding in applied])

@@ -24,7 +24,8 @@ was seen is asked about and answered from memory, however large the body was."""
 class Tally:
     """Counts records by owners, attribution and category.
 
-    The only mutable thing in an inspection. Raises BadUpstream(BODY_TOO_COMPLEX) as soon as the
+    The only mutable thing in an inspection. `sealed` unless a member has bytes beside its content
+    that nobody has read. Raises BadUpstream(BODY_TOO_COMPLEX) as soon as the
     distinct subjects, fields or members pass their limit, so that its memory is bounded by them.
     """
 
@@ -36,6 +37,7 @@ class Tally:
         self._fields: set[str] = set()
         self._owners = self._letters = 0
         self.members = 0
+        self.sealed = True
 
     def add(
         self, owners: Owners, attribution: Attribution, category: str, records: int = 1
@@ -104,9 +106,9 @@ class Tally:
         if self._letters > _LETTERS * self._limits.fields:
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "longer field names than limits.fields holds")
 
-    def add_member(self) -> None:
-        """Note one archive member."""
-        self.members += 1
+    def add_member(self, inside: int = 0) -> None:
+        """Note one archive member, and those inside it."""
+        self.members += 1 + inside
         if self.members > self._limits.members:
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "more members than limits.members")
 

@@ -3,15 +3,18 @@
 Pure: bytes or a file descriptor in, values and bytes out. `dispatch` decides where it runs.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import detection
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.inflation import Inflation
+from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import Sink, under
 from gateway.inspection.source import Body, Stored
-from gateway.inspection.tally import Tally
+from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts, Decision, Inspection
 from gateway.response import Payload
@@ -28,13 +31,24 @@ class Task:
     limits: Limits
 
 
-def inspect(stored: Stored, task: Task) -> Inspection:
+def scratch_needed(task: Task, received: int) -> int:
+    """The most bytes that are decoded into a scratch file; 0 where none is needed."""
+    spec = task.spec
+    forms = [spec.format] if task.payload.codings or spec.compression else []
+    forms += [member.format for member in spec.members]
+    readers = [FORMATS.get(form) for form in forms]
+    if not any(reader and reader.random_access for reader in readers):
+        return 0
+    return Inflation.most(task.limits, received)
+
+
+def inspect(stored: Stored, task: Task, scratch: Scratch | None = None) -> Inspection:
     """Read a whole body. Raises BadUpstream for anything that can't be vouched for."""
     reader = FORMATS.get(task.spec.format)
     if reader is None:
         raise BadUpstream(Code.FORMAT_UNKNOWN, f"no reader for {task.spec.format}")
-    body = Body(stored, task.payload.codings, task.limits)
-    declared = (task.spec.media_type,) if task.spec.media_type else reader.media_types
+    body = _body(stored, task, scratch)
+    declared = reader.declared(task.spec)
     detection.check_type(task.payload, declared)
     reader.detect(task.payload, _head(body), task.spec)
     tally = Tally(task.limits)
@@ -49,24 +63,31 @@ def inspect(stored: Stored, task: Task) -> Inspection:
         bytes_inspected=body.meter.inspected,
         bytes_decoded=body.meter.decoded,
         members=tally.members,
-        sealed=not body.meter.unsealed,
+        sealed=tally.sealed and not body.meter.unsealed,
     )
 
 
 def rewrite(
-    stored: Stored, task: Task, inspection: Inspection, decision: Decision, sink: Sink
+    stored: Stored,
+    task: Task,
+    inspection: Inspection,
+    decision: Decision,
+    sink: Sink,
+    scratch: Scratch | None = None,
+    key: bytes | None = None,
 ) -> Counts:
-    """Write what the decision lets through, under the same content codings.
+    """Write what the decision lets through, under the same content codings. `key` is that of the
+    pseudonyms that masked values may become.
 
     Raises BadUpstream(REDACTION_UNSUPPORTED) where the format can't be rewritten, and
     InternalError where the result doesn't add up with the inspection.
     """
     reader = FORMATS[task.spec.format]
     kept = sum(group.records for group in inspection.groups if decision.releases(group))
-    verdict = Verdict(decision, totals_drop=inspection.records - kept)
-    body = Body(stored, task.payload.codings, task.limits)
-    if task.payload.codings:
-        coded = under(task.payload.codings, sink)
+    verdict = Verdict(decision, totals_drop=inspection.records - kept, key=key)
+    body = _body(stored, task, scratch)
+    if task.payload.codings or task.spec.compression:
+        coded = under(task.payload.codings, task.spec.compression, sink)
         counts = reader.rewrite(body, task.spec, task.limits, verdict, coded)
         coded.finish()
     else:
@@ -79,13 +100,45 @@ def rewrite(
     return counts
 
 
-def confirm(rewritten: Stored, task: Task, decision: Decision, counts: Counts) -> None:
-    """Read a rewritten body as if it came from a stranger: nothing withheld may be left in it."""
-    inspection = inspect(rewritten, task)
-    if not all(decision.releases(group) for group in inspection.groups):
+def confirm(
+    rewritten: Stored,
+    task: Task,
+    inspection: Inspection,
+    decision: Decision,
+    counts: Counts,
+    scratch: Scratch | None = None,
+) -> None:
+    """Read a rewritten body as if it came from a stranger: nothing withheld may be left in it, and
+    nobody may have more records than were theirs."""
+    left = inspect(rewritten, task, scratch)
+    if not all(decision.releases(group) for group in left.groups):
         raise InternalError(Code.INTERNAL_ERROR, "a withheld record is left after redaction")
-    if inspection.records != counts.released:
+    if left.records != counts.released:
         raise InternalError(Code.INTERNAL_ERROR, "redaction left another number of records")
+    if _owned(left) - _owned(inspection):
+        # Such as a text in the place of an identifier. What it says of the owners can't be proven.
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask that changes whose a record is")
+
+
+def _owned(inspection: Inspection) -> Counter[tuple[Owners, str]]:
+    """How many records of which category each of the owners has, or have together."""
+    counts = Counter[tuple[Owners, str]]()
+    for group in inspection.groups:
+        if group.owners:
+            counts[group.owners, group.category] += group.records
+    return counts
+
+
+def _body(stored: Stored, task: Task, scratch: Scratch | None) -> Body:
+    codings, compression = task.payload.codings, task.spec.compression
+    return Body(
+        stored,
+        codings,
+        task.limits,
+        compression=compression,
+        scratch=scratch,
+        owners=task.payload.owners,
+    )
 
 
 def _head(body: Body) -> bytes:

@@ -18,6 +18,8 @@ _TEXT = Path(0, (), ())
 
 Attributes = dict[str, str]
 Span = tuple[int, int]
+Masked = tuple[int, int, Path]
+"""Where a masked value begins and ends, and the path that led there."""
 
 
 class Found:
@@ -68,7 +70,7 @@ Trails = Sequence[Trail]
 
 
 class Follower:
-    """Follows trails. `spans` are the places of what masks lead to, for whoever takes them.
+    """Follows trails. `masked` are the places of what masks lead to, for whoever takes them.
 
     Everything raises BadUpstream: BODY_AMBIGUOUS for what two readers may find different values
     in, BODY_TOO_COMPLEX for more values than `most`.
@@ -76,7 +78,7 @@ class Follower:
 
     def __init__(self, scan: Scan, most: int) -> None:
         self._scan, self._most = scan, most
-        self.spans: list[Span] = []
+        self.masked: list[Masked] = []
 
     def begin(
         self,
@@ -119,7 +121,7 @@ class Follower:
             found = trail.found
             if found is None:
                 if trail.step == len(trail.path.steps) and not trail.path.attributes:
-                    self._blank(trail.begin, end_tag)
+                    self._mask(trail, end_tag)
                 continue
             if trail.text is not None:
                 self._take_text(trail, found)
@@ -174,7 +176,7 @@ class Follower:
                 raise self._scan.ambiguous("an attribute that looks like a locator's")
         if found is None:
             places = zip(given, self._scan.attributes(trail.begin), strict=True)
-            self.spans += [value for name, (_, value) in places if name in wanted]
+            self.masked += [(*value, trail.path) for name, (_, value) in places if name in wanted]
             return
         values = [given.get(name, "") for name in wanted]
         if all(values):
@@ -200,10 +202,10 @@ class Follower:
         if len(found.values) > self._most:
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "more values than limits.subjects")
 
-    def _blank(self, begin: int, end_tag: int) -> None:
-        content, alone = self._scan.tag(begin)
+    def _mask(self, trail: Trail, end_tag: int) -> None:
+        content, alone = self._scan.tag(trail.begin)
         if not alone:
-            self.spans.append((content, end_tag))
+            self.masked.append((content, end_tag, trail.path))
 
 
 def _pairs(attributes: list[str]) -> Iterable[tuple[str, str]]:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.errors import BadUpstream, Code
+from gateway.inspection import masking
 from gateway.inspection.locators import LocatorError
 from gateway.inspection.settings import BodySpec, MemberSpec
 from gateway.inspection.tally import Owners
 from gateway.inspection.xmlpaths import Found
 from gateway.inspection.xpath import Path, compile, compile_mask, compile_records
-from gateway.model import Attribution, SubjectRef
+from gateway.model import Attribution, Mask, SubjectRef
 
 _MAX_KNOWN = 16_384
 
@@ -17,13 +18,14 @@ _MAX_KNOWN = 16_384
 class Plan:
     """The locators of one body. `paths` are those of its subject, and behind them `more`; `kinds`
     say which of them name an owner of which kind. `attribution` is how a record has its owners: by
-    what contains it, where there is a kind that only elements above it name.
+    what contains it, where there is a kind that only elements above it name. `masks` say what each
+    path masks, the strictest first, and `ranks` which is how strict.
 
     Raises LocatorError, and BadUpstream(REDACTION_UNSUPPORTED) for a mask.
     """
 
     def __init__(
-        self, spec: BodySpec | MemberSpec, masks: Sequence[str] = (), more: Sequence[str] = ()
+        self, spec: BodySpec | MemberSpec, masks: Sequence[Mask] = (), more: Sequence[str] = ()
     ) -> None:
         namespaces = spec.namespaces
         self.records = compile_records(spec.records, namespaces)
@@ -41,6 +43,7 @@ class Plan:
         above = (all(self.paths[place].climbs for place in places) for _, places in self.kinds)
         self.attribution = Attribution.CONTAINER if any(above) else Attribution.DIRECT
         self.masks = _masks(masks, namespaces)
+        self.ranks = {path: rank for rank, path in enumerate(self.masks)}
         self._known: dict[Any, Owners] = {}
 
     @property
@@ -90,9 +93,11 @@ class Plan:
         return () if absent else tuple(owners)
 
 
-def _masks(masks: Sequence[str], namespaces: Mapping[str, str]) -> list[Path]:
+def _masks(masks: Sequence[Mask], namespaces: Mapping[str, str]) -> dict[Path, Mask]:
+    found: dict[Path, Mask] = {}
     try:
-        paths = [compile_mask(mask, namespaces) for mask in masks]
+        for mask in masking.strictest_first(masks):
+            found.setdefault(compile_mask(mask.path, namespaces), mask)
     except LocatorError:
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask that no element can have") from None
-    return [path for path in paths if path.steps or path.attributes]
+    return {path: mask for path, mask in found.items() if path.steps or path.attributes}

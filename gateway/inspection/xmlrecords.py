@@ -11,7 +11,7 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import Limits
 from gateway.inspection.source import Source
 from gateway.inspection.tally import Owners
-from gateway.inspection.xmlpaths import Follower, Found, Span, Trail, alike
+from gateway.inspection.xmlpaths import Follower, Found, Masked, Span, Trail, alike
 from gateway.inspection.xmlplan import Plan
 from gateway.inspection.xmlscan import XSI, Scan
 from gateway.inspection.xpath import Path, local
@@ -26,7 +26,7 @@ class Unit:
     """The bytes from `begin` to `end`, that stay or go together.
 
     `counts` unless it is a piece of one already counted. `cuts` are all of it that goes where only
-    that can go. `blanks` are the masked values in it, ascending. `root` where it is the whole
+    that can go. `masked` are the places of masked values in it. `root` where it is the whole
     document. `found` is what each locator found for a record, and empty for anything else.
     """
 
@@ -36,7 +36,7 @@ class Unit:
     attribution: Attribution = Attribution.NONE
     counts: bool = True
     cuts: tuple[Span, ...] = ()
-    blanks: tuple[Span, ...] = ()
+    masked: tuple[Masked, ...] = ()
     root: bool = False
     found: tuple[Found, ...] = ()
 
@@ -229,13 +229,13 @@ class Walk:
         for level in self._levels:
             for place, each in level.found.items():
                 found[place] = each
-        blanks, self._follower.spans = self._follower.spans, []
+        masked, self._follower.masked = tuple(self._follower.masked), []
         return Unit(
             opened.begin,
             end,
             self._plan.owners(found),
             self._plan.attribution,
-            blanks=tuple(sorted(blanks)),
+            masked=masked,
             root=not self._levels,
             found=tuple(found),
         )

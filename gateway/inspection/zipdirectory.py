@@ -15,7 +15,7 @@ import struct
 from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import zipfields
+from gateway.inspection import names, zipfields
 from gateway.inspection.inflation import Inflation
 from gateway.inspection.settings import Limits
 from gateway.inspection.source import Stored
@@ -86,7 +86,7 @@ def read_directory(stored: Stored, limits: Limits) -> Directory:
     if length > _MAX_DIRECTORY:
         raise BadUpstream(Code.BODY_TOO_COMPLEX, "a central directory over 64 MiB")
     entries = _read_central(stored, exactly(stored, length, start), count)
-    _check_names([entry.name for entry in entries])
+    names.check_distinct([entry.name for entry in entries])
     size = sum(entry.size for entry in entries)
     Inflation(limits).count(size, stored.size)
     _check_tiling(stored, entries, start)
@@ -207,24 +207,6 @@ def _widen(data: bytes, narrow: tuple[int, int, int, int], member: int) -> tuple
             raise BadUpstream(Code.BODY_MALFORMED, f"member {member}: zip64 field lacks a value")
         wide.append(value)
     return tuple(wide)
-
-
-def _check_names(names: list[str]) -> None:
-    """No two members may become one file on any file system, nor a file a directory."""
-    seen: set[str] = set()
-    parents: set[str] = set()
-    for name in names:
-        key = zipfields.folded(name.removesuffix("/"))
-        if key in seen:
-            raise BadUpstream(Code.BODY_AMBIGUOUS, "two members of one name")
-        seen.add(key)
-        parent = key.rpartition("/")[0]
-        while parent and parent not in parents:
-            parents.add(parent)
-            parent = parent.rpartition("/")[0]
-    files = (zipfields.folded(name) for name in names if not name.endswith("/"))
-    if any(key in parents for key in files):
-        raise BadUpstream(Code.BODY_AMBIGUOUS, "a member inside a member that is a file")
 
 
 def _check_tiling(stored: Stored, entries: list[Entry], end: int) -> None:

@@ -1,18 +1,16 @@
 """The fields of one ZIP member that carry meaning: its name, attributes and extra fields.
 
-APPNOTE 6.3.10 sections 4.4 and 4.5. Every reader must get the same name out of a header, and a
-name must stay what it is wherever the archive is unpacked, so that anything that some readers
-repair, fold or follow (backslashes, `..`, drive letters, symbolic links) is refused.
+APPNOTE 6.3.10 sections 4.4 and 4.5. Every reader must get the same name out of a header; anything
+that some readers follow (symbolic links, a second name) is refused. See `names`.
 """
 
-import re
 import struct
-import unicodedata
 from collections.abc import Mapping
 
 from isal import isal_zlib
 
 from gateway.errors import BadUpstream, Code
+from gateway.inspection import names
 
 UTF8 = 0x800
 """General purpose bit 11: name and comment are UTF-8."""
@@ -28,18 +26,6 @@ _KNOWN_FLAGS = UTF8 | DESCRIPTOR | _COMPRESSION_OPTION
 
 _MAX_VERSION = 63
 """The last that there is, 6.3; the upper byte is the writer's own."""
-
-_MAX_NAME = 4096
-_MAX_SEGMENTS = 128
-
-# Control characters, line separators, marks that turn the writing direction (CVE-2021-42574),
-# byte order marks, noncharacters; then backslash, empty, `.` and `..` segments, drive letters.
-_TREACHEROUS = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef\ufffe\uffff]"
-    r"|\\|(?:^|/)\.{0,2}(?:/|$)|^[A-Za-z]:"
-)
-
-_DROPPED = re.compile("(?<![. ])[. ]++(?=/|$)")
 
 ZIP64 = 0x0001
 _UNICODE_PATH = 0x7075
@@ -62,8 +48,10 @@ def check_readable(version: int, flags: int, method: int, member: int) -> None:
 
 def decode_name(raw: bytes, flags: int, member: int) -> str:
     """The one name that all readers get. Raises BadUpstream."""
-    if len(raw) > _MAX_NAME:
-        raise BadUpstream(Code.BODY_TOO_COMPLEX, f"member {member}: name over {_MAX_NAME} bytes")
+    if len(raw) > names.LONGEST:
+        raise BadUpstream(
+            Code.BODY_TOO_COMPLEX, f"member {member}: name over {names.LONGEST} bytes"
+        )
     if raw.isascii():
         name = raw.decode("ascii")
     elif flags & UTF8:
@@ -74,22 +62,8 @@ def decode_name(raw: bytes, flags: int, member: int) -> str:
     else:
         # Section 4.4.4 says code page 437; many writers mean the local one, or UTF-8.
         raise BadUpstream(Code.BODY_AMBIGUOUS, f"member {member}: name in an unstated encoding")
-    if _TREACHEROUS.search(name.removesuffix("/")):
-        raise BadUpstream(Code.BODY_AMBIGUOUS, f"member {member}: name that readers alter")
-    if name.count("/") > _MAX_SEGMENTS:
-        raise BadUpstream(Code.BODY_TOO_COMPLEX, f"member {member}: name of too many segments")
+    names.check(name, member)
     return name
-
-
-def folded(name: str) -> str:
-    """What a case-insensitive, normalising file system (APFS, NTFS) makes of a name.
-
-    Windows drops dots and spaces at the end of a segment.
-    """
-    name = _DROPPED.sub("", name)
-    if name.isascii():
-        return name.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def check_attributes(attributes: int, name: str, member: int) -> None:

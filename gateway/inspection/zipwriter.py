@@ -22,6 +22,9 @@ _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR64 = struct.Struct("<4sIQI")
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 
+_EPOCH = b"\0\0\x21\0"
+"""The first day that MS-DOS knows: 1980-01-01."""
+
 _UNIX = 3 << 8
 _VERSION, _VERSION64 = 20, 45
 _FILE = 0o100644 << 16
@@ -100,6 +103,13 @@ class ZipWriter:
                 _DIRECTORY if entry.is_directory else _FILE, _MAX32 if far else start,
             ) + name + extra
         )  # fmt: skip
+
+    def add(self, name: str, data: bytes) -> None:
+        """Write a whole small file of our own, without a time."""
+        crc, size = isal_zlib.crc32(data), len(data)
+        entry = Entry(0, name, name.encode(), UTF8, STORED, _EPOCH, crc, size, size, 0, 0)
+        self.begin(entry, Digest(crc, size, size))
+        self._sink.write(data)
 
     def finish(self) -> None:
         """Write the central directory and the end record."""

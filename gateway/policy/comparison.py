@@ -6,7 +6,7 @@ Two decisions that differ in their reasons only are the same.
 
 from dataclasses import dataclass
 
-from gateway.model import Decision, Effect, Group, Inspection
+from gateway.model import Decision, Effect, Group, Inspection, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,16 @@ class Change:
 class Difference:
     """What would change if the shadow decided.
 
-    `masked` are fields that only the shadow masks, `unmasked` those that only the active policy
-    does; `gained` are reasons that only the shadow gives, `lost` those that only the active policy
-    gives, each sorted.
+    `masked` are masks that only the shadow has, `unmasked` those that only the active policy has,
+    but for fields that the shadow's make null; `gained` are reasons that only the shadow gives,
+    `lost` those that only the active policy gives, each sorted.
     """
 
     active: Effect
     shadow: Effect
     changes: tuple[Change, ...]
-    masked: tuple[str, ...]
-    unmasked: tuple[str, ...]
+    masked: tuple[Mask, ...]
+    unmasked: tuple[Mask, ...]
     gained: tuple[str, ...]
     lost: tuple[str, ...]
 
@@ -65,19 +65,25 @@ def compare(active: Decision, shadow: Decision, inspection: Inspection | None) -
         for group in (inspection.groups if inspection else ())
         if (leave := shadow.releases(group)) is not active.releases(group)
     )
-    masked: set[str] = set()
-    unmasked: set[str] = set()
+    masked: set[Mask] = set()
+    unmasked: set[Mask] = set()
     if Effect.BLOCK not in (active.effect, shadow.effect):  # a block has no fields to mask
-        masked = {*shadow.mask} - {*active.mask}
-        unmasked = {*active.mask} - {*shadow.mask}
+        before, after = _told_apart(active), _told_apart(shadow)
+        masked = after - before
+        unmasked = {mask for mask in before - after if Mask(mask.path) not in after}
     if active.effect is shadow.effect and not (changes or masked or unmasked):
         return None
     return Difference(
         active=active.effect,
         shadow=shadow.effect,
         changes=changes,
-        masked=tuple(sorted(masked)),
-        unmasked=tuple(sorted(unmasked)),
+        masked=tuple(sorted(masked, key=str)),
+        unmasked=tuple(sorted(unmasked, key=str)),
         gained=tuple(sorted({*shadow.reasons} - {*active.reasons})),
         lost=tuple(sorted({*active.reasons} - {*shadow.reasons})),
     )
+
+
+def _told_apart(decision: Decision) -> set[Mask]:
+    """Its masks, but for those of fields that become null anyhow."""
+    return {mask for mask in decision.mask if mask.erases or Mask(mask.path) not in decision.mask}

@@ -15,7 +15,16 @@ from typing import Annotated, Any, Literal, assert_never
 import msgspec
 
 from gateway.errors import BadUpstream, Code, Unavailable
-from gateway.model import Attribution, Caller, Decision, Effect, Inspection, Phase, SubjectRef
+from gateway.model import (
+    Attribution,
+    Caller,
+    Decision,
+    Effect,
+    Inspection,
+    Mask,
+    Phase,
+    SubjectRef,
+)
 
 SCHEMA = "privacy-gateway/question/v1"
 
@@ -198,7 +207,7 @@ _Reason = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
 """Reasons are logged and counted: a name has no room for data from a body or a token."""
 
 # The subset of RFC 9535 that formats can mask; `$` alone would be the record itself.
-_Mask = Annotated[
+_Path = Annotated[
     str,
     msgspec.Meta(
         max_length=1024,
@@ -211,13 +220,32 @@ _Mask = Annotated[
     ),
 ]
 
+# One text in every format: no control, no quote, nothing that a spreadsheet takes for a formula.
+_UNFIT = r'\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff"\\'
+_Text = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=64, pattern=rf"^[^{_UNFIT} =+@-]([^{_UNFIT}]*[^{_UNFIT} ])?\Z"
+    ),
+]
+_Keep = Annotated[int, msgspec.Meta(ge=1, le=1024)]
+
+
+class _Masked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A field whose value becomes something else than null: exactly one of the three."""
+
+    path: _Path
+    text: _Text | msgspec.UnsetType = msgspec.UNSET
+    keep: _Keep | msgspec.UnsetType = msgspec.UNSET
+    pseudonym: bool | msgspec.UnsetType = msgspec.UNSET
+
 
 class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     effect: Effect
     permitted: list[_Ref]
     unattributed: Literal["withhold", "release"]
     withhold: list[_Category]
-    mask: list[_Mask]
+    mask: list[_Path | _Masked]
     reasons: Annotated[list[_Reason], msgspec.Meta(max_length=64)]
 
 
@@ -239,6 +267,7 @@ def read_answer(raw: bytes | None, question: Question, revision: str) -> Decisio
         # The library's text quotes the answer; only the place in it may be noted.
         where = _WHERE.search(str(error))
         raise _invalid(f"ill-typed at {where[1]}" if where else "ill-typed") from None
+    mask = tuple(map(_mask, answer.mask))
     permitted = frozenset(SubjectRef(ref.kind, ref.value) for ref in answer.permitted)
     if len(permitted) != len(answer.permitted):
         raise _invalid("a subject is permitted twice")
@@ -270,10 +299,24 @@ def read_answer(raw: bytes | None, question: Question, revision: str) -> Decisio
         permitted=permitted,
         release_unattributed=answer.unattributed == "release",
         withhold=frozenset(answer.withhold),
-        mask=tuple(answer.mask),
+        mask=mask,
         reasons=tuple(answer.reasons),
         revision=revision,
     )
+
+
+def _mask(given: str | _Masked) -> Mask:
+    match given:
+        case str():
+            return Mask(given)
+        case _Masked(path, text=str(text), keep=msgspec.UNSET, pseudonym=msgspec.UNSET):
+            return Mask(path, text=text)
+        case _Masked(path, text=msgspec.UNSET, keep=int(keep), pseudonym=msgspec.UNSET):
+            return Mask(path, keep=keep)
+        case _Masked(path, text=msgspec.UNSET, keep=msgspec.UNSET, pseudonym=True):
+            return Mask(path, pseudonym=True)
+        case _:
+            raise _invalid("a mask with none or several of text, keep and pseudonym: true")
 
 
 def _check_allow(

@@ -7,14 +7,17 @@ what the gateway spells itself; of the upstream's own fields nothing is copied.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 from gateway.endpoints import Endpoint
 from gateway.errors import BadUpstream, Code, UpstreamError
 from gateway.inspection.codings import CODINGS, MOST
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.mediatypes import boundary_of
+from gateway.model import SubjectRef
 from gateway.proxy import fields
 from gateway.response import Payload
 
@@ -31,6 +34,9 @@ _PARAMETER = re.compile(
 )
 _CHARSET = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,39}")
 
+_IDENTIFIER = re.compile(rb"[!#-+\--\[\]-~]{1,1024}")
+"""Visible ASCII without quotes, backslashes and commas, which would be syntax."""
+
 _GZIP = frozenset({b"gzip", b"x-gzip"})
 """RFC 9110 section 8.4.1.3: `x-gzip` is the same coding."""
 
@@ -44,9 +50,15 @@ class Head:
 
 
 def read_head(
-    version: tuple[int, int], status: int, reason: str, headers: fields.RawHeaders
+    version: tuple[int, int],
+    status: int,
+    reason: str,
+    headers: fields.RawHeaders,
+    subject: Mapping[str, str] = MappingProxyType({}),
 ) -> Head:
-    """Raises UpstreamError for 4xx and 5xx, BadUpstream for everything else but a sound 200."""
+    """`subject` are the fields that name the owners of the body, by identifier kind.
+
+    Raises UpstreamError for 4xx and 5xx, BadUpstream for everything else but a sound 200."""
     if version not in ((1, 0), (1, 1)):
         raise _protocol("neither HTTP/1.0 nor HTTP/1.1")
     if not 100 <= status <= 599 or not _REASON.fullmatch(reason):
@@ -64,9 +76,10 @@ def read_head(
     if b"content-range" in named:
         raise _protocol("a part of a body that was asked for whole")
     length = _length(version, named.get(b"content-length", ()), named.get(b"transfer-encoding", ()))
-    media_type, charset = _media_type(tuple(named.get(b"content-type", ())))
+    media_type, charset, boundary = _media_type(tuple(named.get(b"content-type", ())))
     codings = _codings(named.get(b"content-encoding", ()))
-    return Head(Payload(media_type, charset, codings), length)
+    owners = _owners(named, subject) if subject else ()
+    return Head(Payload(media_type, charset, codings, owners, boundary), length)
 
 
 def client_headers(
@@ -79,11 +92,13 @@ def client_headers(
     """
     reader = FORMATS.get(endpoint.body.format)
     media_type, charset = payload.media_type or "application/octet-stream", payload.charset
-    if payload.media_type and reader:
+    if payload.media_type and reader and not endpoint.body.compression:
         charset = charset or reader.charset
-    suffix = reader.suffix if reader else "bin"
+    suffix = reader.ending(endpoint.body) if reader else "bin"
+    parameters = f"; charset={charset}" if charset else ""
+    parameters += f'; boundary="{payload.boundary}"' if payload.boundary else ""
     spelled = {
-        "Content-Type": f"{media_type}; charset={charset}" if charset else media_type,
+        "Content-Type": media_type + parameters,
         "Content-Disposition": f'attachment; filename="{endpoint.name}.{suffix}"',
         **({"Content-Encoding": ", ".join(payload.codings)} if payload.codings else {}),
         **FIXED,
@@ -116,10 +131,11 @@ def _length(
 
 
 @lru_cache(maxsize=256)
-def _media_type(values: tuple[bytes, ...]) -> tuple[str | None, str | None]:
-    """Media type and charset, both lower-case. One line, one type, no parameter twice."""
+def _media_type(values: tuple[bytes, ...]) -> tuple[str | None, str | None, str | None]:
+    """Media type and charset, both lower-case, and the boundary of a multipart type. One line, one
+    type, no parameter twice."""
     if not values:
-        return None, None
+        return None, None, None
     match = _MEDIA_TYPE.match(values[0])
     if len(values) > 1 or match is None:
         raise BadUpstream(Code.BODY_AMBIGUOUS, "Content-Type isn't one media type")
@@ -134,9 +150,11 @@ def _media_type(values: tuple[bytes, ...]) -> tuple[str | None, str | None]:
     if rest[end:].strip(b" \t;") or (charset is not None and not _CHARSET.fullmatch(charset)):
         raise BadUpstream(Code.BODY_AMBIGUOUS, "Content-Type isn't one media type")
     media_type = match[0].lower().decode("ascii")
-    if media_type == "multipart/byteranges":
-        raise _protocol("a part of a body that was asked for whole")
-    return media_type, charset.lower().decode("ascii") if charset is not None else None
+    boundary: str | None = None
+    if media_type.startswith("multipart/"):
+        given = {name.decode("ascii"): text.decode("latin-1") for name, text in parameters.items()}
+        boundary = boundary_of(given).decode("ascii")
+    return media_type, charset.lower().decode("ascii") if charset is not None else None, boundary
 
 
 def _codings(values: Sequence[bytes]) -> tuple[str, ...]:
@@ -151,6 +169,24 @@ def _codings(values: Sequence[bytes]) -> tuple[str, ...]:
     if len(named) > MOST or not CODINGS.keys() >= {*named}:
         raise BadUpstream(Code.CODING_UNSUPPORTED, "a content coding that can't be read, or a pile")
     return named
+
+
+def _owners(
+    named: Mapping[bytes, Sequence[bytes]], subject: Mapping[str, str]
+) -> tuple[SubjectRef, ...]:
+    """Whom the fields name; nobody where one of them is missing.
+
+    A field that comes twice, or is a list that somebody may have joined, names no one.
+    """
+    found: list[SubjectRef] = []
+    for kind, name in subject.items():
+        values = named.get(name.lower().encode("ascii"), ())
+        if not values:
+            return ()
+        if len(values) > 1 or not _IDENTIFIER.fullmatch(values[0]):
+            raise BadUpstream(Code.BODY_AMBIGUOUS, f"{name} isn't one identifier")
+        found.append(SubjectRef(kind, values[0].decode("ascii")))
+    return tuple(found)
 
 
 def _protocol(note: str) -> BadUpstream:

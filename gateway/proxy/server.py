@@ -9,7 +9,8 @@ released already was released, as the log says; how much of it was sent, the pro
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+import socket
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,6 +23,7 @@ from gateway.errors import BadRequest, Code
 from gateway.log import Log
 from gateway.model import Request
 from gateway.proxy import fields
+from gateway.proxy.accepting import BACKLOG, Acceptor
 from gateway.proxy.connection import BLOCK, Answered, Connection, Listener, Received
 from gateway.proxy.problem import problem
 from gateway.proxy.settings import Address, ProxySettings
@@ -49,24 +51,30 @@ class Facts:
 
 
 class DataServer:
-    """Serves the data port. `guard` is `exchange.guard` with its rooms."""
+    """Serves the data port. `guard` is `exchange.guard` with its rooms; `sockets` are those of the
+    port where other processes serve it, too."""
 
-    def __init__(self, settings: ProxySettings, guard: Guard) -> None:
+    def __init__(
+        self, settings: ProxySettings, guard: Guard, sockets: Sequence[socket.socket] = ()
+    ) -> None:
         self._listen, self.settings = settings.listen, settings.client
-        self._guard = guard
+        self._guard, self._sockets = guard, sockets
         self._guarded: set[asyncio.Task[Any]] = set()
         self._notes: set[asyncio.Task[Release | Denial]] = set()
         self._exchanges = 0
         self._ended = asyncio.Event()
         self._draining = False
         self._listener: Listener | None = None
-        self._socket: asyncio.Server | None = None
+        self._socket: asyncio.Server | Acceptor | None = None
 
     async def start(self) -> None:
         """Raises OSError where the address can't be had."""
         self._listener = Listener(self, self._handle)
+        if self._sockets:
+            self._socket = Acceptor(self._sockets, self._listener)
+            return
         self._socket = await asyncio.get_running_loop().create_server(
-            self._listener, self._listen.host, self._listen.port, backlog=1024
+            self._listener, self._listen.host, self._listen.port, backlog=BACKLOG
         )
 
     @property

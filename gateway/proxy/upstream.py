@@ -19,6 +19,7 @@ from gateway.errors import BadUpstream, Code, Late, Refusal
 from gateway.inspection.formats import FORMATS
 from gateway.log import Log
 from gateway.model import Admitted, Format
+from gateway.policy.contract import Question
 from gateway.proxy import fields
 from gateway.proxy.framing import client_headers, read_head
 from gateway.proxy.parser import require_strict_parsing
@@ -55,14 +56,14 @@ class UpstreamClient:
         if self._pool:
             self._pool.close()
 
-    async def fetch(self, request: Admitted, route: Route, exchange_id: str) -> Response:
-        """The whole 200 response. The caller closes its body.
+    async def fetch(self, request: Admitted, route: Route, question: Question) -> Response:
+        """The whole 200 response, for the caller of `question`. Whoever asks closes its body.
 
         Raises BadUpstream, UpstreamError, Late(UPSTREAM_TIMEOUT), Unavailable(SPOOL_FULL or
         SPOOL_FAILED), and BadRequest where the caller's own body fails under way.
         """
         assert self._pool is not None
-        endpoint = route.endpoint
+        endpoint, exchange_id, caller = route.endpoint, question.exchange_id, question.caller
         head = self._head(request, endpoint.body.format, exchange_id)
         try:
             with self._in_total():
@@ -71,10 +72,15 @@ class UpstreamClient:
                     wire.send(head, self._settings.read)
                     answer, content, early = await _answered(wire, request)
                     version = (answer.version.major, answer.version.minor)
-                    claims = read_head(version, answer.code, answer.reason, answer.raw_headers)
+                    subject = endpoint.body.subject_header
+                    claims = read_head(
+                        version, answer.code, answer.reason, answer.raw_headers, subject
+                    )
                     if early:
                         raise _protocol("answered before the request was complete")
-                    body = await self._receive(wire, content, claims.length, endpoint.limits.body)
+                    owner = (caller.issuer, caller.id)
+                    limit = endpoint.limits.body
+                    body = await self._receive(wire, content, claims.length, limit, owner)
                 except BaseException:
                     self._pool.drop(wire)
                     raise
@@ -100,11 +106,19 @@ class UpstreamClient:
         return fields.spell(f"{request.method} {request.target} HTTP/1.1", headers)
 
     async def _receive(
-        self, wire: Wire, content: StreamReader, length: int | None, limit: int
+        self,
+        wire: Wire,
+        content: StreamReader,
+        length: int | None,
+        limit: int,
+        owner: tuple[str, str],
     ) -> Spooled:
         if (length or 0) > limit:
             raise BadUpstream(Code.BODY_TOO_LARGE, "Content-Length is over limits.body")
-        writer = self._spool.writer()
+        if length is None:
+            writer = self._spool.writer(owner)
+        else:
+            writer = await self._spool.writer_for(length, owner)
         try:
             while chunk := await content.readany():
                 writer.write(chunk)

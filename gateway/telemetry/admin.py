@@ -41,11 +41,12 @@ Details = Callable[[], Mapping[str, Any]]
 
 _MOST_CONNECTIONS = 128
 _RECENT = 2.0
-"""Seconds for which a scrape believes what `/readyz` found."""
+"""Some checks ask others over the network."""
 
 
 class AdminServer:
-    """Serves these paths, and nothing else."""
+    """Serves these paths, and nothing else. A scrape believes checks that are `recent` seconds
+    old."""
 
     def __init__(
         self,
@@ -56,8 +57,9 @@ class AdminServer:
         details: Details = dict,
         drain: Callable[[], None] = lambda: None,
         log_levels: levels.LogLevels | None = None,
+        recent: float = _RECENT,
     ) -> None:
-        self._host, self._port = host, port
+        self._host, self._port, self._recent = host, port, recent
         self._metrics, self._checks, self._details = metrics, checks, details
         self._paths = {
             "/metrics": self._serve_metrics,
@@ -104,7 +106,7 @@ class AdminServer:
 
     async def _serve_metrics(self, request: web.BaseRequest) -> web.Response:
         exposition = choose(",".join(request.headers.getall("Accept", ())))
-        checks = await self._checked(_RECENT)
+        checks = await self._checked(self._recent)
         body = self._metrics.render(exposition, check_readings(checks))
         return _bare(200, body, **{"Content-Type": exposition.value})
 
@@ -120,7 +122,7 @@ class AdminServer:
         return _json(200, {"status": "alive"})
 
     async def _checked(self, recent: float = 0.0) -> Mapping[str, bool]:
-        """The checks, at most so many seconds old: some ask others over the network."""
+        """The checks, at most so many seconds old."""
         clock = asyncio.get_running_loop().time
         if clock() - self._checked_at > recent:
             self._held = await self._checks()

@@ -10,14 +10,14 @@ from gateway.endpoints import Enforcement
 from gateway.errors import Code
 from gateway.model import Effect, Format
 from gateway.policy.engine import EngineKind, Stage
-from gateway.telemetry.metric import Kind, Label, Metric
+from gateway.telemetry.metric import Kind, Label, Merge, Metric
 from gateway.telemetry.reasons import LABELS, OTHER
 from gateway.trace import STEPS
 
 PREFIX = "privacy_gateway_"
 NONE = "none"
 CHECKS = ("accepting", "keys", "policy", "decision_log", "spool", "inspection", "self_proof")
-PARTS = ("inspection", "policy", "log", "shadow", "spans")
+PARTS = ("serving", "inspection", "policy", "log", "shadow", "spans")
 
 
 _ENDPOINT = Label("endpoint", (NONE,), "endpoints")
@@ -34,21 +34,30 @@ METRICS: dict[str, Metric] = {}
 """By name, in the order in which they are shown."""
 
 
-def _add(kind: Kind, name: str, labels: tuple[Label, ...], means: str, do: str) -> Metric:
-    metric = METRICS[name] = Metric(name, kind, labels, means, do)
+def _add(
+    kind: Kind,
+    name: str,
+    labels: tuple[Label, ...],
+    means: str,
+    do: str,
+    merge: Merge = Merge.SUM,
+) -> Metric:
+    metric = METRICS[name] = Metric(name, kind, labels, means, do, merge)
     return metric
 
 
-def _counter(name: str, means: str, do: str = "", *labels: Label) -> Metric:
-    return _add(Kind.COUNTER, f"{PREFIX}{name}_total", labels, means, do)
+def _counter(
+    name: str, means: str, do: str = "", *labels: Label, merge: Merge = Merge.SUM
+) -> Metric:
+    return _add(Kind.COUNTER, f"{PREFIX}{name}_total", labels, means, do, merge)
 
 
 def _histogram(name: str, means: str, do: str = "", *labels: Label) -> Metric:
     return _add(Kind.HISTOGRAM, f"{PREFIX}{name}", labels, means, do)
 
 
-def _gauge(name: str, means: str, do: str = "", *labels: Label) -> Metric:
-    return _add(Kind.GAUGE, f"{PREFIX}{name}", labels, means, do)
+def _gauge(name: str, means: str, do: str = "", *labels: Label, merge: Merge = Merge.SUM) -> Metric:
+    return _add(Kind.GAUGE, f"{PREFIX}{name}", labels, means, do, merge)
 
 
 # --- exchanges ----------------------------------------------------------------------------------
@@ -141,31 +150,40 @@ ENDPOINT_INFO = _gauge(
     "1 for each configured endpoint, with how it releases and whether it is enforced, as labels.",
     "",
     _NAMED_ENDPOINT, Label("release", ("hold",)), Label("enforcement", (*Enforcement,)),
+    merge=Merge.MAX,
 )  # fmt: skip
 OBSERVING = _gauge(
     "observing",
     "1 while the policy of an endpoint is recorded and not enforced.",
     "1 is failing open: it must end on its date. Runbook PrivacyGatewayObservingPastItsDate.",
     _NAMED_ENDPOINT,
+    merge=Merge.MAX,
 )
 OBSERVING_UNTIL = _gauge(
     "observing_until_timestamp_seconds",
     "From when on the policy of an endpoint is enforced (Unix time).",
     "In the past: take enforcement: observe out of the configuration.",
     _NAMED_ENDPOINT,
+    merge=Merge.MAX,
 )
 
 # --- whether it can work ------------------------------------------------------------------------
 
-BUILD_INFO = _gauge("build_info", "The running version.", "", Label("version", (), "versions"))
+BUILD_INFO = _gauge(
+    "build_info", "The running version.", "", Label("version", (), "versions"), merge=Merge.MAX
+)
 READY = _gauge(
-    "ready", "1 if /readyz answers 200.", "0: see check_ok. Runbook PrivacyGatewayNotReady."
+    "ready",
+    "1 if /readyz answers 200.",
+    "0: see check_ok. Runbook PrivacyGatewayNotReady.",
+    merge=Merge.MIN,
 )
 CHECK_OK = _gauge(
     "check_ok",
     "1 if this check of /readyz holds.",
     "0 of self_proof: page. 0 of the others: exports are refused, find what is missing.",
     Label("check", CHECKS),
+    merge=Merge.MIN,
 )
 SELF_PROOFS = _counter(
     "self_proofs",
@@ -178,6 +196,7 @@ EVENT_LOOP_LAG = _gauge(
     "event_loop_lag_seconds",
     "The longest that the event loop was late in the last 15 seconds.",
     "Above 0.1: the machine has too few cores for its exports, or inspection.inline is too big.",
+    merge=Merge.MAX,
 )
 
 # --- spool, log, inspection ---------------------------------------------------------------------
@@ -188,11 +207,18 @@ SPOOL_BYTES = _gauge(
     "Near spool_limit_bytes: exports are refused with spool_full. "
     "Runbook PrivacyGatewaySpoolNearLimit.",
 )
-SPOOL_LIMIT = _gauge("spool_limit_bytes", "The most the spool may hold (spool.limit).")
+SPOOL_LIMIT = _gauge(
+    "spool_limit_bytes", "The most the spool may hold (spool.limit).", merge=Merge.MAX
+)
 SPOOL_FILES = _gauge("spool_files", "Responses held on disk.")
-LOG_SEQUENCE = _gauge("log_sequence", "Sequence number of the last durable log entry.")
+LOG_SEQUENCE = _gauge(
+    "log_sequence", "Sequence number of the last durable log entry.", merge=Merge.MAX
+)
 LOG_BYTES = _gauge(
-    "log_bytes", "Size of the decision log.", "Ship and rotate before the disk ends."
+    "log_bytes",
+    "Size of the decision log.",
+    "Ship and rotate before the disk ends.",
+    merge=Merge.MAX,
 )
 LOG_QUEUE = _gauge(
     "log_queue_entries",
@@ -207,8 +233,9 @@ LOG_FAILED = _gauge(
     "log_failed",
     "1 while the decision log can't be written.",
     "1: page, every export is refused. Runbook PrivacyGatewayLogFailed.",
+    merge=Merge.MAX,
 )
-LOG_SYNCS = _counter("log_syncs", "Groups of log entries made durable.")
+LOG_SYNCS = _counter("log_syncs", "Groups of log entries made durable.", merge=Merge.MAX)
 LOG_SYNC_DURATION = _histogram(
     "log_sync_duration_seconds",
     "Time to make one group of log entries durable.",
@@ -244,18 +271,24 @@ POLICY_INFO = _gauge(
     "The active policy, as labels.",
     "",
     Label("engine", (*EngineKind,)), _REVISION,
+    merge=Merge.MAX,
 )  # fmt: skip
 POLICY_ACTIVATED = _gauge(
-    "policy_activated_timestamp_seconds", "When the active policy went live (Unix time)."
+    "policy_activated_timestamp_seconds",
+    "When the active policy went live (Unix time).",
+    merge=Merge.MIN,
 )
 POLICY_AGE = _gauge(
     "policy_age_seconds",
     "Since its source confirmed the active policy.",
     "Near policy_max_age_seconds: mend the bundle server, or every export is refused. "
     "Runbook PrivacyGatewayPolicyStale.",
+    merge=Merge.MAX,
 )
 POLICY_MAX_AGE = _gauge(
-    "policy_max_age_seconds", "When a policy stops counting (policy.delivery.max_age)."
+    "policy_max_age_seconds",
+    "When a policy stops counting (policy.delivery.max_age).",
+    merge=Merge.MAX,
 )
 POLICY_ACTIVATIONS = _counter("policy_activations", "Policies that went live.")
 POLICY_REJECTIONS = _counter(
@@ -279,15 +312,22 @@ POLICY_WAITING = _gauge(
 
 # --- keys ---------------------------------------------------------------------------------------
 
-KEYS = _gauge("keys", "Usable keys of an issuer.", "0: its callers are refused.", _ISSUER)
+KEYS = _gauge(
+    "keys", "Usable keys of an issuer.", "0: its callers are refused.", _ISSUER, merge=Merge.MIN
+)
 KEYS_IGNORED = _gauge(
-    "keys_ignored", "Keys of an issuer that can't be used.", "See the issuer's JWKS.", _ISSUER
+    "keys_ignored",
+    "Keys of an issuer that can't be used.",
+    "See the issuer's JWKS.",
+    _ISSUER,
+    merge=Merge.MAX,
 )
 KEYS_LIVE = _gauge(
     "keys_live",
     "1 if an issuer's keys were read recently enough to count.",
     "0: its callers are refused with keys_unavailable. Runbook PrivacyGatewayKeysExpired.",
     _ISSUER,
+    merge=Merge.MIN,
 )
 KEYS_AGE = _gauge(
     "keys_age_seconds",
@@ -295,9 +335,14 @@ KEYS_AGE = _gauge(
     "Near keys_max_age_seconds: reach its JWKS again, or its callers are refused. "
     "Runbook PrivacyGatewayKeysStale.",
     _ISSUER,
+    merge=Merge.MAX,
 )
 KEYS_MAX_AGE = _gauge(
-    "keys_max_age_seconds", "When an issuer's keys stop counting (jwks_max_age).", "", _ISSUER
+    "keys_max_age_seconds",
+    "When an issuer's keys stop counting (jwks_max_age).",
+    "",
+    _ISSUER,
+    merge=Merge.MAX,
 )
 
 # --- shadow -------------------------------------------------------------------------------------
@@ -327,9 +372,12 @@ SHADOW_READY = _gauge(
     "shadow_ready",
     "1 while there is a shadow to compare with.",
     "0: nothing is compared, /readyz says why. Runbook PrivacyGatewayShadowNotComparing.",
+    merge=Merge.MIN,
 )
 SHADOW_WAITING = _gauge("shadow_waiting", "Decisions that wait to be compared.")
-SHADOW_INFO = _gauge("shadow_info", "The shadow's policy, as a label.", "", _REVISION)
+SHADOW_INFO = _gauge(
+    "shadow_info", "The shadow's policy, as a label.", "", _REVISION, merge=Merge.MAX
+)
 
 # --- traces -------------------------------------------------------------------------------------
 
@@ -343,6 +391,11 @@ TRACE_SPANS = _counter(
 
 # --- processes ----------------------------------------------------------------------------------
 
+SERVING_RESTARTS = _counter(
+    "serving_process_restarts",
+    "Serving processes lost, where `workers` asks for several.",
+    "Its exchanges were cut off: the line a serving process is replaced says why.",
+)
 CHILD_PROCESSES = _gauge(
     "child_processes", "Processes of the gateway's parts that run now.", "", _PART
 )

@@ -1,7 +1,7 @@
 """What is counted of the exchanges: one call each, plain numbers under closed sets of keys.
 
 Counting is on the way of every exchange, so that nothing here knows how it is shown (`metrics`
-does). Two of them add up: the counts of several processes are the sum of theirs.
+does). The counts of several processes add up where they are shown (`merging`).
 """
 
 from collections import Counter
@@ -52,10 +52,6 @@ class Volume:
                 self.observed += len(subjects) - permitted
             else:
                 self.withheld += len(subjects) - permitted
-
-    def add(self, other: "Volume") -> None:
-        for name in self.__slots__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass(slots=True)
@@ -127,20 +123,3 @@ class Counted:
         self.whole[endpoint].trace(whole, trace_id)
         if "inspection" in durations:
             self.added[endpoint].trace(whole - durations.get("upstream", 0.0), trace_id)
-
-    def add(self, other: "Counted") -> None:
-        """Count what another one counted, too."""
-        self.exchanges.update(other.exchanges)
-        self.observed.update(other.observed)
-        self.against.update(other.against)
-        self.proofs.update(other.proofs)
-        self.uninspected += other.uninspected
-        self.syncs.add(other.syncs)
-        for key, volume in other.volumes.items():
-            self.volumes.setdefault(key, Volume()).add(volume)
-        for step, histogram in other.steps.items():
-            self.steps.setdefault(step, Histogram()).add(histogram)
-        for endpoint, histogram in other.whole.items():
-            self.whole.setdefault(endpoint, Histogram()).add(histogram)
-        for endpoint, histogram in other.added.items():
-            self.added.setdefault(endpoint, Histogram()).add(histogram)

@@ -44,7 +44,7 @@ class Kept(Generic[Written]):
         known = self._known.setdefault(key, {})
         for bucket, exemplar in histogram.exemplars.items():
             kept = known.get(bucket)
-            if kept is None or kept[0] is not exemplar:
+            if kept is None or kept[0] != exemplar:
                 kept = known[bucket] = (exemplar, self._write(exemplar))
             yield bucket, kept[1]
 

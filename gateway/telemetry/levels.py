@@ -25,12 +25,14 @@ PATH = "/log-levels"
 ROOMS = (
     "app",
     "decisionlog",
+    "fleet",
     "identity",
     "inspection",
     "life",
     "policy",
     "proxy",
     "selfproof",
+    "single",
     "spool",
     "telemetry",
     "workers",
@@ -46,12 +48,16 @@ Answer = tuple[int, dict[str, Any]]
 
 
 class LogLevels:
-    """Shows and changes levels. `configured` is what each room goes back to."""
+    """Shows and changes levels. `configured` is what each room goes back to; `changed` hears of
+    every change, for the processes that serve beside this one."""
 
     def __init__(
-        self, configured: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        configured: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        changed: Callable[[str, str], None] = lambda _room, _level: None,
     ) -> None:
-        self._configured, self._now = configured, now
+        self._configured, self._now, self._tell = configured, now, changed
         self._changed: dict[str, tuple[str, datetime | None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -93,6 +99,10 @@ class LogLevels:
             self._timers[room] = later(seconds, self._end, room)
         _LOG.warning("log level changed", room=room, level=level, seconds=seconds)
 
+    def current(self) -> dict[str, str]:
+        """The rooms that have another level than the configured one."""
+        return {room: level for room, (level, _) in self._changed.items()}
+
     def stop(self) -> None:
         """Every room is as configured again."""
         for room in tuple(self._changed):
@@ -106,9 +116,15 @@ class LogLevels:
         timer = self._timers.pop(room, None)
         if timer:
             timer.cancel()
-        # As configured is what "gateway" has: the room's own level would be in the way of that.
-        own = logging.NOTSET if level == self._configured else LEVELS[level]
-        logging.getLogger(f"gateway.{room}").setLevel(own)
+        put(room, level, self._configured)
+        self._tell(room, level)
+
+
+def put(room: str, level: str, configured: str) -> None:
+    """Change a room's level in this process."""
+    # As configured is what "gateway" has: the room's own level would be in the way of that.
+    own = logging.NOTSET if level == configured else LEVELS[level]
+    logging.getLogger(f"gateway.{room}").setLevel(own)
 
 
 async def _read(content: StreamReader) -> bytes:

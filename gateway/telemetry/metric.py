@@ -14,6 +14,14 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"
 
 
+class Merge(StrEnum):
+    """What several processes' numbers are together. (`merging`)"""
+
+    SUM = "sum"
+    MAX = "max"
+    MIN = "min"
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """`values` is the closed set. Where the configuration names them, `source` says what, and
@@ -26,13 +34,15 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`name` as it is scraped; `means` in one sentence, `do` what an operator does about it."""
+    """`name` as it is scraped; `means` in one sentence, `do` what an operator does about it;
+    `merge` what the numbers of several processes are together."""
 
     name: str
     kind: Kind
     labels: tuple[Label, ...]
     means: str
     do: str = ""
+    merge: Merge = Merge.SUM
 
     @property
     def help(self) -> str:

@@ -6,7 +6,7 @@
 `catalogue` says what each is called and means.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway import __version__
@@ -19,6 +19,7 @@ from gateway.telemetry.catalogue import NONE
 from gateway.telemetry.counting import Counted, Volume
 from gateway.telemetry.exposition import Family, Format
 from gateway.telemetry.histogram import Histogram
+from gateway.telemetry.merging import merged
 from gateway.telemetry.metric import Metric
 from gateway.telemetry.protobuf import Protobuf
 from gateway.telemetry.text import Text
@@ -40,7 +41,8 @@ class Metrics:
     """Counts exchanges; asks `readings` and `families` for the rest when somebody scrapes.
 
     What `endpoints` will count begins at 0, so that the first misdelivery that is stopped is seen
-    as a change: Prometheus can't tell a new series from an old one that it never saw.
+    as a change: Prometheus can't tell a new series from an old one that it never saw. `others` are
+    the families of the processes that serve beside this one.
     """
 
     def __init__(
@@ -48,8 +50,9 @@ class Metrics:
         readings: Iterable[Readings] = (),
         endpoints: Iterable[Endpoint] = (),
         families: Iterable[Callable[[], Iterable[Family]]] = (),
+        others: Callable[[], Sequence[Iterable[Family]]] = tuple,
     ) -> None:
-        self.counted = Counted()
+        self.counted, self._others = Counted(), others
         self._readings, self._families = tuple(readings), tuple(families)
         self._text, self._openmetrics = Text(), Text(openmetrics=True)
         self._protobuf = Protobuf()
@@ -83,7 +86,9 @@ class Metrics:
 
     def render(self, exposition: Format = Format.TEXT, more: Iterable[Reading] = ()) -> bytes:
         """Everything, and `more`, which only the asking side knows."""
-        families = self._all(more)
+        families = self.families(more)
+        if others := self._others():
+            families = merged((families, *others))
         match exposition:
             case Format.TEXT:
                 return self._text.render(families)
@@ -92,7 +97,8 @@ class Metrics:
             case Format.PROTOBUF:
                 return self._protobuf.render(families)
 
-    def _all(self, more: Iterable[Reading]) -> Iterator[Family]:
+    def families(self, more: Iterable[Reading] = ()) -> Iterator[Family]:
+        """Everything of this process."""
         yield from exchanges(self.counted)
         for family in self._families:
             yield from family()

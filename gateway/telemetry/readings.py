@@ -50,6 +50,10 @@ def decision_log(log: append.Facts) -> Iterator[Reading]:
     yield Reading(names.LOG_UNRECORDED, log.unrecorded)
 
 
+def serving(restarts: int) -> Iterator[Reading]:
+    yield Reading(names.SERVING_RESTARTS, restarts)
+
+
 def inspection(workers: WorkerFacts) -> Iterator[Reading]:
     yield Reading(names.INSPECTION_WORKERS, workers.ready)
     yield Reading(names.INSPECTION_RESTARTS, workers.restarts)

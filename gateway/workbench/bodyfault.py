@@ -57,9 +57,9 @@ def place(
 
     None where nothing says so, as for archives, whose notes name a member.
     """
-    if spec.format in (Format.ZIP, Format.OPAQUE):
+    if spec.format in (Format.ZIP, Format.TAR, Format.MULTIPART, Format.OPAQUE):
         return None
-    data = _decoded(Body(stored, codings, limits))
+    data = _decoded(Body(stored, codings, limits, compression=spec.compression))
     if data is None:
         return None
     text = data.decode(errors="replace")

@@ -29,6 +29,8 @@ from gateway.endpoints import Endpoint, Endpoints, Route, split_template
 from gateway.enforcement import Release
 from gateway.errors import BadRequest, BadUpstream, Code, Unauthenticated
 from gateway.exchange import Rooms, guard
+from gateway.inspection import masking
+from gateway.inspection.settings import InspectionSettings
 from gateway.model import Admitted, Caller, Counts, Decision, Group, Inspection, Request
 from gateway.policy.bundle import BundleError
 from gateway.policy.contract import Question
@@ -142,7 +144,7 @@ class Desk:
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="privacy-gateway-"))
             spool = Spool(SpoolSettings(directory=Path(folder), limit=self.config.spool.limit))
-            self._inspector = InProcess(spool)
+            self._inspector = InProcess(spool, _key(self.config.inspection))
             try:
                 await self.engine.start()
             except BundleError as error:
@@ -201,6 +203,12 @@ class Desk:
         return Verdict(trial, endpoint, evidence, play.question, release)
 
 
+def _key(inspection: InspectionSettings) -> bytes | None:
+    """Pseudonyms of a trial's own, where the gateway makes any: who tries out a policy needs no key
+    to the real ones."""
+    return masking.derive(b"trial") if inspection.pseudonym_key_file else None
+
+
 def settings(policy: PolicySettings, bundle: Path | None = None) -> PolicySettings:
     """The policy's settings for one trial after the other, perhaps with another bundle."""
     patient = replace(policy, deadline=max(policy.deadline, _PATIENCE), workers=1)
@@ -248,8 +256,8 @@ class _Play:
         self.question = question
         return await self._decide(question)
 
-    async def fetch(self, request: Admitted, route: Route, exchange_id: str) -> Response:
-        return _response(self._trial.sample, self._endpoint, exchange_id)
+    async def fetch(self, request: Admitted, route: Route, question: Question) -> Response:
+        return _response(self._trial.sample, self._endpoint, question.exchange_id)
 
     def ready(self) -> bool:
         return True
@@ -262,7 +270,8 @@ class _Play:
 
 def _response(sample: Sample, endpoint: Endpoint, exchange_id: str) -> Response:
     """What `proxy.upstream` makes of such a response."""
-    head = read_head((1, 1), sample.status, "", sample.headers)
+    subject = endpoint.body.subject_header
+    head = read_head((1, 1), sample.status, "", sample.headers, subject)
     if sample.stored.size > endpoint.limits.body:
         raise BadUpstream(Code.BODY_TOO_LARGE, "more bytes than limits.body")
     headers = client_headers(head.payload, endpoint, exchange_id)

@@ -11,12 +11,16 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gateway.errors import Refusal
+from gateway.errors import BadUpstream, Refusal
+from gateway.inspection import multipartdirectory
+from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.source import Body
+from gateway.inspection.tardirectory import read_directory
 from gateway.model import Format, SubjectRef
 from gateway.policy.contract import encode_question
 from gateway.policy.engine import EngineKind
 from gateway.proxy.framing import read_head
-from gateway.spool import Stored
+from gateway.spool import InMemory, Stored
 from gateway.workbench import bodyfault, modules
 from gateway.workbench.account import Account, Ask, Broken, Part
 from gateway.workbench.bench import RegoBench
@@ -43,6 +47,8 @@ PLACES, MEMBERS = 20, 200
 
 _USABLE = "usable"
 """The rule by which a restriction says that it has the data it needs."""
+
+ARCHIVES = (Format.ZIP, Format.TAR, Format.MULTIPART)
 
 _MOST_ARCHIVE = 256 * 2**20
 
@@ -81,7 +87,7 @@ async def explain(desk: Desk, trial: Trial, source: str, limit: int = 20) -> Exp
         subjects_total=len(verdict.inspection.subjects) if verdict.inspection else 0,
         unattributed=_unattributed(verdict),
         withhold=sorted(decision.withhold) if decision else [],
-        mask=list(decision.mask) if decision else [],
+        mask=list(map(str, decision.mask)) if decision else [],
         grounds=_grounds(account),
         restrictions=_restrictions(account),
         records=_records(verdict),
@@ -271,20 +277,32 @@ def _records(verdict: Verdict) -> Records:
 
 def _members(verdict: Verdict) -> Members | None:
     """The archive's members, by comparing what came with what would leave."""
-    if verdict.endpoint.body.format is not Format.ZIP or verdict.inspection is None:
+    spec = verdict.endpoint.body
+    if spec.format not in ARCHIVES or verdict.inspection is None:
         return None
-    came = member_names(verdict.trial.sample.stored)
-    left = set(member_names(verdict.release.body.stored)) if verdict.release else set()
+    came = member_names(verdict.trial.sample.stored, spec)
+    left = set(member_names(verdict.release.body.stored, spec)) if verdict.release else set()
     return Members(
         released=[name for name in came if name in left][:MEMBERS],
         withheld=[name for name in came if name not in left][:MEMBERS],
     )
 
 
-def member_names(stored: Stored) -> list[str]:
-    """The names in an archive that was inspected; none where it is too big to look at twice."""
+def member_names(stored: Stored, spec: BodySpec) -> list[str]:
+    """The names in an archive that was inspected; none where it is too big to look at twice, or
+    under a content coding."""
     if stored.size > _MOST_ARCHIVE:
         return []
+    if spec.format is Format.TAR:
+        limits = Limits(decoded=_MOST_ARCHIVE)
+        try:
+            plain = b"".join(Body(stored, (), limits, compression=spec.compression).chunks())
+            entries = read_directory(InMemory(plain), limits).entries
+        except BadUpstream:
+            return []
+        return [entry.name for entry in entries]
+    if spec.format is Format.MULTIPART:
+        return [part.name for part in multipartdirectory.read_directory(stored, Limits()).entries]
     with zipfile.ZipFile(io.BytesIO(stored.pread(stored.size, 0))) as archive:
         return archive.namelist()
 

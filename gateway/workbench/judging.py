@@ -13,7 +13,7 @@ from gateway.model import Format, Group, SubjectRef
 from gateway.spool import InMemory, Stored
 from gateway.workbench.cases import UNATTRIBUTED, Case, Cases, Expect, Listed
 from gateway.workbench.desk import Desk, Trial, Verdict
-from gateway.workbench.explain import member_names
+from gateway.workbench.explain import ARCHIVES, member_names
 from gateway.workbench.samples import declared, opened, sample
 from gateway.workbench.unusable import Unusable
 
@@ -59,9 +59,7 @@ async def _judged(desk: Desk, cases: Cases, index: int, case: Case) -> Judged:
     claims = case.caller if case.caller is not None else content.caller
     try:
         with _body(cases, case, endpoint.body) as body:
-            given = sample(
-                body, endpoint.body.format, content_type=content_type, coding=case.coding
-            )
+            given = sample(body, endpoint.body, content_type=content_type, coding=case.coding)
             trial = Trial(
                 endpoint=endpoint.name,
                 claims=claims or {},
@@ -134,7 +132,9 @@ def _differences(expect: Expect, verdict: Verdict) -> Iterator[Difference]:
     if expect.members is not None:
         yield from _unless_same("members", expect.members, _members(verdict))
     if expect.masked is not None:
-        yield from _unless_same("masked", expect.masked, decision.mask if decision else ())
+        yield from _unless_same(
+            "masked", expect.masked, map(str, decision.mask) if decision else ()
+        )
     if expect.reasons is not None:
         yield from _unless_same("reasons", expect.reasons, decision.reasons if decision else ())
 
@@ -173,9 +173,10 @@ def spell(value: SubjectRef | str | int | None) -> str:
 
 
 def _members(verdict: Verdict) -> list[str]:
-    if verdict.endpoint.body.format is not Format.ZIP:
+    spec = verdict.endpoint.body
+    if spec.format not in ARCHIVES:
         raise Unusable("members: only an archive has them")
-    return member_names(verdict.release.body.stored) if verdict.release else []
+    return member_names(verdict.release.body.stored, spec) if verdict.release else []
 
 
 def _unless_same(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.errors import BadUpstream, Unavailable
 from gateway.inspection.formats import FORMATS
+from gateway.inspection.multipartdirectory import boundary_in
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.source import Body, read
 from gateway.model import Format
@@ -20,6 +21,8 @@ _IN_MEMORY = 16 * 2**20
 """Bytes of a file that is held in memory; a bigger one is read where it lies."""
 _MOST_PIPED = 256 * 2**20
 _GZIP = b"\x1f\x8b"
+_FIRST_LINE = 80
+"""Bytes that have the first delimiter of a multipart body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Sample:
 
 def sample(
     body: bytes | Stored,
-    expected: Format,
+    expected: Format | BodySpec,
     *,
     content_type: str | None = None,
     coding: str | None = None,
@@ -44,9 +47,12 @@ def sample(
     `content_type` and `coding` are field values. Raises Unusable where they can't be in a head.
     """
     stored = InMemory(body) if isinstance(body, bytes) else body
-    fields = [
-        ("Content-Type", FORMATS[expected].media_types[0] if content_type is None else content_type)
-    ]
+    spec = expected if isinstance(expected, BodySpec) else BodySpec(expected)
+    given = FORMATS[spec.format].declared(spec)[0] if content_type is None else content_type
+    if given.startswith("multipart/") and ";" not in given:
+        boundary = boundary_in(stored.pread(_FIRST_LINE, 0)) or b"none"
+        given += f'; boundary="{boundary.decode("ascii")}"'
+    fields = [("Content-Type", given)]
     if coding:
         fields.append(("Content-Encoding", coding))
     headers = [(name.encode(), _field(name, value)) for name, value in fields]
@@ -55,7 +61,9 @@ def sample(
 
 def declared(spec: BodySpec) -> str | None:
     """The type that the bodies of an endpoint declare, where it isn't the first of its format."""
-    return spec.media_type or ("application/fhir+ndjson" if spec.lines else None)
+    if spec.media_type or spec.compression:
+        return str(FORMATS[spec.format].declared(spec)[0])
+    return "application/fhir+ndjson" if spec.lines else None
 
 
 def _field(name: str, value: str) -> bytes:

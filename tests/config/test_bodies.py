@@ -23,6 +23,10 @@ def of_body(faults: Faults, body: str) -> list[str]:
         f"{{format: json, records: '$[*]', {SUBJECT}}}",
         f"{{format: json, records: '$.x[*]', totals: '$.count', {SUBJECT}, category: order}}",
         "{format: json, subject: [{account: [$.a, $.b]}, {account: $.c, email: $.d}]}",
+        "{format: json, records: '$.a[*].b[*]', subject: {account: ['$^^.id', $.c]}, totals: $.n}",
+        "{format: javascript, records: '$.*', subject: {account: $~}}",
+        "{format: json, records: '$.a[*]', subject: {account: '$^^.id'}, totals: $.n,"
+        " also: [{records: '$.b[*]', subject: {account: $.x}, category: b}, {records: $.c}]}",
         f"{{format: ndjson, {SUBJECT}, category: message}}",
         f"{{format: csv, {COLUMN}, delimiter: ';', encoding: windows-1252, quote: \"'\"}}",
         "{format: csv, subject: {account: $.a}}",
@@ -48,6 +52,10 @@ def of_body(faults: Faults, body: str) -> list[str]:
         f"{{format: zip, members: [{{match: t.csv, format: csv, {COLUMN}, delimiter: ;}}]}}",
         "{format: zip, members: [{match: t.csv, format: csv, attribution: manifest},"
         f" {{match: m.csv, format: csv, {COLUMN}, vouches_for: file}}]}}",
+        "{format: mbox, subject: {email: Delivered-To}}",
+        "{format: eml, subject: {email: [To|Cc, $.To]}, category: mail,"
+        f" members: [{{match: application/json, format: json, {SUBJECT}}}]}}",
+        "{format: multipart, members: [{match: '*.eml', format: eml, subject: {email: To}}]}",
     ],
 )
 def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
@@ -68,7 +76,7 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
         ),
         (
             "{format: opaque}",
-            "format: only a member of an archive can be opaque: records have no owner otherwise",
+            "format: an opaque body needs subject_header: nothing else says whose it is",
         ),
         (f"{{format: ndjson, records: '$[*]', {SUBJECT}}}", "records: has no meaning for ndjson"),
         (f"{{format: ndjson, totals: $.a, {SUBJECT}}}", "totals: has no meaning for ndjson"),
@@ -108,6 +116,32 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
             "subject.account: 'p:b': namespaces has no prefix p",
         ),
         (
+            "{format: eml, subject: {email: 'To:'}}",
+            "subject.email: 'To:': expected a header field: Delivered-To, or To|Cc",
+        ),
+        (
+            f"{{format: mbox, members: [{{match: '*', format: zip, {SUBJECT}}}]}}",
+            "members[0].format: no format that is read in a message",
+        ),
+        (
+            "{format: eml, members: [{match: '*/*', category: x}]}",
+            "members[0].format: no format that is read in a message",
+        ),
+        (
+            "{format: eml, members: [{match: a/b, format: json}]}",
+            "members[0]: an attachment needs a subject, or the message has no owner",
+        ),
+        (
+            f"{{format: eml, members: [{{match: a/b, format: json, {SUBJECT},"
+            " vouches_for: $.f}]}",
+            "members[0].vouches_for: has no meaning for an attachment",
+        ),
+        (
+            "{format: zip, members: [{match: a, format: mbox, subject: {email: To},"
+            " members: [{match: a/b, format: tar}]}]}",
+            "members[0].members[0].format: no format that is read in a message",
+        ),
+        (
             f"{{format: zip, members: [{{match: x}}], {SUBJECT}}}",
             "subject: has no meaning for zip",
         ),
@@ -144,6 +178,30 @@ def test_keys_that_a_format_does_not_have_are_faults(faults: Faults, body: str, 
         ("{format: javascript, records: '$.x[*]', totals: ['$.y[*]']}", "totals"),
         ("{format: json, records: '$.x[*]', totals: ['$.y[*]']}", "totals"),
         ("{format: json, records: '$.x[*]', totals: $.x.y}", "totals"),
+        ("{format: json, records: '$~'}", "records"),
+        ("{format: json, records: '$.x[*]', subject: {account: '$^~'}}", "subject.account"),
+        (
+            "{format: json, records: '$.x[*]', subject: {account: [$.a, '$^^^.b']}}",
+            "subject.account[1]",
+        ),
+        ("{format: json, records: '$.x[*]', subject: {account: '$^^.x'}}", "subject.account"),
+        ("{format: ndjson, subject: {account: '$^.a'}}", "subject.account"),
+        ("{format: json, records: '$.x[*]', also: [{records: '$.x[*]'}]}", "also[0].records"),
+        ("{format: json, records: '$.x[*]', also: [{records: y}]}", "also[0].records"),
+        (
+            "{format: json, records: '$.x[*]', also: [{records: $.y, subject: {account: '$^.x'}}]}",
+            "also[0].subject.account",
+        ),
+        (
+            "{format: json, records: '$.x[*]', subject: {account: '$^^.y'},"
+            " also: [{records: $.y}]}",
+            "subject.account",
+        ),
+        ("{format: json, records: '$.x[*]', also: [{records: $.y}], totals: $.y.n}", "totals"),
+        (
+            "{format: json, records: '$.x[*]', subject: {account: '$^^.y.id'}, totals: $.y.n}",
+            "subject.account",
+        ),
         ("{format: csv, subject: {account: a}, delimiter: '\"'}", "delimiter"),
         ("{format: csv, subject: {account: a}, quote: ','}", "quote"),
         ("{format: csv, subject: {account: a}, delimiter: ab}", "delimiter"),
@@ -174,7 +232,18 @@ def test_a_locator_that_can_not_be_read_is_a_fault_at_its_place(
 @pytest.mark.parametrize(
     ("member", "found"),
     [
-        ("{match: a, format: zip}", "format: an archive inside an archive can't be read"),
+        (
+            "{match: a, format: zip}",
+            "members: say what is in the archive, or all of it is unattributed",
+        ),
+        (
+            "{match: a, format: multipart, members: [{match: b}]}",
+            "format: only a response says which boundary its parts have",
+        ),
+        (
+            "{match: a, format: zip, members: [{match: b, format: tar}]}",
+            "members[0].format: archives are read two deep, and this would be a third",
+        ),
         (
             "{match: '*.wav', attribution: manifest}",
             "attribution: no member vouches for others: one needs vouches_for",
@@ -184,7 +253,19 @@ def test_a_locator_that_can_not_be_read_is_a_fault_at_its_place(
             "attribution: the pattern names no owner, as accounts/{account}/* does",
         ),
         ("{match: '{account}/x'}", "match: the pattern names an owner: say attribution: path"),
-        ("{match: a, attribution: container}", "attribution: an archive has no owner as a whole"),
+        (
+            "{match: a, attribution: container}",
+            "attribution: the archive has no owner as a whole: say owns_archive or subject_header",
+        ),
+        ("{match: a, format: json, sizes: $.s}", "sizes: is for a manifest: say vouches_for"),
+        (
+            "{match: a, format: json, hashes: {md5: $.s}}",
+            "hashes: is for a manifest: say vouches_for",
+        ),
+        (
+            "{match: a, format: json, owns_archive: true}",
+            "owns_archive: needs a subject: it says whose the archive is",
+        ),
         (
             "{match: a, format: json, vouches_for: $.f}",
             "vouches_for: a manifest needs a subject: it says whose the members are",

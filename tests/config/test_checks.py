@@ -57,6 +57,20 @@ def test_a_key_that_is_short_or_open_to_everybody_is_a_fault(faults: Faults, fol
     assert "32 bytes" in faults()[0]
 
 
+def test_the_key_of_masks_is_a_file_of_its_own(faults: Faults, folder: Path) -> None:
+    text = MINIMAL + "inspection: {pseudonym_key_file: mask-key}\n"
+    assert faults(text) == [
+        "gateway.yaml:14:34: inspection.pseudonym_key_file: No such file or directory"
+    ]
+    key = folder / "mask-key"
+    key.write_bytes((folder / "pseudonym-key").read_bytes())
+    key.chmod(0o600)
+    (said,) = faults(text)
+    assert "the decision log's secret; what leaves needs one of its own" in said
+    key.write_bytes(bytes(32))
+    assert faults(text) == []
+
+
 def test_a_key_that_was_put_where_its_file_belongs_is_not_repeated(faults: Faults) -> None:
     secret = "c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb3IgbW9yZSE"
     (fault,) = faults(MINIMAL.replace("pseudonym-key}", secret + "}"))

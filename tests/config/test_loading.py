@@ -196,7 +196,7 @@ def test_the_complete_example_loads(folder: Path) -> None:
     assert [member.attribution for member in archive.body.members] == [
         Attribution.DIRECT, Attribution.MANIFEST, Attribution.PATH, Attribution.DIRECT,
     ]  # fmt: skip
-    assert {endpoint.body.format for endpoint in config.endpoints} == set(Format) - {Format.OPAQUE}
+    assert {endpoint.body.format for endpoint in config.endpoints} == set(Format)
 
 
 def test_the_complete_example_shows_every_section() -> None:

@@ -20,7 +20,7 @@ def test_the_nearest_name_is_suggested() -> None:
 def test_an_unknown_key_is_answered_by_the_nearest_one_or_by_all() -> None:
     assert unknown_key(("listn",), KEYS) == "unknown key; did you mean `listen`?"
     assert unknown_key(("spool", "zzz"), KEYS) == (
-        "unknown key; the keys here are `directory`, `limit`, `memory`"
+        "unknown key; the keys here are `directory`, `limit`, `memory`, `wait`"
     )
 
 

@@ -14,8 +14,9 @@ from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.entry import Evidence, Outcome
 from gateway.decisionlog.file import Disk, LogFile
 from gateway.decisionlog.key import derive
+from gateway.decisionlog.messages import Setup
 from gateway.decisionlog.settings import DecisionLogSettings
-from gateway.decisionlog.supervisor import WRITER
+from gateway.decisionlog.supervisor import WRITER, Spawned
 from gateway.model import (
     Attribution,
     Caller,
@@ -30,6 +31,7 @@ from gateway.model import (
     SubjectRef,
 )
 from gateway.policy.contract import Question
+from tests.support.reading import masks
 
 KEY = derive(b"a test key of at least 32 bytes.")
 OTHER_KEY = derive(b"another key of at least 32 bytes")
@@ -74,6 +76,7 @@ def decision(effect: Effect = Effect.ALLOW, *permitted: SubjectRef, **changes: A
         "reasons": ("self_access",),
         "revision": "rev-7",
     }
+    changes["mask"] = masks(*changes.get("mask", ()))
     return Decision(**fields | changes)
 
 
@@ -127,15 +130,10 @@ def decision_log(
     synced: Callable[[float], None] = lambda _: None,
     **changes: Any,
 ) -> DecisionLog:
-    return DecisionLog(
-        settings(folder, **changes),
-        KEY,
-        LABELS,
-        tick=tick,
-        patience=patience,
-        writer=faulty.writer if faulty else (WRITER,),
-        synced=synced,
-    )
+    log = settings(folder, **changes)
+    command = faulty.writer if faulty else (WRITER,)
+    writers = Spawned(Setup(log.file, KEY, LABELS, tick, patience), command)
+    return DecisionLog(log, writers, synced=synced)
 
 
 def write_log(path: Path, entries: int, first: int = 1) -> None:

@@ -12,15 +12,7 @@ from hypothesis import strategies as st
 from gateway.decisionlog.entry import MAX_SUBJECTS, Evidence, Outcome, Renderer, withdrawn
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.errors import Code
-from gateway.model import (
-    Actor,
-    Attribution,
-    Counts,
-    Effect,
-    Group,
-    Identifier,
-    SubjectRef,
-)
+from gateway.model import Actor, Attribution, Counts, Effect, Group, Identifier, Mask, SubjectRef
 from gateway.trace import Span
 from tests.decisionlog.support import (
     A1,
@@ -159,13 +151,21 @@ def test_a_blocked_export_lists_its_subjects_and_permits_none() -> None:
     assert found["result"]["permitted"] == []
 
 
+MASKS = (
+    Mask("$.contacts[*].phone"),
+    Mask("$.iban", keep=4),
+    Mask("$.peer", pseudonym=True),
+    Mask("$.note", text="[removed]"),
+    Mask("$.x", text="A1"),
+)
+"""The last one spells an identifier of the exchange."""
+
+
 def test_a_redacted_export_says_whose_records_stayed_behind() -> None:
     found = entry(
         released(
             inspection=inspection(group(A9, records=5), group(A1, records=3), group(records=2)),
-            decision=decision(
-                Effect.REDACT, A1, withhold=frozenset({"voice"}), mask=("$.contacts[*].phone",)
-            ),
+            decision=decision(Effect.REDACT, A1, withhold=frozenset({"voice"}), mask=MASKS),
             counts=Counts(seen=10, released=2, redacted=1, blocked=7),
             outcome=Outcome.REDACTED,
         )
@@ -176,7 +176,13 @@ def test_a_redacted_export_says_whose_records_stayed_behind() -> None:
     ]
     assert found["input"]["payload"]["unattributed"] == {"records": 2, "categories": ["order"]}
     assert found["result"]["withhold"] == ["voice"]
-    assert found["result"]["mask"] == ["$.contacts[*].phone"]
+    assert found["result"]["mask"] == [
+        "$.contacts[*].phone",
+        "$.iban keep 4",
+        "$.peer pseudonym",
+        '$.note text "[removed]"',
+        NAMES.text('$.x text "A1"'),
+    ]
     assert found["records"] == {"seen": 10, "released": 2, "redacted": 1, "blocked": 7}
 
 

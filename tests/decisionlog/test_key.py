@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.decisionlog.key import MIN_BYTES, derive, read_key
+from gateway.decisionlog.key import derive, read_key
+from gateway.secretfile import MIN_BYTES
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 

@@ -11,6 +11,8 @@ import pytest
 
 from gateway.decisionlog.append import DecisionLog
 from gateway.decisionlog.file import anchor_path
+from gateway.decisionlog.messages import Setup
+from gateway.decisionlog.supervisor import Spawned
 from gateway.errors import Unavailable
 from tests.decisionlog.running import (
     SHORT,
@@ -132,7 +134,8 @@ async def test_a_new_writer_goes_on_with_the_same_log_or_not_at_all(
 async def test_a_writer_whose_reports_cannot_be_true_is_replaced(tmp_path: Path, lie: str) -> None:
     """Nothing is released on the word of one that speaks of entries it was never sent."""
     writer = ("tests.decisionlog.lying_writer", lie, str(tmp_path / "marker"))
-    log = DecisionLog(settings(tmp_path), KEY, LABELS, tick=0.01, writer=writer)
+    setup = Setup(settings(tmp_path).file, KEY, LABELS, 0.01)
+    log = DecisionLog(settings(tmp_path), Spawned(setup, writer))
     await log.start()
     assert await refused(log.append(released("lied about"))) == log.facts().fault
     await until(log.ready)

@@ -1,12 +1,16 @@
 """One issuer, one scripted export service, and a gateway for each engine, shared by a module."""
 
 import csv
+import email
+import gzip
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,7 +24,10 @@ from ofxtools.Parser import OFXTree
 
 from tests.support.gateway import ExportService, RunningGateway, configuration, running, serving
 from tests.support.issuer import TestIssuer
+from tests.support.multiparts import BOUNDARY, by_email, files
 from tests.support.opa import running_opa
+from tests.support.tars import tarred, untarred
+from tests.support.zips import unzipped, zipped
 
 ME, FOREIGN = "A1", "A9-canary-foreign"
 
@@ -66,8 +73,18 @@ class Export:
                     order = ElementTree.SubElement(root, "order", n=str(n))
                     ElementTree.SubElement(order, "customer").text = o
                 return ElementTree.tostring(root, "UTF-8", xml_declaration=True)
+            case "mbox":
+                return b"".join(b"%b%b\n" % (_FROM, _message(owner)) for owner in owners)
+            case "eml":
+                return _message(*owners)
+            case "tar" if self.body.get("compression"):
+                return gzip.compress(tarred(_members(owners)), mtime=0)
+            case "tar":
+                return tarred(_members(owners))
+            case "multipart":
+                return files(_members(owners))
             case _:
-                return _archive(owners)
+                return zipped(_members(owners), zipfile.ZIP_DEFLATED)
 
     def owners(self, body: bytes) -> list[str]:
         """Whose records a delivered body holds, read by the standard library."""
@@ -110,13 +127,16 @@ class Export:
             case "xml":
                 found = ElementTree.fromstring(body).findall("order/customer")
                 return [each.text or "" for each in found]
+            case "mbox" | "eml":
+                texts = body.split(_FROM)[1:] if body.startswith(_FROM) else [body]
+                messages = [email.message_from_bytes(text, policy=default) for text in texts]
+                return [str(message["X-Customer"]) for message in messages]
             case _:
-                with zipfile.ZipFile(io.BytesIO(body)) as archive:
-                    assert archive.testzip() is None
-                    listed = json.loads(archive.read("manifest.json"))["recordings"]
-                    names = {name for name in archive.namelist() if name.endswith(".wav")}
-                    assert names == {entry["file"] for entry in listed}
-                    return [entry["customer_id"] for entry in listed]
+                plain = gzip.decompress(body) if self.body.get("compression") else body
+                files = _READERS[self.body["format"]](plain)
+                listed = json.loads(files.pop("manifest.json"))["recordings"]
+                assert set(files) == {entry["file"] for entry in listed}
+                return [entry["customer_id"] for entry in listed]
 
 
 _ACCOUNTS = "https://id.example.org/accounts"
@@ -142,17 +162,48 @@ def _fhir(owners: tuple[str, ...], lines: bool) -> bytes:
     return json.dumps({**bundle, "link": link, "entry": entries}, indent=1).encode()
 
 
-def _archive(owners: tuple[str, ...]) -> bytes:
-    buffer = io.BytesIO()
-    entries = [
-        {"customer_id": owner, "file": f"recordings/{n}.wav"} for n, owner in enumerate(owners)
-    ]
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("manifest.json", json.dumps({"recordings": entries}))
-        for n, owner in enumerate(owners):
-            archive.writestr(f"recordings/{n}.wav", f"RIFF voice of {owner}".encode() * 20)
-    return buffer.getvalue()
+_READERS: dict[str, Callable[[bytes], dict[str, bytes]]] = {
+    "tar": untarred,
+    "zip": unzipped,
+    "multipart": lambda body: {str(name): content for name, content in by_email(body)},
+}
 
+_FROM = b"From shop@example.org Sat Nov 28 08:57:42 2026\n"
+
+
+def _message(owner: str) -> bytes:
+    message = EmailMessage()
+    message["X-Customer"] = owner
+    message["To"] = '"Doe, Jane" <jane@example.org>'
+    message["Subject"] = "Ihre Bestellung \u2013 danke"
+    message.set_content("Hello,\n\nhere it is.\n")
+    message.add_attachment(b"a,b\n", maintype="text", subtype="csv", filename="order.csv")
+    message.set_boundary("=_part")
+    return message.as_bytes()
+
+
+def _members(owners: tuple[str, ...]) -> dict[str, bytes]:
+    """A manifest, and a recording of each owner."""
+    voices = {
+        f"recordings/{n}.wav": f"RIFF voice of {owner}".encode() * 20
+        for n, owner in enumerate(owners)
+    }
+    listed = [
+        {"customer_id": owner, "file": name} for owner, name in zip(owners, voices, strict=True)
+    ]
+    return {"manifest.json": json.dumps({"recordings": listed}).encode(), **voices}
+
+
+_VOICES = [
+    {
+        "match": "manifest.json",
+        "format": "json",
+        "records": "$.recordings[*]",
+        "subject": {"account": "$.customer_id"},
+        "vouches_for": "$.file",
+    },
+    {"match": "recordings/*.wav", "attribution": "manifest"},
+]
 
 LINES = {
     "vcard": ("", "BEGIN:VCARD\r\nVERSION:3.0\r\nEMAIL;TYPE=home:{}\r\nEND:VCARD\r\n", ""),
@@ -240,38 +291,53 @@ EXPORTS = {
         "application/fhir+ndjson",
         {"format": "fhir", "lines": True, "subject": {"account": _ACCOUNTS}},
     ),
-    "zip": Export(
-        "/exports/zip",
-        "application/zip",
-        {
-            "format": "zip",
-            "members": [
-                {
-                    "match": "manifest.json",
-                    "format": "json",
-                    "records": "$.recordings[*]",
-                    "subject": {"account": "$.customer_id"},
-                    "vouches_for": "$.file",
-                },
-                {"match": "recordings/*.wav", "attribution": "manifest"},
-            ],
-        },
+    "zip": Export("/exports/zip", "application/zip", {"format": "zip", "members": _VOICES}),
+    "tar": Export("/exports/tar", "application/x-tar", {"format": "tar", "members": _VOICES}),
+    "multipart": Export(
+        "/exports/multipart",
+        f'multipart/form-data; boundary="{BOUNDARY}"',
+        {"format": "multipart", "members": _VOICES},
+    ),
+    "mbox": Export(
+        "/exports/mbox",
+        "application/mbox",
+        {"format": "mbox", "subject": {"account": "X-Customer"}},
+    ),
+    "tar-gz": Export(
+        "/exports/tar-gz",
+        "application/gzip",
+        {"format": "tar", "compression": "gzip", "members": _VOICES},
     ),
 }
+
+MESSAGE = Export(
+    "/exports/eml", "message/rfc822", {"format": "eml", "subject": {"account": "X-Customer"}}
+)
+"""One record that is the whole body: it passes or it doesn't."""
 
 
 def endpoints(prefix: str = "") -> list[dict[str, Any]]:
     """Every export twice: as `<name>`, which blocks, and as `<name>-partial`, which redacts."""
     return [
         {"name": f"{name}{suffix}", "path": f"{export.path}{suffix}", "body": export.body}
-        for name, export in EXPORTS.items()
+        for name, export in {**EXPORTS, "eml": MESSAGE}.items()
         for suffix in ("", "-partial")
     ]
 
 
+PHOTO = {
+    "name": "photo",
+    "path": "/exports/photo",
+    "body": {
+        "format": "opaque",
+        "media_type": "image/jpeg",
+        "subject_header": {"account": "X-Account-Id"},
+    },
+}
+
 DEPLOYMENT = {
     "grounds": {"self_access": True},
-    "partial": {f"{name}-partial": "redact" for name in EXPORTS},
+    "partial": {f"{name}-partial": "redact" for name in (*EXPORTS, "eml")},
 }
 
 
@@ -305,7 +371,12 @@ async def world(
             policy |= {"engine": "opa", "opa": opa.url, "deadline": "2s"}
             deployment = None
         config = configuration(
-            tmp_path, issuer, upstream, endpoints(), deployment=deployment, policy=policy
+            tmp_path,
+            issuer,
+            upstream,
+            [*endpoints(), PHOTO],
+            deployment=deployment,
+            policy=policy,
         )
         gateway = await stack.enter_async_context(running(config))
         gateway.token = issuer.token(sub=ME)

@@ -5,7 +5,7 @@ import gzip
 import pytest
 from backports import zstd
 
-from tests.e2e.conftest import EXPORTS, FOREIGN, ME, World
+from tests.e2e.conftest import EXPORTS, FOREIGN, ME, MESSAGE, World
 from tests.support.codings import CODED
 
 pytestmark = pytest.mark.opa
@@ -63,6 +63,18 @@ async def test_a_partly_foreign_export_is_redacted_to_exactly_the_own_records(
         assert counts["seen"] == counts["released"] + counts["redacted"] + counts["blocked"]
         assert entry["outcome"] == "redacted" and counts["redacted"]
         assert entry["bytes"]["inspected"] == entry["bytes"]["received"]
+
+
+async def test_a_single_message_passes_whole_or_not_at_all(world: World) -> None:
+    for suffix in ("", "-partial"):
+        path = MESSAGE.path + suffix
+        world.service.answer(path, MESSAGE.of(ME), MESSAGE.media_type)
+        answer = await world.gateway.get(path)
+        assert (answer.status, answer.body) == (200, MESSAGE.of(ME))
+        assert MESSAGE.owners(answer.body) == [ME]
+        world.service.answer(path, MESSAGE.of(FOREIGN), MESSAGE.media_type)
+        answer = await world.gateway.get(path)
+        assert (answer.status, FOREIGN.encode() in answer.body) == (403, False)
 
 
 @pytest.mark.parametrize("codings", CODINGS, ids="+".join)
@@ -125,6 +137,26 @@ async def test_metrics_account_for_every_record_and_byte(world: World) -> None:
     assert "privacy_gateway_uninspected_bytes_total 0.0" in text
     assert FOREIGN not in text and "self-proof" not in text
     assert all((await world.gateway.checks()).values())
+
+
+async def test_an_opaque_body_is_for_whom_a_header_of_the_response_names(world: World) -> None:
+    def says(**fields: str) -> None:
+        headers = {"Content-Type": "image/jpeg", **fields}
+        world.service.answers["/exports/photo"] = (200, headers, b"JPEG canary")
+
+    says(**{"X-Account-Id": ME})
+    answer = await world.gateway.get("/exports/photo")
+    assert (answer.status, answer.body) == (200, b"JPEG canary")
+    assert "X-Account-Id" not in answer.headers
+    for fields, status in (
+        ({"X-Account-Id": FOREIGN}, 403),
+        ({}, 403),
+        ({"X-Account-Id": f"{ME}, {FOREIGN}"}, 502),
+        ({"X-Account-Id": ME, "x-account-id": FOREIGN}, 502),
+    ):
+        says(**fields)
+        answer = await world.gateway.get("/exports/photo")
+        assert answer.status == status and b"canary" not in answer.body, fields
 
 
 async def test_what_stands_beside_the_content_of_a_coding_never_leaves(world: World) -> None:

@@ -19,8 +19,9 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from gateway.app import Gateway
+from gateway.app import DataPlane
 from gateway.config import load
+from gateway.single import Gateway
 from gateway.telemetry.admin import AdminServer
 from gateway.telemetry.catalogue import CHECKS, METRICS, TRACE_SPANS
 from gateway.telemetry.exposition import Format
@@ -217,7 +218,7 @@ async def test_a_scrape_is_answered_at_every_moment_of_a_start_and_of_a_stop(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     config = configuration(tmp_path, issuer, "http://127.0.0.1:9", endpoints(), policy=policy)
     gateway = Gateway(load(config, {}))
-    in_order = gateway._in_order
+    in_order = DataPlane._in_order
 
     async def look(moment: str) -> None:
         async with ClientSession() as session:
@@ -243,7 +244,9 @@ async def test_a_scrape_is_answered_at_every_moment_of_a_start_and_of_a_stop(
             await look(f"{self._name} has stopped")
 
     monkeypatch.setattr(
-        gateway, "_in_order", lambda: ((name, Watched(name, room)) for name, room in in_order())
+        DataPlane,
+        "_in_order",
+        lambda plane: ((name, Watched(name, room)) for name, room in in_order(plane)),
     )
     async with AsyncExitStack() as stack:
         await gateway.start(stack)

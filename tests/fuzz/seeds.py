@@ -1,9 +1,12 @@
 """A few honest bodies of each format, and how their endpoint reads them."""
 
+import base64
+import gzip
 import json
 
-from gateway.inspection.settings import BodySpec, MemberSpec
+from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec
 from gateway.model import Attribution, Format
+from tests.support.tars import T, long_name, pax, tar, tarred
 from tests.support.zips import DEFLATED, STORED, M, archive
 
 OWNER = ({"account": ("$.owner",)},)
@@ -20,6 +23,16 @@ _XML = (
     b' <r owner="me"><x:t>a &amp; b<![CDATA[ <c> ]]></x:t></r>\n <!-- c -->\n'
     b' <r owner="foreign">d</r><r owner="me" x:n=\'"\'/>\n</e>\n'
 )
+_MESSAGE = (
+    b"To: me@x.org\nSubject: =?utf-8?q?=C3=A9?=\n more\n"
+    b'Content-Type: multipart/mixed; boundary="b"\n\npreamble\n'
+    b"--b\n\ntext\n>From a\n--b\nContent-Type: message/rfc822\n\nTo: a@x.org\n\n--\n--b--\n"
+)
+_FROM = b"From a@x.org Sat Nov 28 08:57:42 2026\n"
+_MAILBOX = b"".join(
+    (_FROM, _MESSAGE, b"\n", _FROM, b"To: foreign@x.org\nContent-Length: 2\n\na\n\n",
+     _FROM, _MESSAGE, b"\n")
+)  # fmt: skip
 _CARDS = (
     b'BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Me\r\nitem1.EMAIL;TYPE="a,b":me\r\nNOTE:a long\r\n  line\r\n'
     b"END:VCARD\r\nBEGIN:VCARD\r\nVERSION:2.1\r\nTEL;CELL:1\r\nEMAIL:foreign\r\n"
@@ -88,6 +101,26 @@ _BUNDLE = json.dumps(
 ).encode()
 _MANIFEST = json.dumps([{"owner": "me", "file": "a.bin"}, {"owner": "foreign", "file": "b.bin"}])
 
+
+def _parts(*parts: bytes) -> bytes:
+    return b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+
+
+_PATH = Attribution.PATH
+_INNER = tarred({"me": b"1", "foreign": b"2"})
+_PACKED = gzip.compress(_ME + b"\n" + _FOREIGN + b"\n", mtime=0)
+
+_MEMBERS = (
+    MemberSpec("m.json", Format.JSON, "$[*]", OWNER, vouches_for="$.file"),
+    MemberSpec("*.bin", attribution=Attribution.MANIFEST),
+    MemberSpec("*.js", Format.JAVASCRIPT, "$[*]", OWNER),
+    MemberSpec("*.events", Format.SSE, subject=OWNER),
+    MemberSpec("*.csv", Format.CSV, subject=({"account": ("owner",)},)),
+    MemberSpec("*.gz", Format.NDJSON, subject=OWNER, compression="gzip"),
+    MemberSpec("*.tar", Format.TAR, members=(InnerMemberSpec("{account}", attribution=_PATH),)),
+    MemberSpec("{account}/*", attribution=Attribution.PATH),
+)
+
 SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
     Format.JSON: (
         BodySpec(Format.JSON, records="$.records[*]", subject=OWNER, totals=("$.total",)),
@@ -150,22 +183,55 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
         ],
     ),
     Format.ZIP: (
-        BodySpec(
-            Format.ZIP,
-            members=(
-                MemberSpec("m.json", Format.JSON, "$[*]", OWNER, vouches_for="$.file"),
-                MemberSpec("*.bin", attribution=Attribution.MANIFEST),
-                MemberSpec("*.js", Format.JAVASCRIPT, "$[*]", OWNER),
-                MemberSpec("*.events", Format.SSE, subject=OWNER),
-                MemberSpec("*.csv", Format.CSV, subject=({"account": ("owner",)},)),
-                MemberSpec("{account}/*", attribution=Attribution.PATH),
-            ),
-        ),
+        BodySpec(Format.ZIP, members=_MEMBERS),
         [
             archive(M("m.json", _MANIFEST.encode()), M("a.bin", b"a"), M("b.bin", b"b" * 99)),
             archive(M("a.js", b"x = " + _LIST, DEFLATED), M("a.events", _EVENTS, DEFLATED)),
             archive(M("me/a", b"a", STORED), M("foreign/b", b"b", descriptor="32"), M("c", b"c")),
             archive(M("t.csv", _TABLE, DEFLATED, descriptor="64"), M("me/", b"")),
+            archive(M("a.gz", _PACKED), M("b.tar", _INNER, DEFLATED)),
+        ],
+    ),
+    Format.MBOX: (
+        BodySpec(Format.MBOX, subject=({"email": ("To",)},)),
+        [
+            _MAILBOX,
+            _MAILBOX.replace(b"h: 2", b"h: 3").replace(b"\n", b"\r\n"),
+            _FROM + b"A: 1\n\n",
+            b"",
+        ],
+    ),
+    Format.EML: (
+        BodySpec(Format.EML, subject=({"email": ("To|Cc",)},)),
+        [_MESSAGE, _MESSAGE.replace(b"\n", b"\r\n"), b'Cc: "a, b" <me@x.org>, c@x.org\n\ntext'],
+    ),
+    Format.TAR: (
+        BodySpec(Format.TAR, members=_MEMBERS),
+        [
+            tarred({"m.json": _MANIFEST.encode(), "a.bin": b"a", "b.bin": b"b" * 999}),
+            tar(T(b"a.js", b"x = " + _LIST), T(b"a.events", _EVENTS), T(b"t.csv", _TABLE)),
+            tar(T(b"./", kind=b"5"), *long_name(b"me/" + b"x" * 120, data=b"a"), T(b"c", b"c")),
+            tar(pax(("path", "foreign/1")), T(b"foreign/1", b"x"), T(b"me/", kind=b"5")),
+        ],
+    ),
+    Format.MULTIPART: (
+        BodySpec(Format.MULTIPART, members=_MEMBERS),
+        [
+            _parts(
+                b'Content-Disposition: form-data; name="m.json"\r\n\r\n' + _MANIFEST.encode(),
+                b'Content-Disposition: form-data; name="f"; filename="a.bin"\r\n\r\n\r\n-\r\n',
+                b"Content-Type: image/png\r\nContent-Id: <b.bin>\r\n\r\n\0",
+            ),
+            _parts(
+                b"Content-Disposition: attachment; filename=a.js\r\n"
+                b"Content-Type: text/javascript\r\n"
+                b"Content-Transfer-Encoding: base64\r\n\r\n"
+                + base64.encodebytes(b"x = " + _LIST).replace(b"\n", b"\r\n"),
+                b"Content-Disposition: attachment; filename=t.csv\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(_TABLE) + _TABLE,
+                b"\r\n",
+            ),
+            _parts(b"\r\n")[:-2],
         ],
     ),
 }

@@ -24,12 +24,14 @@ from gateway.response import Payload
 from tests.fuzz.mutator import mutated
 from tests.fuzz.seeds import SEEDS
 from tests.support.codings import CODED
+from tests.support.scratches import scratch
 
 LIMITS = Limits(body=1 << 20, decoded=1 << 20, record=1 << 12, depth=20, members=50, fields=100)
 HANGING = 20
 """Seconds for a body of a few kilobytes."""
 
-NAMES = (*(str(form) for form in FORMATS), *CODINGS)
+NAMES = (*(str(form) for form in SEEDS), *CODINGS)
+"""What is tried: every format but the opaque one, of which nothing is read."""
 
 
 def examine(name: str, dice: random.Random) -> bool:
@@ -46,7 +48,8 @@ def examine(name: str, dice: random.Random) -> bool:
 def examine_body(form: Format, body: bytes, chunk: int) -> bool:
     """Try one body, whole and in chunks of `chunk` bytes. See `examine`."""
     reader, spec = FORMATS[form], SEEDS[form][0]
-    task = work.Task(Payload(reader.media_types[0]), spec, LIMITS)
+    boundary = "b" if form is Format.MULTIPART else None
+    task = work.Task(Payload(reader.media_types[0], boundary=boundary), spec, LIMITS)
     with _in_time():
         found = _read(body, task)
         with mock.patch.object(source, "CHUNK", chunk):
@@ -64,7 +67,8 @@ def examine_body(form: Format, body: bytes, chunk: int) -> bool:
 
 def _read(body: bytes, task: work.Task) -> Inspection | None:
     try:
-        return work.inspect(InMemory(body), task)
+        with scratch(LIMITS.decoded) as file:
+            return work.inspect(InMemory(body), task, file)
     except BadUpstream:
         return None
 
@@ -77,7 +81,8 @@ def _rewritten(
     decision = Decision(Effect.REDACT, permitted, everything, frozenset(), (), (), "r1")
     sink = MemorySink()
     try:
-        counts = work.rewrite(InMemory(body), task, found, decision, sink)
+        with scratch(LIMITS.decoded) as file:
+            counts = work.rewrite(InMemory(body), task, found, decision, sink, file)
     except BadUpstream as refusal:
         assert not everything and refusal.code in (
             Code.REDACTION_UNSUPPORTED,
@@ -85,7 +90,8 @@ def _rewritten(
         ), refusal
         return None
     assert counts.released == (found.records if everything else 0)
-    work.confirm(InMemory(sink.getvalue()), task, decision, counts)
+    with scratch(LIMITS.decoded) as file:
+        work.confirm(InMemory(sink.getvalue()), task, found, decision, counts, file)
     return sink.getvalue()
 
 

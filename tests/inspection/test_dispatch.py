@@ -5,17 +5,21 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from gateway.errors import BadUpstream, Code, Late
+from gateway.inspection import masking
 from gateway.inspection.dispatch import Dispatch
-from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
-from gateway.model import Decision, Effect, Format, SubjectRef
+from gateway.inspection.settings import BodySpec, InspectionSettings, Limits, MemberSpec
+from gateway.model import Decision, Effect, Format, Mask, SubjectRef
 from gateway.response import Payload, Response
-from gateway.spool import Spool, SpoolSettings
+from gateway.spool import InMemory, Spool, SpoolSettings
+from tests.support.tars import tarred, untarred
 
 ME = SubjectRef("account", "me")
 SPEC = BodySpec(Format.JSON, records="$[*]", subject=({"account": ("$.owner",)},))
@@ -34,6 +38,16 @@ async def dispatch(spool: Spool) -> AsyncIterator[Dispatch]:
     await dispatch.start()
     yield dispatch
     await dispatch.stop()
+
+
+@asynccontextmanager
+async def running(settings: InspectionSettings, spool: Spool) -> AsyncIterator[Dispatch]:
+    dispatch = Dispatch(settings, spool)
+    await dispatch.start()
+    try:
+        yield dispatch
+    finally:
+        await dispatch.stop()
 
 
 def response(spool: Spool, data: bytes, *codings: str) -> Response:
@@ -82,6 +96,91 @@ async def test_a_refusal_in_a_worker_arrives_with_its_code_and_note(
         await dispatch.inspect(held, SPEC, LIMITS)
     assert refused.value.code is Code.BODY_MALFORMED
     held.body.close()
+
+
+LINES = MemberSpec("*.ndjson", Format.NDJSON, subject=({"account": ("$.owner",)},))
+
+
+@pytest.mark.parametrize("count", [2, 10_000], ids=["in memory", "on disk"])
+async def test_a_compressed_archive_has_a_scratch_file_as_long_as_it_is_read(
+    dispatch: Dispatch, spool: Spool, count: int
+) -> None:
+    lines = b"".join(b'{"owner":"%s"}\n' % (b"me", b"foreign")[n % 2] for n in range(count))
+    spec = BodySpec(Format.TAR, members=(LINES,), compression="gzip")
+    noise = os.urandom(9_000)
+    writer = spool.writer()
+    writer.write(gzip.compress(tarred({"a.ndjson": lines, "noise": noise}, mtime=0)))
+    held = Response((), Payload("application/gzip"), writer.finish())
+    used = spool.bytes_used
+    inspection = await dispatch.inspect(held, spec, LIMITS)
+    assert inspection.records == count + 1 and spool.bytes_used == used
+    rewritten, counts = await dispatch.rewrite(held, spec, LIMITS, inspection, REDACT)
+    assert (counts.released, counts.redacted) == (count // 2, count // 2 + 1)
+    kept = untarred(gzip.decompress(rewritten.stored.pread(rewritten.size, 0)))
+    assert kept == {"a.ndjson": b'{"owner":"me"}\n' * (count // 2)}
+    held.body.close()
+    rewritten.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+async def test_an_archive_that_unfolds_beyond_the_scratch_file_is_refused(spool: Spool) -> None:
+    settings = InspectionSettings(workers=1, scratch=20_000)
+    small = Dispatch(settings, spool)
+    await small.start()
+    try:
+        spec = BodySpec(Format.TAR, members=(LINES,), compression="gzip")
+        for size, fits in ((1_000, True), (30_000, False)):
+            body = gzip.compress(tarred({"noise": bytes(size)}, mtime=0))
+            held = Response((), Payload("application/gzip"), spool.keep(InMemory(body)))
+            if fits:
+                assert (await small.inspect(held, spec, LIMITS)).records == 1
+                continue
+            with pytest.raises(BadUpstream) as refused:
+                await small.inspect(held, spec, LIMITS)
+            assert refused.value.code is Code.BODY_TOO_LARGE
+        assert spool.files_open == 0
+    finally:
+        await small.stop()
+
+
+@pytest.mark.parametrize("count", [2, 10_000], ids=["in the loop", "in a worker"])
+async def test_pseudonyms_are_the_same_wherever_they_are_made(
+    spool: Spool, tmp_path: Path, count: int
+) -> None:
+    secret = tmp_path / "mask-key"
+    secret.write_bytes(bytes(32))
+    secret.chmod(0o600)
+    masked = replace(REDACT, mask=(Mask("$.n", pseudonym=True), Mask("$.x", text="é" * 64)))
+    held = response(spool, body(count))
+    async with running(InspectionSettings(1, 1024, pseudonym_key_file=secret), spool) as dispatch:
+        inspection = await dispatch.inspect(held, SPEC, LIMITS)
+        rewritten, _ = await dispatch.rewrite(held, SPEC, LIMITS, inspection, masked)
+    first = json.loads(rewritten.stored.pread(rewritten.size, 0))[0]
+    expected = masking.of_json(Mask("$.n", pseudonym=True), b"0", masking.derive(bytes(32)))
+    assert first == {"owner": "me", "n": json.loads(expected)}
+    async with running(InspectionSettings(1, 1024), spool) as dispatch:
+        with pytest.raises(BadUpstream) as refused:
+            await dispatch.rewrite(held, SPEC, LIMITS, inspection, masked)
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED
+    held.body.close()
+    rewritten.close()
+
+
+async def test_a_rewritten_body_has_room_for_what_its_masks_make(spool: Spool) -> None:
+    """One byte becomes 770, in each of many records: the space is reckoned by the record."""
+    held = response(spool, json.dumps([{"owner": "me", "n": 1}] * 5000).encode())
+    masked = replace(REDACT, mask=(Mask("$.n", text="\U0001f600" * 64),))
+    async with running(InspectionSettings(1, 1024), spool) as dispatch:
+        inspection = await dispatch.inspect(held, SPEC, LIMITS)
+        rewritten, _ = await dispatch.rewrite(held, SPEC, LIMITS, inspection, masked)
+    assert rewritten.size > 5000 * 12 * 64
+    held.body.close()
+    rewritten.close()
+
+
+def test_a_key_that_can_not_be_used_is_said(spool: Spool, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="No such file"):
+        Dispatch(InspectionSettings(pseudonym_key_file=tmp_path / "absent"), spool)
 
 
 async def test_a_rewrite_that_is_refused_gives_its_space_back(

@@ -1,5 +1,6 @@
 """What becomes of JSON records: a tally, and a selection."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection.jsonrecords import Census, Selection
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.tally import Tally
-from gateway.model import Attribution, Format, Group, SubjectRef
+from gateway.model import Attribution, Format, Group, Mask, SubjectRef
 from tests.support.reading import permit
 
 ME, OTHER = SubjectRef("account", "me"), SubjectRef("account", "other")
@@ -63,6 +64,20 @@ def test_masked_values_become_null_and_nothing_else_changes() -> None:
     selection = Selection(SPEC, permit(ME, mask=("$.a", "$.c[*].d")))
     text = b' { "a" : [1, {"x":"}"}] ,"b":2, "c":[{"d":"x"},{"d":null}, 3]}\r'
     assert selection.masked(text) == (b' { "a" : null ,"b":2, "c":[{"d":null},{"d":null}, 3]}\r')
+
+
+def test_masked_values_become_what_their_masks_say() -> None:
+    masks = (Mask("$.a", keep=2), Mask("$.*", text="x"), Mask("$.c[*].d", pseudonym=True))
+    single = Selection(SPEC, permit(ME, mask=masks[:1]))
+    assert single.masked(b'{"a" : "abc", "b": "abc"}') == b'{"a" : "ab", "b": "abc"}'
+    both = Selection(SPEC, permit(ME, mask=masks[:2]))
+    assert both.masked(b'{"a" : "abc", "b":1}') == b'{"a" : "x", "b":"x"}'
+    keyed = Selection(SPEC, permit(ME, mask=masks[2:], key=bytes(32)))
+    first, second, third = json.loads(keyed.masked(b'{"c":[{"d":"A"},{"d":"B"},{"d":"A"}]}'))["c"]
+    assert first == third != second
+    with pytest.raises(BadUpstream) as caught:
+        both.masked(b'{"c": [{"d": "canary"}]}')
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
 
 
 @pytest.mark.parametrize(

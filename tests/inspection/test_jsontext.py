@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext
-from gateway.inspection.jsontext import Container, blank, children, parse, parse_items, places
+from gateway.inspection.jsontext import Container, children, parse, parse_items, places
 from gateway.inspection.locators import compile, find
 from tests.support.reading import spaced
 
@@ -230,26 +230,13 @@ LOCATORS = ["$", "$.a", "$[*]", "$.*", "$.a.b", "$[*].a", "$.*.*", "$.a[*].b"]
     seed=st.integers(0, 99),
     masks=st.lists(st.sampled_from(LOCATORS)),
 )
-def test_what_locators_find_is_blanked_in_place(value: Any, seed: int, masks: list[str]) -> None:
+def test_what_locators_find_is_found_in_the_text(value: Any, seed: int, masks: list[str]) -> None:
     text = spaced(value, seed)
     begin, end = jsontext.trimmed(text)
     spans = [span for mask in masks for span in places(text, begin, end, compile(mask))]
     assert [parse(text[b:e], 100) for b, e in spans] == [
         found for mask in masks for found in find(value, compile(mask))
     ]
-    blanked = parse(blank(text, iter(spans)), 100)
-    for mask in masks:
-        assert all(found is None for found in find(blanked, compile(mask)))
-    if not spans:
-        assert blank(text, iter(spans)) == text
-
-
-def test_blanking_leaves_every_other_byte() -> None:
-    text = rb' {"a" : "x" , "b":[ {"a":1}, {"a" : "\"},"} ]} '
-    begin, end = jsontext.trimmed(text)
-    assert blank(text, places(text, begin, end, compile("$.b[*].a"))) == (
-        b' {"a" : "x" , "b":[ {"a":null}, {"a" : null} ]} '
-    )
 
 
 @pytest.mark.parametrize("text", [b"[1 2]", b"[1", b'{"a":1 "b":2}', b"{1}", b"[1] "])

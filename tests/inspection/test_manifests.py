@@ -1,13 +1,17 @@
 """Manifests: what they vouch for, and reconciliation with what is there."""
 
+import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.manifests import Manifest, Voucher, Vouchers, reconcile
+from gateway.inspection.manifests import Manifest, Voucher, Vouchers, owner_of_archive, reconcile
 from gateway.inspection.settings import Limits, MemberSpec
 from gateway.inspection.source import InMemory
+from gateway.inspection.stated import Stated
+from gateway.inspection.tally import Owners
 from gateway.inspection.zipdata import Contents
 from gateway.inspection.zipdirectory import read_directory
 from gateway.model import Format, SubjectRef
@@ -240,3 +244,77 @@ def test_a_manifest_over_the_limit_is_refused() -> None:
     data = recordings(*(record("a.wav") for _ in range(100)))
     limits = Limits(record=1000)
     assert refused(("manifest.json", data, JSON), limits=limits) is Code.BODY_TOO_LARGE
+
+
+# --- what is stated of members, and who owns all of them ----------------------------------------
+
+SHA = hashlib.sha256(b"1").hexdigest()
+STATING = replace(JSON, sizes="$.bytes", hashes={"sha256": "$.sha256"})
+SAID = Stated(1, (("sha256", bytes.fromhex(SHA)),))
+
+
+def test_sizes_and_hashes_are_read_where_the_manifest_has_them() -> None:
+    data = recordings(record("a.wav") | {"bytes": 1, "sha256": SHA}, record("b.wav"))
+    assert reconciled(("manifest.json", data, STATING)) == {
+        "a.wav": Voucher((ME,), 1, SAID),
+        "b.wav": Voucher((ME,), 1),
+    }
+
+
+def test_a_table_and_an_xml_state_them_too() -> None:
+    table = replace(CSV, sizes="bytes", hashes={"sha256": "sha"})
+    rows = f"owner,file,bytes,sha\nme,a.wav,1,{SHA}\nme,b.wav,,\n".encode()
+    assert reconciled(("m.csv", rows, table)) == {
+        "a.wav": Voucher((ME,), 1, SAID),
+        "b.wav": Voucher((ME,), 1),
+    }
+    xml = MemberSpec(
+        "m.xml",
+        Format.XML,
+        records="/m/f",
+        subject=({"account": ("@owner",)},),
+        vouches_for="@name",
+        sizes="@bytes",
+        hashes={"sha256": "@sha"},
+    )
+    text = f'<m><f owner="me" name="a.wav" bytes="1" sha="{SHA}"/></m>'.encode()
+    assert reconciled(("m.xml", text, xml)) == {"a.wav": Voucher((ME,), 1, SAID)}
+
+
+def test_what_is_stated_of_several_members_stands_in_their_order() -> None:
+    several = replace(JSON, vouches_for="$.files[*].name", sizes="$.files[*].bytes")
+    files = [{"name": "a.wav", "bytes": 1}, {"name": "b.wav", "bytes": 2}]
+    data = recordings({"owner": "me", "files": files})
+    sizes = {
+        name: voucher.stated.size
+        for name, voucher in reconciled(("manifest.json", data, several)).items()
+    }
+    assert sizes == {"a.wav": 1, "b.wav": 2}
+    del files[0]["bytes"]
+    data = recordings({"owner": "me", "files": files})
+    assert refused(("manifest.json", data, several)) is Code.BODY_AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bytes": -1}, {"bytes": None}, {"sha256": "0"}, {"SHA256": SHA}]
+)
+def test_a_statement_that_is_none_is_refused(wrong: dict[str, object]) -> None:
+    assert refused(("manifest.json", recordings(record("a.wav") | wrong), STATING)) is (
+        Code.BODY_AMBIGUOUS
+    )
+
+
+def test_an_archive_has_the_owner_that_its_record_names() -> None:
+    def owner(data: bytes) -> Owners:
+        stored = InMemory(archive(M("owner.json", data)))
+        contents = Contents(stored, read_directory(stored, Limits()).entries[0])
+        spec = MemberSpec("owner.json", Format.JSON, "$.o[*]", JSON.subject, owns_archive=True)
+        return owner_of_archive(Manifest(contents, spec), Limits())
+
+    assert owner(b'{"o":[{"owner":"me"}]}') == owner(b'{"o":[{"owner":"me"},{"owner":"me"}]}')
+    assert owner(b'{"o":[{"owner":"me"}]}') == (ME,)
+    assert owner(b'{"o":[]}') == owner(b'{"o":[{}]}') == ()
+    for data in (b'{"o":[{"owner":"me"},{"owner":"foreign"}]}', b'{"o":[{"owner":"me"},{}]}'):
+        with pytest.raises(BadUpstream) as caught:
+            owner(data)
+        assert caught.value.code is Code.BODY_AMBIGUOUS

@@ -200,13 +200,38 @@ def test_the_delimiter_is_never_the_quote() -> None:
 
 def test_emptied_cells_leave_the_rest_of_the_row_as_it_was() -> None:
     rows = read(b"a,b,c\n")
-    assert rows.emptier((1,))(b'"1","x,""y""\n",3\n') == b'"1",,3\n'
-    assert rows.emptier((0, 2))(b'1, 2 ,"3"\r\n') == b", 2 ,\r\n"
-    assert rows.emptier((2,))(b"1,2,3") == b"1,2,"
+    assert rows.masker({1: gone})(b'"1","x,""y""\n",3\n') == b'"1",,3\n'
+    assert rows.masker({2: gone, 0: gone})(b'1, 2 ,"3"\r\n') == b", 2 ,\r\n"
+    assert rows.masker({2: gone})(b"1,2,3") == b"1,2,"
+
+
+def gone(_: str) -> str:
+    return ""
+
+
+def test_a_masked_cell_has_quotes_where_it_had_some_or_needs_some() -> None:
+    for after, cells in {
+        "z": b'"z",z',
+        "z,": b'"z,","z,"',
+        'z"': b'"z""","z"""',
+        "z\n": b'"z\n","z\n"',
+        "z\u2028": '"z\u2028","z\u2028"'.encode(),
+    }.items():
+        masked = read(b"a,b\n").masker(
+            {0: lambda _, after=after: after, 1: lambda _, after=after: after}
+        )
+        assert masked(b'"x",y\n') == cells + b"\n"
+
+
+def test_a_masked_cell_that_would_end_in_a_backslash_before_its_quote_is_refused() -> None:
+    with pytest.raises(BadUpstream) as caught:
+        read(b"a,b\n").masker({0: lambda _: "x\\"})(b'"x\\y",z\n')
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+    assert read(b"a,b\n").masker({0: lambda _: "x\\"})(b"x\\y,z\n") == b"x\\,z\n"
 
 
 def test_the_only_cell_of_a_row_is_emptied_without_making_a_blank_row() -> None:
-    emptied = read(b"a\n").emptier((0,))(b"secret\n")
+    emptied = read(b"a\n").masker({0: gone})(b"secret\n")
     assert emptied == b'""\n'
     assert table(b"a\n" + emptied).keys == [(b"",)]
 
@@ -399,7 +424,9 @@ def test_what_is_accepted_the_standard_library_reads_alike(text: bytes) -> None:
 
 
 @given(text=tables(), data=st.data())
-def test_emptied_cells_are_empty_for_every_reader(text: bytes, data: st.DataObject) -> None:
+def test_masked_cells_have_their_new_value_for_every_reader(
+    text: bytes, data: st.DataObject
+) -> None:
     try:
         _, pieces = read_text([text], None)
         rows = read(b"".join(pieces))
@@ -408,12 +435,15 @@ def test_emptied_cells_are_empty_for_every_reader(text: bytes, data: st.DataObje
     except BadUpstream:
         return
     chosen = tuple(sorted(data.draw(st.sets(st.sampled_from(columns), min_size=1))))
-    emptied = rows.emptier(chosen)
+    value = data.draw(st.sampled_from(["", "x", ",", '"', "a\r\nb", " ", "é\u2028"]))
+    masked = rows.masker(dict.fromkeys(chosen, lambda _: value))
     lines = [
         (row, key) for batch in batches for row, key in zip(batch.rows, batch.keys, strict=True)
     ]
     for row, key in lines:
-        masked = tuple(b"" if column in chosen else cell for column, cell in enumerate(key))
+        expected = tuple(
+            value.encode() if column in chosen else cell for column, cell in enumerate(key)
+        )
         end = b"" if row.endswith((b"\r", b"\n")) else b"\n"
-        (again,) = csv.reader(io.StringIO((emptied(row) + end).decode(), newline=""), strict=True)
-        assert tuple(cell.encode() for cell in again) == masked
+        (again,) = csv.reader(io.StringIO((masked(row) + end).decode(), newline=""), strict=True)
+        assert tuple(cell.encode() for cell in again) == expected

@@ -1,6 +1,7 @@
 """Where a rewritten body goes: everything is written, and nothing past a reservation."""
 
 import gzip
+import lzma
 import os
 import tempfile
 import zlib
@@ -11,7 +12,7 @@ import pytest
 from backports import zstd
 
 from gateway.errors import Code, Unavailable
-from gateway.inspection.sinks import FileSink, MemorySink, under
+from gateway.inspection.sinks import CountingSink, FileSink, MemorySink, under
 
 CHUNK = 256 * 1024
 CONTENT = bytes(range(256)) * 3
@@ -61,7 +62,7 @@ DECODED = {
 @pytest.mark.parametrize("codings", [*((name,) for name in DECODED), ("gzip", "br", "zstd"), ()])
 def test_a_body_keeps_its_codings_in_their_order(codings: tuple[str, ...]) -> None:
     memory = MemorySink()
-    sink = under(codings, memory)
+    sink = under(codings, None, memory)
     for piece in (CONTENT, b"", CONTENT):
         sink.write(piece)
     sink.finish()
@@ -71,3 +72,21 @@ def test_a_body_keeps_its_codings_in_their_order(codings: tuple[str, ...]) -> No
     for coding in reversed(codings):
         data = DECODED[coding](data)
     assert data == CONTENT * 2
+
+
+def test_a_compressed_file_is_compressed_before_its_codings() -> None:
+    memory = MemorySink()
+    sink = under(("gzip",), "xz", memory)
+    sink.write(CONTENT)
+    sink.finish()
+    assert lzma.decompress(gzip.decompress(memory.getvalue())) == CONTENT
+
+
+def test_a_counting_sink_hands_on_what_it_counts() -> None:
+    memory = MemorySink()
+    for target in (None, memory):
+        sink = CountingSink(target)
+        sink.write(CONTENT)
+        sink.write(b"1")
+        assert sink.tell() == len(CONTENT) + 1
+    assert memory.getvalue() == CONTENT + b"1"

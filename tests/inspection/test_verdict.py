@@ -4,6 +4,7 @@ import pytest
 
 from gateway.inspection.verdict import Verdict
 from gateway.model import Decision, Effect, SubjectRef
+from tests.support.reading import masks
 
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
 
@@ -16,7 +17,7 @@ def verdict(
     mask: tuple[str, ...] = (),
 ) -> Verdict:
     return Verdict(
-        Decision(effect, frozenset(permitted), unattributed, withhold, mask, ("r",), "1")
+        Decision(effect, frozenset(permitted), unattributed, withhold, masks(*mask), ("r",), "1")
     )
 
 
@@ -62,4 +63,4 @@ def test_a_block_keeps_nothing() -> None:
 
 
 def test_the_masks_are_the_decision_s() -> None:
-    assert verdict(ME, mask=("$.a", "$.b")).mask == ("$.a", "$.b")
+    assert verdict(ME, mask=("$.a", "$.b")).mask == masks("$.a", "$.b")

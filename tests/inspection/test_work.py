@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from backports import zstd
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import work
-from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
-from gateway.model import Counts, Decision, Effect, Format, Inspection, SubjectRef
+from gateway.model import Counts, Decision, Effect, Format, Inspection, Mask, SubjectRef
 from gateway.response import Payload
 from tests.support.codings import CODED as CODED_BY
 
@@ -92,7 +93,7 @@ def test_a_type_of_its_own_is_configured_and_then_the_only_one() -> None:
 
 def test_a_format_without_a_reader_is_refused() -> None:
     with pytest.raises(BadUpstream) as refused:
-        work.inspect(body("me"), work.Task(Payload(), BodySpec(Format.OPAQUE), Limits()))
+        work.inspect(body("me"), work.Task(Payload(), BodySpec(Format("acme.x")), Limits()))
     assert refused.value.code is Code.FORMAT_UNKNOWN
 
 
@@ -101,20 +102,104 @@ def test_what_is_left_after_a_redaction_is_permitted_and_adds_up(owners: list[st
     for task, pack in ((PLAIN, bytes), (CODED, gzip.compress)):
         data, counts = rewritten(InMemory(pack(body(*owners).data)), task)
         assert counts == Counts(len(owners), owners.count("me"), len(owners) - owners.count("me"))
-        work.confirm(InMemory(data), task, REDACT, counts)
+        seen = work.inspect(InMemory(pack(body(*owners).data)), task)
+        work.confirm(InMemory(data), task, seen, REDACT, counts)
         unpack: Callable[[bytes], bytes] = gzip.decompress if task is CODED else bytes
         assert json.loads(unpack(data)) == [{"owner": "me"}] * owners.count("me")
 
 
 def test_a_rewritten_body_in_which_a_withheld_record_is_left_does_not_pass() -> None:
     counts = Counts(seen=2, released=1, redacted=1)
+    seen = work.inspect(body("me", "foreign"), PLAIN)
     for left in (("foreign",), ("me", "me")):
         with pytest.raises(InternalError):
-            work.confirm(body(*left), PLAIN, REDACT, counts)
-    work.confirm(body("me"), PLAIN, REDACT, counts)
+            work.confirm(body(*left), PLAIN, seen, REDACT, counts)
+    work.confirm(body("me"), PLAIN, seen, REDACT, counts)
+
+
+def test_a_mask_that_changes_whose_a_record_is_does_not_pass() -> None:
+    """Not even where both may have it: what says whose it is must stay what it was."""
+    both = frozenset({ME, SubjectRef("account", "me2")})
+    for mask, left in ((Mask("$.owner", keep=2), b"me"), (Mask("$.owner", text="me"), b"me")):
+        decision = replace(REDACT, permitted=both, mask=(mask,))
+        seen, sink = work.inspect(body("me2", "me"), PLAIN), MemorySink()
+        counts = work.rewrite(body("me2", "me"), PLAIN, seen, decision, sink)
+        assert sink.getvalue().count(b'"%b"' % left) == 2
+        with pytest.raises(BadUpstream) as refused:
+            work.confirm(InMemory(sink.getvalue()), PLAIN, seen, decision, counts)
+        assert refused.value.code is Code.REDACTION_UNSUPPORTED
 
 
 def test_a_rewrite_that_counts_otherwise_than_the_inspection_does_not_pass() -> None:
     other: Inspection = work.inspect(body("me", "me", "foreign"), PLAIN)
     with pytest.raises(InternalError):
         work.rewrite(body("me"), PLAIN, other, REDACT, MemorySink())
+
+
+# --- compressed files ---------------------------------------------------------------------------
+
+PACKED = work.Task(Payload("application/gzip"), replace(SPEC, compression="gzip"), Limits())
+
+
+def test_a_plain_gzip_file_is_read_and_leaves_as_one() -> None:
+    data = InMemory(gzip.compress(body("me", "foreign", "me").data, mtime=0))
+    found = work.inspect(data, PACKED)
+    assert found.bytes_inspected == data.size and found.sealed
+    new, counts = rewritten(data, PACKED)
+    assert json.loads(gzip.decompress(new)) == [{"owner": "me"}] * 2
+    work.confirm(InMemory(new), PACKED, found, REDACT, counts)
+
+
+def test_a_gzip_file_under_a_content_coding_is_read_through_both() -> None:
+    task = replace(PACKED, payload=Payload("application/gzip", None, ("gzip",)))
+    inner = gzip.compress(body("me", "foreign").data, mtime=0)
+    new, _ = rewritten(InMemory(gzip.compress(inner, mtime=0)), task)
+    assert json.loads(gzip.decompress(gzip.decompress(new))) == [{"owner": "me"}]
+
+
+def test_a_compressed_file_must_be_declared_and_be_one() -> None:
+    """A05, A06."""
+    plain = body("me")
+    packed = gzip.compress(plain.data)
+    for data, declared in ((plain.data, "application/gzip"), (packed[:-1], "application/gzip")):
+        with pytest.raises(BadUpstream) as refused:
+            work.inspect(InMemory(data), replace(PACKED, payload=Payload(declared)))
+        assert refused.value.code is Code.CODING_MALFORMED
+    with pytest.raises(BadUpstream) as refused:
+        work.inspect(InMemory(packed), replace(PACKED, payload=Payload("application/json")))
+    assert refused.value.code is Code.FORMAT_MISMATCH
+    assert work.inspect(InMemory(packed), PACKED).records == 1
+
+
+@pytest.mark.corpus
+def test_a_gzip_file_of_the_corpus_leaves_without_the_name_in_its_header(corpus: Path) -> None:
+    data = (corpus / "exports" / "csv-encodings" / "dummy.csv.gz").read_bytes()
+    spec = BodySpec(Format.CSV, subject=({"row": ("a",)},), compression="gzip")
+    task = work.Task(Payload("application/gzip"), spec, Limits())
+    found = work.inspect(InMemory(data), task)
+    assert found.records == 1 and not found.sealed and b"dummy.csv" in data
+    everyone, sink = replace(REDACT, permitted=frozenset(found.subjects)), MemorySink()
+    work.rewrite(InMemory(data), task, found, everyone, sink)
+    assert gzip.decompress(sink.getvalue()) == gzip.decompress(data)
+    assert b"dummy.csv" not in sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("spec", "codings", "needed"),
+    [
+        (SPEC, ("gzip",), False),
+        (BodySpec(Format.TAR), (), False),
+        (BodySpec(Format.TAR), ("gzip",), True),
+        (BodySpec(Format.TAR, compression="xz"), (), True),
+        (BodySpec(Format.ZIP), (), False),
+        (BodySpec(Format.ZIP, members=(MemberSpec("a", Format.TAR),)), (), True),
+        (BodySpec(Format.CSV, compression="xz"), (), False),
+    ],
+)
+def test_a_scratch_file_is_needed_where_an_archive_must_be_decoded_first(
+    spec: BodySpec, codings: tuple[str, ...], needed: bool
+) -> None:
+    task = work.Task(Payload("x", None, codings), spec, Limits(ratio=2, decoded=9 << 20))
+    assert [work.scratch_needed(task, size) for size in (0, 2 << 20, 8 << 20)] == (
+        [1 << 20, 4 << 20, 9 << 20] if needed else [0, 0, 0]
+    )

@@ -8,6 +8,7 @@ from gateway.inspection.settings import BodySpec
 from gateway.inspection.xmlpaths import Found
 from gateway.inspection.xmlplan import Plan
 from gateway.model import Attribution, Format, SubjectRef
+from tests.support.reading import masks
 
 
 def spec(*subject: dict[str, tuple[str, ...]], records: str = "/a/b/c") -> BodySpec:
@@ -64,6 +65,6 @@ def test_a_plan_that_can_not_be_is_said() -> None:
     with pytest.raises(LocatorError):
         Plan(spec({"account": ("../../../@id",)}))
     with pytest.raises(BadUpstream) as refused:
-        Plan(spec(), masks=("$['x y']",))
+        Plan(spec(), masks=masks("$['x y']"))
     assert refused.value.code is Code.REDACTION_UNSUPPORTED
-    assert Plan(spec(), masks=("$[*]",)).masks == []
+    assert Plan(spec(), masks=masks("$[*]")).masks == {}

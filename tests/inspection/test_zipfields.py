@@ -93,25 +93,6 @@ def test_a_refusal_never_quotes_the_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "two"),
-    [
-        ("Readme.txt", "README.TXT"),
-        ("caf\u00e9", "cafe\u0301"),
-        ("Stra\u00dfe", "STRASSE"),
-        ("\u212aelvin", "kelvin"),
-        ("\u00c9", "e\u0301"),
-        ("a.txt", "a.txt."),
-        ("me/a", "me. /a .. "),
-        ("caf\u00e9", "cafe\u0301."),
-    ],
-)
-def test_names_that_one_file_system_takes_for_one_fold_together(one: str, two: str) -> None:
-    """A75."""
-    assert zipfields.folded(one) == zipfields.folded(two)
-    assert zipfields.folded(one) != zipfields.folded(two + "x")
-
-
-@pytest.mark.parametrize(
     ("attributes", "name"),
     [
         (0, "a"),

@@ -128,7 +128,9 @@ RESTRICTIONS: dict[str, Any] = {
     "third_person_fields": {
         "masks": {"chat": ["$.partner", "$['contacts'][*].phone"], "voice": ["$.*"]}
     },
-    "never_disclose": {"masks": ["$.ssn", "$.customer.ssn", '$["tax id"]']},
+    "never_disclose": {
+        "masks": ["$.ssn", "$.customer.ssn", '$["tax id"]', {"path": "$.iban", "keep": 4}]
+    },
     "entitled_categories": {
         "required": {"voice": "voice_device", "health": "patient", "diary": "patient"},
         "open": ["order"],
@@ -163,7 +165,9 @@ def only(*grounds: str, **restrictions: Any) -> dict[str, Any]:
 
 _MASKS = [
     "$.ssn", "$.*", "$[*].x", "$['a.b']['c']", "$['it\\'s']", '$["ssn"].x', "$", "ssn", "",
-    "$.größe", "$.\u017fsn", "$.a[*]", "$..a", "$.a b",
+    "$.größe", "$.\u017fsn", "$.a[*]", "$..a", "$.a b", {"path": "$.ssn", "pseudonym": True},
+    {"path": "$.x", "text": "[removed]"}, {"path": "$.x"}, {"path": 42, "keep": 4}, {}, 42, None,
+    ["$.ssn"],
 ]  # fmt: skip
 
 _MOMENTS = [

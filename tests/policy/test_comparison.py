@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model import Attribution, Decision, Effect, Format, Group, Inspection, SubjectRef
+from gateway.model import Attribution, Decision, Effect, Format, Group, Inspection, Mask, SubjectRef
 from gateway.policy.comparison import Change, compare
 from tests.policy.support import FOREIGN, ME, unattributed
+from tests.support.reading import masks
 
 MINE = Group((ME,), Attribution.DIRECT, "order", 3, (0, 2, 3))
 THEIRS = Group((FOREIGN,), Attribution.DIRECT, "voice", 2, (1, 4))
@@ -25,6 +26,7 @@ def decision(effect: Effect, *permitted: SubjectRef, **changes: Any) -> Decision
         "reasons": ("self_access",),
         "revision": "r1",
     }
+    changes["mask"] = masks(*changes.get("mask", ()))
     return Decision(effect, frozenset(permitted), **fields | changes)
 
 
@@ -93,13 +95,22 @@ def test_masks_count_where_both_release_something() -> None:
     other = decision(Effect.REDACT, ME, mask=("$.phone", "$.name"))
     found = compare(masked, other, SEEN)
     assert found is not None
-    assert (found.masked, found.unmasked, found.changes) == (("$.name",), ("$.note",), ())
+    assert (found.masked, found.unmasked, found.changes) == (masks("$.name"), masks("$.note"), ())
     assert found.opens
     reordered = decision(Effect.REDACT, ME, mask=("$.note", "$.phone", "$.note"))
     assert compare(masked, reordered, SEEN) is None
     blocked = compare(masked, BLOCK, SEEN)
     assert blocked is not None and (blocked.masked, blocked.unmasked) == ((), ())
     assert not blocked.opens
+
+
+def test_a_field_that_becomes_null_instead_of_something_else_opens_nothing() -> None:
+    kept = decision(Effect.REDACT, ME, mask=(Mask("$.phone", keep=4),))
+    gone = decision(Effect.REDACT, ME, mask=("$.phone",))
+    closed, opened = compare(kept, gone, SEEN), compare(gone, kept, SEEN)
+    assert closed is not None and opened is not None
+    assert (closed.masked, closed.unmasked, closed.opens) == (gone.mask, (), False)
+    assert (opened.masked, opened.unmasked, opened.opens) == (kept.mask, gone.mask, True)
 
 
 def test_in_the_request_phase_only_the_effect_counts() -> None:
@@ -126,7 +137,9 @@ DECISIONS = st.builds(
     st.frozensets(st.sampled_from([ME, FOREIGN])),
     st.booleans(),
     st.frozensets(st.just("voice")),
-    st.lists(st.sampled_from(["$.a", "$.b"]), max_size=2).map(tuple),
+    st.lists(st.sampled_from([Mask("$.a"), Mask("$.a", keep=2), Mask("$.b")]), max_size=2).map(
+        tuple
+    ),
     st.just(()),
     st.just("r1"),
 )

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code, Unavailable
 from gateway.inspection import locators
-from gateway.model import Actor, Attribution, Effect, Group, Phase, SubjectRef
+from gateway.model import Actor, Attribution, Effect, Group, Mask, Phase, SubjectRef
 from gateway.policy.contract import Question, encode_question, read_answer
 from tests.policy.support import FOREIGN, ME, POLICIES, answer, question, unattributed
+from tests.support.reading import masks
 
 
 def schema(name: str) -> jsonschema.Draft7Validator:
@@ -198,7 +199,14 @@ def test_a_redact_keeps_what_it_permits_withholds_and_masks() -> None:
         effect="redact",
         unattributed="release",
         withhold=["voice"],
-        mask=["$.contacts[*].phone", "$['a-b']", '$["a b"].*'],
+        mask=[
+            "$.contacts[*].phone",
+            "$['a-b']",
+            '$["a b"].*',
+            {"path": "$.note", "text": "[gelöscht] 1+1"},
+            {"path": "$.iban", "keep": 4},
+            {"path": "$.peers[*].id", "pseudonym": True},
+        ],
     )
     schema("answer").validate(json.loads(raw))
     decision = read_answer(raw, question(ME, FOREIGN, unattributed()), "r1")
@@ -206,7 +214,14 @@ def test_a_redact_keeps_what_it_permits_withholds_and_masks() -> None:
     assert decision.permitted == {ME}
     assert decision.release_unattributed
     assert decision.withhold == {"voice"}
-    assert decision.mask == ("$.contacts[*].phone", "$['a-b']", '$["a b"].*')
+    assert decision.mask == masks(
+        "$.contacts[*].phone",
+        "$['a-b']",
+        '$["a b"].*',
+        Mask("$.note", text="[gelöscht] 1+1"),
+        Mask("$.iban", keep=4),
+        Mask("$.peers[*].id", pseudonym=True),
+    )
 
 
 def test_a_block_releases_nothing_whatever_else_it_says() -> None:
@@ -272,6 +287,32 @@ ILL_TYPED = {
     "an unknown unattributed": answer(unattributed="allow"),
     "a category that is empty": answer(effect="redact", withhold=[""]),
     "a category that is a number": answer(effect="redact", withhold=[1]),
+    **{
+        f"a mask with {name}": answer(effect="redact", mask=[{"path": "$.a", **more}])
+        for name, more in {
+            "nothing in its place": {},
+            "two things in its place": {"keep": 4, "pseudonym": True},
+            "no path": {"path": None, "keep": 4},
+            "the whole record for a path": {"path": "$", "keep": 4},
+            "nothing to keep": {"keep": 0},
+            "too much to keep": {"keep": 1025},
+            "half a character to keep": {"keep": 1.5},
+            "a truth value to keep": {"keep": True},
+            "a pseudonym that is none": {"pseudonym": False},
+            "a pseudonym that is a number": {"pseudonym": 1},
+            "null in its place": {"text": None},
+            "an empty text": {"text": ""},
+            "a long text": {"text": "x" * 65},
+            "a text of two lines": {"text": "a\nb"},
+            "a text with a line end of its own": {"text": "a\u2028b"},
+            "a text that is blank": {"text": " "},
+            "a text with a blank behind it": {"text": "a "},
+            "a text with a quote": {"text": 'a"b'},
+            "a text with a backslash": {"text": "a\\"},
+            "a text that is a formula": {"text": "=1+1"},
+            "another name": {"text": "a", "keeps": 1},
+        }.items()
+    },
     "a mask of the whole record": answer(effect="redact", mask=["$"]),
     "a mask without a root": answer(effect="redact", mask=["a.b"]),
     "a mask with an index": answer(effect="redact", mask=["$.a[0]"]),
@@ -406,7 +447,7 @@ def test_a_mask_that_is_accepted_is_one_that_formats_can_follow(path: str) -> No
         decision = read_answer(answer(effect="redact", mask=[path]), question(ME), "r1")
     except Unavailable:
         return
-    assert decision.mask == (path,)
+    assert decision.mask == (Mask(path),)
     assert locators.compile(path)
 
 
@@ -419,4 +460,5 @@ def test_a_mask_that_is_accepted_is_one_that_formats_can_follow(path: str) -> No
 def test_a_mask_that_formats_can_follow_is_accepted(steps: list[str]) -> None:
     path = "$" + "".join(steps)
     assert locators.compile(path)
-    assert read_answer(answer(effect="redact", mask=[path]), question(ME), "r1").mask == (path,)
+    raw = answer(effect="redact", mask=[path, {"path": path, "keep": 1}])
+    assert read_answer(raw, question(ME), "r1").mask == (Mask(path), Mask(path, keep=1))

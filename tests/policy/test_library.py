@@ -246,12 +246,13 @@ async def test_fields_are_masked_where_they_occur(decide: Any) -> None:
         ("orders", ("tax id",), {'$["tax id"]'}),
         ("voice", ("id",), {"$.*"}),
         ("orders", ("SSN",), {"$.ssn"}),
+        ("orders", ("iban",), {"$.iban keep 4"}),
         ("orders", (), set()),
     ):
         decision = await decide(
             "masking", deployment, question(ME, endpoint=endpoint, fields=fields)
         )
-        assert set(decision.mask) == mask, (endpoint, fields)
+        assert set(map(str, decision.mask)) == mask, (endpoint, fields)
         assert decision.effect is (Effect.REDACT if mask else Effect.ALLOW)
         assert decision.permitted == {ME}
 
@@ -268,7 +269,7 @@ async def test_all_restrictions_together_are_one_redaction(decide: Any) -> None:
     decision = await decide("full", FULL, asked)
     assert decision.effect is Effect.REDACT
     assert decision.withhold == {"health", "voice"}
-    assert set(decision.mask) == {"$.partner", "$.ssn"}
+    assert set(map(str, decision.mask)) == {"$.partner", "$.ssn"}
     assert set(decision.reasons) == {"self_access", *FULL["restrictions"]}
 
 

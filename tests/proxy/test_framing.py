@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.endpoints import Endpoint
 from gateway.errors import BadUpstream, Code, Refusal, UpstreamError
 from gateway.inspection.settings import BodySpec
-from gateway.model import Format
+from gateway.model import Format, SubjectRef
 from gateway.proxy.framing import MAX_FIELDS, MAX_HEAD, MAX_LINE, client_headers, read_head
 from gateway.response import Payload
 
@@ -135,8 +135,36 @@ def test_chunks_are_http_1_1() -> None:
 def test_a_part_of_a_body_is_refused() -> None:
     """A22"""
     assert code(LENGTH, (b"Content-Range", b"bytes 0-4/9")) is Code.UPSTREAM_PROTOCOL
-    ranges = (b"Content-Type", b"multipart/byteranges; boundary=x")
-    assert code(LENGTH, ranges) is Code.UPSTREAM_PROTOCOL
+
+
+@pytest.mark.parametrize(
+    ("value", "boundary"),
+    [
+        (b"multipart/mixed; boundary=x", "x"),
+        (b'multipart/form-data; charset=utf-8; BOUNDARY="a b:=c"', "a b:=c"),
+        (b"multipart/byteranges;boundary=" + b"x" * 70, "x" * 70),
+    ],
+)
+def test_a_boundary_is_read_and_spelled_again(value: bytes, boundary: str) -> None:
+    """A90"""
+    claims = payload((b"Content-Type", value))
+    assert claims.boundary == boundary
+    spelled = dict(client_headers(claims, ORDERS, "e1"))["Content-Type"]
+    assert spelled.endswith(f'; boundary="{boundary}"')
+    assert payload((b"Content-Type", spelled.encode())) == claims
+    assert payload((b"Content-Type", b"application/json; boundary=x")).boundary is None
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [b"", b"; boundary=", b'; boundary=""', b"; boundary=" + b"x" * 71, b'; boundary="a "',
+     b"; boundary=a; boundary=a", b"; boundary*=utf-8''a", b"; boundary=a; boundary*=utf-8''b",
+     b"; boundary*0=a; boundary*1=b", b'; boundary="a;b"', b'; boundary="\xe4"'],
+)  # fmt: skip
+def test_a_boundary_that_readers_take_differently_is_ambiguous(parameters: bytes) -> None:
+    """A90"""
+    value = b"multipart/mixed" + parameters
+    assert code(LENGTH, (b"Content-Type", value)) is Code.BODY_AMBIGUOUS
 
 
 @pytest.mark.parametrize(
@@ -147,7 +175,7 @@ def test_a_part_of_a_body_is_refused() -> None:
         (b"text/csv; charset=UTF-8", "text/csv", "utf-8"),
         (b'text/csv;header=present ; Charset="utf-16le"', "text/csv", "utf-16le"),
         (b"application/vnd.api+json", "application/vnd.api+json", None),
-        (b'multipart/mixed; boundary="a b;c"', "multipart/mixed", None),
+        (b'text/csv; header="a b;c"', "text/csv", None),
         (b"text/csv;", "text/csv", None),
     ],
 )
@@ -257,6 +285,40 @@ def test_every_format_has_a_file_name(format: Format) -> None:
     assert headers["Content-Disposition"].startswith('attachment; filename="orders.')
     assert headers["Content-Type"] == "application/octet-stream"
     assert "Content-Encoding" not in headers
+
+
+def test_a_field_may_name_the_owner_of_the_whole_body() -> None:
+    def owners(*values: bytes, **subject: str) -> tuple[SubjectRef, ...]:
+        headers = (LENGTH, *((b"X-Account", value) for value in values), (b"X-Kind", b"k"))
+        return read_head((1, 1), 200, "OK", headers, subject).payload.owners
+
+    assert owners(b"A1") == ()
+    assert owners(b"A1", account="x-account") == (SubjectRef("account", "A1"),)
+    assert owners(b"A1", account="X-Account", kind="X-Kind") == (
+        SubjectRef("account", "A1"), SubjectRef("kind", "k"),
+    )  # fmt: skip
+    assert owners(account="X-Account") == owners(b"A1", account="X-Account", mail="X-Mail") == ()
+    for values in (
+        [b"A1", b"A1"],
+        [b"A1,A2"],
+        [b""],
+        [b'"A1"'],
+        [b"A 1"],
+        [b"\xff"],
+        [b"x" * 1025],
+    ):
+        with pytest.raises(BadUpstream) as caught:
+            owners(*values, account="X-Account")
+        assert caught.value.code is Code.BODY_AMBIGUOUS
+
+
+def test_a_compressed_file_is_named_so_and_has_no_charset() -> None:
+    endpoint = replace(ORDERS, body=BodySpec(format=Format.TAR, compression="zstd"))
+    headers = dict(client_headers(Payload("application/zstd"), endpoint, "e1"))
+    assert headers["Content-Disposition"] == 'attachment; filename="orders.tar.zst"'
+    script = replace(ORDERS, body=BodySpec(format=Format.JAVASCRIPT, compression="gzip"))
+    headers = dict(client_headers(Payload("application/gzip"), script, "e1"))
+    assert headers["Content-Type"] == "application/gzip"
 
 
 NAMES = st.sampled_from([b"Content-Length", b"Transfer-Encoding", b"Content-Type", b"X-A",

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -14,7 +15,7 @@ from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Counts, Decision, Effect, SubjectRef
+from gateway.model import Counts, Decision, Effect, Mask, SubjectRef
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,10 @@ class Format:
 
     def owners(self, body: bytes, spec: BodySpec) -> dict[tuple[Any, ...], int]:
         """How many records have which owners, by their values."""
-        groups = self.inspect(body, spec).groups
-        return {tuple(o.value for o in group.owners): group.records for group in groups}
+        counts = Counter[tuple[Any, ...]]()
+        for group in self.inspect(body, spec).groups:
+            counts[tuple(owner.value for owner in group.owners)] += group.records
+        return dict(counts)
 
     def refusal(self, body: bytes, spec: BodySpec) -> Code:
         """The code that inspecting is refused with, and rewriting too."""
@@ -71,12 +74,22 @@ class Format:
 
 
 def permit(
-    *permitted: SubjectRef, mask: tuple[str, ...] = (), unattributed: bool = False
+    *permitted: SubjectRef,
+    mask: tuple[str | Mask, ...] = (),
+    unattributed: bool = False,
+    key: bytes | None = None,
 ) -> Verdict:
     """A verdict that keeps the records of these subjects."""
+    masked = masks(*mask)
     return Verdict(
-        Decision(Effect.REDACT, frozenset(permitted), unattributed, frozenset(), mask, (), "r1")
+        Decision(Effect.REDACT, frozenset(permitted), unattributed, frozenset(), masked, (), "r1"),
+        key=key,
     )
+
+
+def masks(*given: str | Mask) -> tuple[Mask, ...]:
+    """Masks; those that are a path make null."""
+    return tuple(each if isinstance(each, Mask) else Mask(each) for each in given)
 
 
 def spaced(value: Any, seed: int) -> bytes:

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.decisionlog.entry import Evidence
-from gateway.errors import Code
 from gateway.model import Attribution, Effect, Group
-from gateway.telemetry.counting import Counted, Volume
+from gateway.telemetry.counting import Counted
 from tests.telemetry.test_metrics import evidence
 
 STEPS = {"identity": 0.25, "upstream": 2.0, "inspection": 0.5, "log": 0.125}
@@ -52,25 +51,3 @@ def test_a_trace_is_kept_with_the_durations_of_its_exchange() -> None:
     found = counted(replace(evidence(), durations=STEPS, trace_id="ab" * 16))
     kept = [found.whole["orders"], found.added["orders"], *found.steps.values()]
     assert all([e.trace_id for e in each.exemplars.values()] == ["ab" * 16] for each in kept)
-
-
-def test_the_counts_of_several_processes_are_their_sum() -> None:
-    one, two = (
-        replace(evidence(), durations=STEPS),
-        replace(evidence(Effect.BLOCK, Code.BLOCKED_BY_POLICY), durations=STEPS),
-    )
-    summed, other = counted(one, two), counted(two, two)
-    other.proofs["passed",] += 1
-    other.syncs.observe(0.5)
-    summed.add(other)
-    summed.add(Counted())
-    whole = counted(one, two, two, two)
-    whole.proofs["passed",] += 1
-    whole.syncs.observe(0.5)
-    assert summed == whole
-
-
-def test_volumes_add_up_field_by_field() -> None:
-    volume = Volume(*range(1, 12))
-    volume.add(Volume(*range(1, 12)))
-    assert volume == Volume(*range(2, 24, 2))

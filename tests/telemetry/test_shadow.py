@@ -30,6 +30,7 @@ from gateway.telemetry.metrics import Metrics, Reading
 from gateway.telemetry.shadow import ShadowReport, WithShadow, shadow_details, shadow_readings
 from tests.policy.support import ECHO, answer, question, write_bundle
 from tests.policy.test_shadow import Scripted, Scroll, says
+from tests.support.reading import masks
 from tests.support.said import restored
 from tests.test_exchange import REQUEST, World, decision, seen_groups
 
@@ -125,7 +126,7 @@ def test_a_line_names_the_records_that_would_change_by_place_and_pseudonym(
     log: io.StringIO,
 ) -> None:
     told, asked = Told(), question(MINE, THEIRS)
-    redact = replace(decision(Effect.REDACT, ME), reasons=("no_ground",), mask=("$.phone",))
+    redact = replace(decision(Effect.REDACT, ME), reasons=("no_ground",), mask=masks("$.phone"))
     told.compare(asked, ALLOW, redact)
     (line,) = lines(log)
     assert line["event"] == "the shadow differs" and line["level"] == "info"

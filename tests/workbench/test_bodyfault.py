@@ -24,6 +24,9 @@ TYPES = {
     Format.NDJSON: "application/x-ndjson",
     Format.CSV: "text/csv",
     Format.ZIP: "application/zip",
+    Format.TAR: "application/x-tar",
+    Format.MULTIPART: "multipart/mixed",
+    Format.OPAQUE: "application/octet-stream",
     Format.FHIR: "application/fhir+json",
 }
 
@@ -79,6 +82,7 @@ def test_under_a_coding_it_is_the_decoded_text_that_is_shown() -> None:
 def test_a_broken_coding_and_an_archive_have_no_line() -> None:
     assert found(b"\x1f\x8bnonsense", LIST, ("gzip",)) == ("", "", "")
     assert found(b"PK\x05\x06", BodySpec(Format.ZIP)) == ("", "", "")
+    assert found(b"--b\r\n", BodySpec(Format.MULTIPART)) == ("", "", "")
 
 
 def test_a_cause_that_names_no_place_has_none() -> None:

@@ -1,5 +1,6 @@
 """An explanation says whose each record is, who may have it and why not, and which rules acted."""
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any
 import pytest
 
 from gateway.config import Config
+from gateway.inspection.settings import BodySpec
 from gateway.model import Effect, Format
 from gateway.policy.contract import encode_question
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.engine import EngineKind
 from gateway.policy.settings import PolicySettings
+from gateway.spool import InMemory
 from gateway.workbench import modules
 from gateway.workbench.account import Account, Ask
 from gateway.workbench.bench import RegoBench
@@ -24,7 +27,9 @@ from gateway.workbench.unusable import Unusable
 from tests.policy.deployments import GROUNDS
 from tests.policy.support import AMPLE, shipped_bundle, write_bundle
 from tests.policy.test_differential import GRID, SOUND
+from tests.support.multiparts import files
 from tests.support.opa import running_opa
+from tests.support.tars import tarred
 from tests.support.zips import M, archive
 
 
@@ -107,7 +112,13 @@ async def test_the_members_of_an_archive_are_compared_by_name(desk: Desk) -> Non
     assert members is not None
     assert members.released == ["manifest.json", "recordings/1.wav"]
     assert members.withheld == ["recordings/2.wav"]
-    assert member_names(trial.sample.stored)[0] == "manifest.json"
+    packed = gzip.compress(tarred({"a": b"1"}))
+    spec = BodySpec(Format.TAR, compression="gzip")
+    assert member_names(InMemory(packed), spec) == ["a"]
+    assert member_names(InMemory(packed[:-1]), spec) == []
+    assert member_names(trial.sample.stored, BodySpec(Format.ZIP))[0] == "manifest.json"
+    form = InMemory(files({"a": b"", "b/c": b""}))
+    assert member_names(form, BodySpec(Format.MULTIPART)) == ["a", "b/c"]
 
 
 async def test_a_body_that_is_refused_is_shown_where_it_is_wrong(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.model import Decision, Effect, Format, SubjectRef
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, OnDisk, Spool, Spooled, SpoolSettings, Stored
 from gateway.workbench.inprocess import InProcess
+from tests.support.reading import masks
 
 SPEC = BodySpec(Format.NDJSON, subject=({"account": ("$.id",)},))
 BODY = b'{"id":"A1"}\n{"id":"A9"}\n'
@@ -71,7 +73,7 @@ async def test_a_redaction_is_read_again_before_it_counts(
 
 async def test_a_failed_redaction_gives_its_space_back(tmp_path: Path) -> None:
     spool = Spool(SpoolSettings(directory=tmp_path / "spool"))
-    masking = Decision(Effect.REDACT, ONLY_A1.permitted, False, frozenset(), ("no path",), (), "r")
+    masking = replace(ONLY_A1, mask=masks("no path"))
     with tempfile.TemporaryFile() as file:
         file.write(BODY)
         file.flush()

@@ -32,6 +32,18 @@ def test_an_endpoint_may_expect_another_type_than_the_first_of_its_format() -> N
     assert declared(own) == "application/ndjson"
 
 
+def test_a_multipart_body_declares_the_boundary_that_it_has() -> None:
+    body = b"--=_b\r\n\r\n\r\n--=_b--\r\n"
+    for given, spelled in (
+        (None, b'multipart/mixed; boundary="=_b"'),
+        ("multipart/form-data", b'multipart/form-data; boundary="=_b"'),
+        ('multipart/form-data; boundary="x"', b'multipart/form-data; boundary="x"'),
+    ):
+        headers = sample(body, Format.MULTIPART, content_type=given).headers
+        assert (b"Content-Type", spelled) in headers
+    assert sample(b"", Format.MULTIPART).headers[0][1].startswith(b"multipart/mixed; boundary=")
+
+
 @pytest.mark.parametrize("value", ["a\r\nb", "ä"])
 def test_a_declaration_that_no_head_can_hold_is_unusable(value: str) -> None:
     with pytest.raises(Unusable, match="can't stand in the head"):

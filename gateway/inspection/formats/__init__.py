@@ -6,18 +6,23 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection import fhirreferences, xpath
+from gateway.inspection import fhirreferences, jsonlineage, mailrecords, xpath
 from gateway.inspection.formats import (
     csv,
+    eml,
     fhir,
     icalendar,
     javascript,
     json,
     jsonseq,
+    mbox,
     mt940,
+    multipart,
     ndjson,
     ofx,
+    opaque,
     sse,
+    tar,
     vcard,
     xml,
     zip,
@@ -28,17 +33,21 @@ from gateway.model import Format
 
 __all__ = ["FORMATS", "Reader"]
 
-_OWNED = frozenset({"subject", "category", "vouches_for"})
-_SUBJECT = frozenset({"subject", "category"})
+_OWNED = frozenset(
+    {"subject", "category", "vouches_for", "sizes", "hashes", "owns_archive", "compression"}
+)
+_ARCHIVE = frozenset({"members", "subject_header", "removed_notice"})
+_SUBJECT = frozenset({"subject", "category", "compression"})
 
 _OURS = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
-        _OWNED | {"records", "totals"},
+        _OWNED | {"records", "totals", "also"},
         json.detect,
         json.inspect,
         json.rewrite,
+        locator=jsonlineage.check,
         vouching=json.vouching,
     ),
     Format.NDJSON: Reader(
@@ -71,10 +80,11 @@ _OURS = {
     Format.JAVASCRIPT: Reader(
         javascript.MEDIA_TYPES,
         "js",
-        _OWNED | {"records", "totals"},
+        _OWNED | {"records", "totals", "also"},
         javascript.detect,
         javascript.inspect,
         javascript.rewrite,
+        locator=jsonlineage.check,
         vouching=javascript.vouching,
         charset="utf-8",
     ),
@@ -139,7 +149,7 @@ _OURS = {
     Format.FHIR: Reader(
         fhir.MEDIA_TYPES,
         "fhir.json",
-        frozenset({"subject", "category", "categories", "base", "lines"}),
+        _SUBJECT | {"categories", "base", "lines"},
         fhir.detect,
         fhir.inspect,
         fhir.rewrite,
@@ -148,11 +158,55 @@ _OURS = {
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,
         "zip",
-        frozenset({"members"}),
+        _ARCHIVE,
         zip.detect,
         zip.inspect,
         zip.rewrite,
         random_access=True,
+    ),
+    Format.MBOX: Reader(
+        mbox.MEDIA_TYPES,
+        "mbox",
+        frozenset({"subject", "category", "members"}),
+        mbox.detect,
+        mbox.inspect,
+        mbox.rewrite,
+        locator=mailrecords.fields_of,
+    ),
+    Format.EML: Reader(
+        eml.MEDIA_TYPES,
+        "eml",
+        frozenset({"subject", "category", "members"}),
+        eml.detect,
+        eml.inspect,
+        eml.rewrite,
+        locator=mailrecords.fields_of,
+    ),
+    Format.TAR: Reader(
+        tar.MEDIA_TYPES,
+        "tar",
+        _ARCHIVE | {"compression"},
+        tar.detect,
+        tar.inspect,
+        tar.rewrite,
+        random_access=True,
+    ),
+    Format.MULTIPART: Reader(
+        multipart.MEDIA_TYPES,
+        "mime",
+        _ARCHIVE,
+        multipart.detect,
+        multipart.inspect,
+        multipart.rewrite,
+        random_access=True,
+    ),
+    Format.OPAQUE: Reader(
+        opaque.MEDIA_TYPES,
+        "bin",
+        frozenset({"category", "subject_header"}),
+        opaque.detect,
+        opaque.inspect,
+        opaque.rewrite,
     ),
 }
 

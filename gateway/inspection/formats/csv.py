@@ -4,24 +4,24 @@ The grammar is in `rows`, the encodings in `charset`. An identifier is the exact
 always a string; an empty cell is no identifier. Cells that a spreadsheet would take for formulas
 are text like any other: nothing reads them as anything else, and what is kept stays as it came.
 
-A locator is a column's name, or `$.name` or `$['name']`, which mean the same. A mask empties its
+A locator is a column's name, or `$.name` or `$['name']`, which mean the same. A mask changes its
 column's cell in each row that stays; one that names no column of this file masks nothing in it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import charset, detection, locators
+from gateway.inspection import charset, detection, locators, masking
 from gateway.inspection.rows import Batch, Dialect, Rows
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Attribution, Counts
+from gateway.model import Attribution, Counts, Mask
 from gateway.response import Payload
 
 MEDIA_TYPES = ("text/csv", "application/csv", "text/tab-separated-values")
@@ -56,8 +56,8 @@ def rewrite(
     Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that isn't one column.
     """
     table = _open(source, spec, limits)
-    masked = _masked(verdict, table.rows.names)
-    emptied = table.rows.emptier(masked) if masked else None
+    masks = _masks(verdict, table.rows.names)
+    masked = table.rows.masker(masks) if masks else None
 
     @lru_cache(maxsize=limits.subjects)
     def keeps(key: tuple[bytes, ...]) -> bool:
@@ -69,9 +69,9 @@ def rewrite(
         kept = [row for row, key in zip(batch.rows, batch.keys, strict=True) if keeps(key)]
         seen += len(batch.rows)
         released += len(kept)
-        if emptied:
-            kept = [emptied(row) for row in kept]
-        sink.write(table.encoding.encode(b"".join(kept)))
+        if masked:
+            kept = [masked(row) for row in kept]
+        sink.write(_encoded(b"".join(kept), table.encoding))
     return Counts(seen=seen, released=released, redacted=seen - released)
 
 
@@ -80,10 +80,16 @@ def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSp
     subject = tuple(
         {kind: tuple(map(_path, found)) for kind, found in owner.items()} for owner in spec.subject
     )
-    named = replace(spec, subject=subject, vouches_for=_path(spec.vouches_for or ""))
+    named = replace(
+        spec,
+        subject=subject,
+        vouches_for=_path(spec.vouches_for or ""),
+        sizes=_path(spec.sizes) if spec.sizes else None,
+        hashes={name: _path(locator) for name, locator in spec.hashes.items()},
+    )
     _, text = charset.read_text(source.chunks(), spec.encoding)
     rows = Rows(text, Dialect(spec.delimiter or ",", spec.quote or '"'), limits)
-    if column(spec.vouches_for or "") not in rows.names:
+    if spec.vouches_for and column(spec.vouches_for) not in rows.names:
         raise BadUpstream(Code.MANIFEST_MISMATCH, "a manifest without its column of members")
     return named, _records(rows)
 
@@ -165,14 +171,30 @@ def _only_name(path: str) -> str:
             raise locators.LocatorError(f"{path!r}: a CSV has columns only: $.name")
 
 
-def _masked(verdict: Verdict, names: tuple[str, ...]) -> list[int]:
-    """The columns to empty, ascending. Raises BadUpstream also for one that looks like a mask's."""
+def _masks(verdict: Verdict, names: tuple[str, ...]) -> dict[int, Callable[[str], str]]:
+    """Column → what a mask makes of its cells. Raises BadUpstream also for a column that looks like
+    a mask's."""
+    masks: dict[str, Mask] = {}
     try:
-        masked = {_only_name(mask) for mask in verdict.mask}
+        for mask in masking.strictest_first(verdict.mask):
+            masks.setdefault(_only_name(mask.path), mask)
     except locators.LocatorError:
         raise BadUpstream(
             Code.REDACTION_UNSUPPORTED, "a mask of a CSV that isn't one column: $.name"
         ) from None
-    for name in masked:
+    for name in masks:
         locators.check_names(dict.fromkeys(names), (name,), "a mask")
-    return [index for index, name in enumerate(names) if name in masked]
+    return {
+        place: partial(masking.of_text, masks[name], key=verdict.key)
+        for place, name in enumerate(names)
+        if name in masks
+    }
+
+
+def _encoded(text: bytes, encoding: charset.Encoding) -> bytes:
+    try:
+        return encoding.encode(text)
+    except UnicodeEncodeError:  # all that was read can be
+        raise BadUpstream(
+            Code.REDACTION_UNSUPPORTED, "a mask's text that the body's encoding doesn't have"
+        ) from None

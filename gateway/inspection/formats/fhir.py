@@ -72,8 +72,9 @@ def rewrite(
     bundle = survey(source, limits, patients)
     fates = Fates(spec, patients, bundle.entries if bundle else None)
     selection = Selection(fates, spec, verdict)
+    fate = json.of_one_set(selection)
     if bundle is None:
-        return json.write_pieces(_scan(source, None, limits), selection, 0, sink)
+        return json.write_pieces(_scan(source, None, limits), fate, 0, sink, limits.record)
     leaving = _Leaving(bundle, verdict)
     for piece, _ in pieces(source, limits):
         match piece:
@@ -82,7 +83,8 @@ def rewrite(
                     leaving.add(entry, fates.of(entry), keep=keep)
             case Items(Role.STRAY):
                 leaving.add_stray(keep=selection.keeps_stray())
-    return json.write_pieces(_left(source, leaving, limits), selection, leaving.matches, sink)
+    left = _left(source, leaving, limits)
+    return json.write_pieces(left, fate, leaving.matches, sink, limits.record)
 
 
 def _scan(source: Source, bundle: Bundle | None, limits: Limits) -> Iterator[Piece]:

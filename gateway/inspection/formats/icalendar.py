@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import contentlines, detection, properties
+from gateway.inspection import contentlines, detection, masking, properties
 from gateway.inspection.contentlines import (
     CALENDAR,
     Line,
@@ -86,7 +86,7 @@ def rewrite(
 ) -> Counts:
     """Write what the verdict keeps, byte for byte but for masked values."""
     plan = properties.Plan(spec, limits, _value)
-    masked = plan.check_masks(verdict.mask, _TEXTS)
+    masked = plan.check_masks(masking.erased(verdict.mask), _TEXTS)
     seen = released = 0
     for unit in _scan(source, plan, limits):
         keeps = not unit.counts or verdict.keeps(unit.owners, spec.category)

@@ -4,22 +4,27 @@ The default, `$`, is the whole document as one record. Everything else in the do
 envelope. A number, text, boolean, null or empty container in it stays; any other value in it that
 no locator names counts as one unattributed record, and goes with its name where those are
 withheld. Inside something repeated (above a wildcard of `records`) that holds for every value.
-A name in a map above the records (`.*` in the middle of `records`) counts as one unattributed
-record where there is nothing below it, and can't stay where all that is below it goes.
+Several sets of records may stand in one document (`also`); each has owners of its own.
+
+What names the owners of the records below it (see `jsonlineage`) counts as one record of theirs. A
+name in a map above the records (`.*` in the middle of `records`) counts as one record where there
+is nothing below it: its owner's, or unattributed. It goes with the last that is below it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, assert_never
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import detection, jsontext, jsonwhole, locators
-from gateway.inspection.jsonplan import plan
-from gateway.inspection.jsonrecords import Census, Selecting, Selection
+from gateway.inspection import detection, jsontext, jsonwhole
+from gateway.inspection.jsonlineage import Lineage
+from gateway.inspection.jsonplan import Plan, plan
+from gateway.inspection.jsonrecords import Census, Masking, Selecting, Selection
 from gateway.inspection.jsonscan import Items, Mark, Piece, Role, Structure, scan
-from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.settings import AlsoSpec, BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
-from gateway.inspection.tally import Tally
+from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts
 from gateway.response import Payload
@@ -46,18 +51,23 @@ def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
     """Count every record and stray value. Raises BadUpstream; see `jsonscan.scan`."""
-    census, route = Census(spec, tally), plan(spec.records, tuple(spec.totals))
+    sets, route = _sets(spec)
+    censuses = [Census(_plain(each, lineage), tally, lineage.attribution) for each, lineage in sets]
+    naming = Census(_naming(spec), tally) if spec.also else censuses[0]
     chunks = source.chunks()
-    document = next(chunks, b"")
-    if len(document) <= min(jsonwhole.SMALL, limits.record) and next(chunks, None) is None:
-        jsonwhole.count(document, route, limits, census)
+    document = b"" if len(sets) > 1 or sets[0][1].climbs else next(chunks, b"")
+    small = 0 < len(document) <= min(jsonwhole.SMALL, limits.record)
+    if small and next(chunks, None) is None:
+        jsonwhole.count(document, route, limits, censuses[0])
         return
     for piece in scan(source, route, limits):
         match piece:
             case Items(Role.RECORD):
-                census.count(piece.values)
+                censuses[piece.number].count(piece.values, _whole(piece, sets))
+            case Items(Role.OWNER):
+                naming.count_stray(_named(piece, sets))
             case Items(Role.STRAY):
-                census.count_stray()
+                censuses[0].count_stray()
 
 
 def rewrite(
@@ -69,34 +79,56 @@ def rewrite(
     Raises BadUpstream: BODY_AMBIGUOUS for a total that isn't a number at least as large,
     REDACTION_UNSUPPORTED where a withheld record is the document, or its only place in it.
     """
-    route, selection = plan(spec.records, tuple(spec.totals)), Selection(spec, verdict)
+    sets, route = _sets(spec)
+    selections = [Selection(_plain(each, lineage), verdict) for each, lineage in sets]
+    naming = Selection(_naming(spec), verdict) if spec.also else selections[0]
     drop = 0
     if spec.totals:
         # A total may stand before what it counts, so the records are counted first. The verdict's
         # own number includes the strays, which no total counts.
         for piece in scan(source, route, limits):
-            if isinstance(piece, Items) and piece.role is Role.RECORD:
-                drop += selection.keeps(piece.values).count(False)
-    return write_pieces(scan(source, route, limits), selection, drop, sink)
+            if isinstance(piece, Items) and piece.role is Role.RECORD and piece.number == 0:
+                drop += selections[0].keeps(_whole(piece, sets)).count(False)
+
+    def fate(items: Items) -> tuple[list[bool], Masking]:
+        if items.role is Role.RECORD:
+            selection = selections[items.number]
+            return selection.keeps(_whole(items, sets)), selection
+        owned = items.role is Role.OWNER
+        selection = naming if owned else selections[0]
+        return [selection.keeps_stray(_named(items, sets) if owned else ())], selection
+
+    return write_pieces(scan(source, route, limits), fate, drop, sink, limits.record)
 
 
-def write_pieces(pieces: Iterable[Piece], selection: Selecting, drop: int, sink: Sink) -> Counts:
-    """Write the pieces that stay, and totals lowered by `drop`; see `rewrite`."""
-    splice, named = _Splice(sink), list[int]()
+Fate = Callable[[Items], tuple[list[bool], Masking]]
+"""Which of some items stay, and what becomes of their masked values."""
+
+
+def of_one_set(selection: Selecting) -> Fate:
+    """The fate of records that are all of one set."""
+
+    def fate(items: Items) -> tuple[list[bool], Masking]:
+        if items.role is Role.RECORD:
+            return selection.keeps(items.values), selection
+        return [selection.keeps_stray()], selection
+
+    return fate
+
+
+def write_pieces(pieces: Iterable[Piece], fate: Fate, drop: int, sink: Sink, most: int) -> Counts:
+    """Write the pieces that stay, and totals lowered by `drop`; see `rewrite`. No more than `most`
+    bytes are held until it is known that they stay."""
+    splice = _Splice(sink, most)
     seen = released = 0
     for piece in pieces:
         match piece:
             case Structure(mark, text):
                 splice.structure(mark, text)
-                if mark is Mark.NAMED:
-                    named.append(released)
-                elif mark is Mark.LEFT and named.pop() == released:
-                    raise BadUpstream(
-                        Code.REDACTION_UNSUPPORTED, "a name would stay without its records"
-                    )
-            case Items(Role.RECORD | Role.STRAY as role, values=values):
-                stray = role is Role.STRAY
-                keeps = [selection.keeps_stray()] if stray else selection.keeps(values)
+            case Items(Role.RECORD | Role.OWNER | Role.STRAY as role):
+                keeps, selection = fate(piece)
+                if role is not Role.RECORD and all(keeps):
+                    splice.stay()
                 splice.items(_kept(piece, keeps, selection))
                 seen += len(keeps)
                 released += sum(keeps)
@@ -111,48 +143,128 @@ def write_pieces(pieces: Iterable[Piece], selection: Selecting, drop: int, sink:
 
 def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
     """See `reader`."""
-    text = b"".join(source.chunks()).removeprefix(jsontext.BOM)
-    root = jsontext.parse(text, limits.depth)
-    return spec, locators.find(root, locators.compile(spec.records))
+    vouches_for = spec.vouches_for or "$"
+    lineage = Lineage(spec, more=(vouches_for,))
+    plain = replace(spec, subject=lineage.subject, vouches_for=lineage.locator(vouches_for))
+    also = tuple((each.records, ()) for each in spec.also)
+    route = plan(spec.records, tuple(spec.totals), lineage.climbs, also)
+    pieces = scan(source, route, limits)
+    records = (piece for piece in pieces if isinstance(piece, Items) and piece.role is Role.RECORD)
+    return plain, (
+        each
+        for piece in records
+        if piece.number == 0
+        for each in lineage.whole(piece.values, piece.names, piece.above)
+    )
+
+
+_Spec = BodySpec | MemberSpec | AlsoSpec
+_Sets = list[tuple[_Spec, Lineage]]
+"""What says whose the records are, for each set of them."""
+
+
+def _sets(spec: BodySpec | MemberSpec) -> tuple[_Sets, Plan]:
+    first = Lineage(spec)
+    if not spec.also:
+        return [(spec, first)], plan(spec.records, tuple(spec.totals), first.climbs)
+    others = [(each, Lineage(each, (), n)) for n, each in enumerate(spec.also, 1)]
+    also = tuple((each.records, lineage.climbs) for each, lineage in others)
+    return [(spec, first), *others], plan(spec.records, tuple(spec.totals), first.climbs, also)
+
+
+def _naming(spec: BodySpec | MemberSpec) -> BodySpec | MemberSpec:
+    """Of what names owners of several sets: it has no category, or it would go with the first."""
+    return replace(spec, subject=(), category="")
+
+
+def _plain(spec: _Spec, lineage: Lineage) -> _Spec:
+    """The settings of a set, with locators for `Lineage.whole` values."""
+    return replace(spec, subject=lineage.subject) if lineage.climbs else spec
+
+
+def _whole(items: Items, sets: _Sets) -> Sequence[Any]:
+    _, lineage = sets[items.number]
+    return lineage.whole(items.values, items.names, items.above)
+
+
+def _named(items: Items, sets: _Sets) -> Owners:
+    """Whoever is named by what stands above records of any set."""
+    named = (owner for _, lineage in sets for owner in lineage.named(items.above))
+    return tuple(dict.fromkeys(named))
 
 
 class _Splice:
-    """Puts pieces together again, with the commas that those which stay need."""
+    """Puts pieces together again, with the commas that those which stay need.
 
-    def __init__(self, sink: Sink) -> None:
-        self._write = sink.write
+    A name in a map, and what follows it, is held until something below it stays. Where nothing
+    does, it goes. No more than `most` bytes are held.
+    """
+
+    def __init__(self, sink: Sink, most: int) -> None:
+        self._write, self._most = sink.write, most
         self._filled: list[bool] = []
+        self._held: list[bytes] = []
+        self._holding: list[tuple[int, bool]] = []
+        self._size = 0
 
     def structure(self, mark: Mark, text: bytes) -> None:
         match mark:
             case Mark.OPEN:
                 self._filled.append(False)
-            case Mark.ENTER | Mark.NAMED:
+            case Mark.ENTER:
+                self._separate()
+            case Mark.NAMED:
+                self._holding.append((len(self._held), self._filled[-1]))
                 self._separate()
             case Mark.CLOSE:
                 self._filled.pop()
-            case Mark.SPACE | Mark.LEFT:
+            case Mark.LEFT:
+                begun, filled = self._holding.pop()
+                if begun >= 0:  # nothing was written since
+                    self._size -= sum(map(len, self._held[begun:]))
+                    del self._held[begun:]
+                    self._filled[-1] = filled
+                    return
+            case Mark.SPACE:
                 pass
             case _:
                 assert_never(mark)
         if text:
-            self._write(text)
+            self._put(text)
 
     def items(self, text: bytes) -> None:
         """Add items of the innermost container; no text, no item."""
         if text:
+            self.stay()
             self._separate()
             self._write(text)
+
+    def stay(self) -> None:
+        """Whatever is held stays."""
+        self._write(b"".join(self._held))
+        self._held, self._size = [], 0
+        self._holding = [(-1, filled) for _, filled in self._holding]
 
     def _separate(self) -> None:
         if self._filled:
             if self._filled[-1]:
-                self._write(b",")
+                self._put(b",")
             self._filled[-1] = True
 
+    def _put(self, text: bytes) -> None:
+        if not self._holding or self._holding[-1][0] < 0:
+            self._write(text)
+            return
+        self._held.append(text)
+        self._size += len(text)
+        if self._size > self._most:
+            raise BadUpstream(
+                Code.REDACTION_UNSUPPORTED, "a name with more below it than limits.record holds"
+            )
 
-def _kept(items: Items, keeps: list[bool], selection: Selecting) -> bytes:
-    """The items that stay, blanked where the verdict masks them."""
+
+def _kept(items: Items, keeps: list[bool], selection: Masking) -> bytes:
+    """The items that stay, masked where the verdict says so."""
     if items.fixed and not all(keeps):
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "the one record of its kind is withheld")
     blanks = selection.blanks(items.values)

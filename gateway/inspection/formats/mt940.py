@@ -11,7 +11,7 @@ missing; any other field can neither be missing nor be empty.
 from collections.abc import Iterator
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import charset, detection, locators, swift
+from gateway.inspection import charset, detection, locators, masking, swift
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
@@ -81,7 +81,7 @@ def _owners(spec: BodySpec | MemberSpec, message: swift.Message) -> Owners:
 def _masked(verdict: Verdict) -> frozenset[str]:
     """The tags of the fields to take out."""
     try:
-        steps = [locators.compile(mask) for mask in verdict.mask]
+        steps = [locators.compile(mask) for mask in masking.erased(verdict.mask)]
     except locators.LocatorError:
         steps = [()]
     if not all(len(each) == 1 and each[0] in _OPTIONAL for each in steps):

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import charset, detection, locators, ofxscan
+from gateway.inspection import charset, detection, locators, masking, ofxscan
 from gateway.inspection.locators import LocatorError, Wildcard
 from gateway.inspection.ofxscan import Element, Path, Piece, Place
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
@@ -211,7 +211,7 @@ def _without(text: bytes, elements: Sequence[Element]) -> bytes:
 def _masks(verdict: Verdict) -> frozenset[Path]:
     """The paths of the elements to take out."""
     paths: list[Path] = []
-    for mask in verdict.mask:
+    for mask in masking.erased(verdict.mask):
         try:
             steps = locators.compile(mask)
         except LocatorError:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from gateway.inspection import locators
+from gateway.inspection.codings import COMPRESSIONS
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
@@ -71,3 +72,14 @@ class Reader(NamedTuple):
     vouching: Vouching | None = None
     random_access: bool = False
     charset: str | None = None
+
+    def declared(self, spec: BodySpec) -> tuple[str, ...]:
+        """The media types that may declare a body that is read like this."""
+        if spec.media_type:
+            return (spec.media_type,)
+        return COMPRESSIONS[spec.compression].media_types if spec.compression else self.media_types
+
+    def ending(self, spec: BodySpec) -> str:
+        """What the name of such a file ends with."""
+        packed = f".{COMPRESSIONS[spec.compression].suffix}" if spec.compression else ""
+        return self.suffix + packed

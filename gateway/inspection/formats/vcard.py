@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gateway.inspection import contentlines, detection, properties
+from gateway.inspection import contentlines, detection, masking, properties
 from gateway.inspection.contentlines import Piece, Property, ambiguous, malformed, parsed
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
@@ -65,7 +65,7 @@ def rewrite(
 ) -> Counts:
     """Write the cards that the verdict keeps, byte for byte but for masked values."""
     plan = properties.Plan(spec, limits, _value)
-    masked = plan.check_masks(verdict.mask, _TEXTS)
+    masked = plan.check_masks(masking.erased(verdict.mask), _TEXTS)
     seen = released = 0
     for card in _scan(source, plan, limits):
         seen += 1

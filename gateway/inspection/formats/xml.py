@@ -20,7 +20,8 @@ An owner that is named above the records stands before them. A record inside a r
 that one; naming another owner, it is refused. What refuses a document: see `xmlscan` for its
 markup, `xmlpaths` for identifiers.
 
-A mask is JSONPath, as in all formats (`xpath.compile_mask`). It empties elements and attributes.
+A mask is JSONPath, as in all formats (`xpath.compile_mask`), of elements and attributes. What
+stands there must be text alone, unless it becomes nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +29,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import detection, jsontext
+from gateway.inspection import detection, jsontext, masking
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
@@ -71,13 +72,15 @@ def rewrite(
 
     Raises BadUpstream(REDACTION_UNSUPPORTED) where a withheld record is the document.
     """
-    walk = Walk(source, Plan(spec, verdict.mask), limits, spec.doctype)
+    plan = Plan(spec, verdict.mask)
+    walk = Walk(source, plan, limits, spec.doctype)
     seen = released = 0
     for units in walk.units():
         for unit in units:
             sink.write(walk.take(unit.begin))
             keeps = verdict.keeps(unit.owners, spec.category)
-            sink.write(_kept(unit, walk.take(unit.end), keeps))
+            text = walk.take(unit.end)
+            sink.write(_masked(unit, text, plan, verdict) if keeps else _left(unit, text))
             seen += unit.counts
             released += unit.counts and keeps
         sink.write(walk.rest())
@@ -87,7 +90,8 @@ def rewrite(
 
 def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
     """See `reader`. A record is what each locator found in it, by the locator's place."""
-    plan = Plan(spec, more=(spec.vouches_for or ".",))
+    sizes = (spec.sizes,) if spec.sizes else ()
+    plan = Plan(spec, more=(spec.vouches_for or ".", *sizes, *spec.hashes.values()))
     places = iter(range(len(plan.paths)))
     texts = dict.fromkeys(
         text for owner in spec.subject for found in owner.values() for text in found
@@ -97,8 +101,16 @@ def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSp
         {kind: tuple(named[text] for text in found) for kind, found in owner.items()}
         for owner in spec.subject
     )
+    beside = [f"$['{place}'][*]" for place in places]
+    found = replace(
+        spec,
+        subject=subject,
+        vouches_for=beside.pop(0),
+        sizes=beside.pop(0) if spec.sizes else None,
+        hashes=dict(zip(spec.hashes, beside, strict=True)),
+    )
     return (
-        replace(spec, subject=subject, vouches_for=f"$['{next(places)}'][*]"),
+        found,
         _records(Walk(source, plan, limits, spec.doctype)),
     )
 
@@ -114,20 +126,31 @@ def _records(walk: Walk) -> Iterator[dict[str, list[str]]]:
                 }
 
 
-def _kept(unit: Unit, text: bytes, keeps: bool) -> bytes:
-    """What stays of a unit's text."""
-    if keeps:
-        return _without(text, unit.begin, unit.blanks)
+def _masked(unit: Unit, text: bytes, plan: Plan, verdict: Verdict) -> bytes:
+    """The text of a unit that stays, its masked values changed."""
+    paths = list(plan.masks)
+
+    def become(value: bytes, rank: int) -> bytes:
+        path = paths[rank]
+        return masking.of_xml(plan.masks[path], value, bool(path.attributes), verdict.key)
+
+    places = [
+        (begin - unit.begin, end - unit.begin, plan.ranks[path]) for begin, end, path in unit.masked
+    ]
+    return masking.spliced(text, places, become) if places else text
+
+
+def _left(unit: Unit, text: bytes) -> bytes:
+    """What is left of a unit that goes."""
     if unit.root:
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "the withheld record is the document")
     return _without(text, unit.begin, unit.cuts) if unit.cuts else b""
 
 
 def _without(text: bytes, begin: int, spans: Iterable[Span]) -> bytes:
-    """The text that begins at `begin` without some spans, ascending; one may be in another."""
+    """The text that begins at `begin` without some spans, ascending."""
     pieces, at = [], begin
     for start, end in spans:
-        if start >= at:
-            pieces.append(text[at - begin : start - begin])
-            at = end
-    return b"".join((*pieces, text[at - begin :])) if pieces else text
+        pieces.append(text[at - begin : start - begin])
+        at = end
+    return b"".join((*pieces, text[at - begin :]))

@@ -10,10 +10,12 @@ before the record that names it. Files are 0600 in a folder that is 0700 and our
 An archive from here is proven like one from the network: its digest, its signature, its content.
 """
 
+import fcntl
 import hashlib
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -67,6 +69,10 @@ class Shelf:
         A damaged record isn't taken for none: an older bundle would then be as good as a new one.
         """
         self._prepare()
+        with self._locked():
+            return self._load(limit)
+
+    def _load(self, limit: int) -> LastGood | None:
         if not self._record.exists():
             return None
         content, _ = read(self._record, _MAX_RECORD)
@@ -83,6 +89,10 @@ class Shelf:
     def save(self, good: LastGood) -> None:
         """Durable when this returns. Raises BundleError; the one before is then still there."""
         self._prepare()
+        with self._locked():
+            self._save(good)
+
+    def _save(self, good: LastGood) -> None:
         digest = hashlib.sha256(good.archive).hexdigest() if good.archive is not None else ""
         if good.archive is not None and not self._place(digest).exists():
             self._write(self._place(digest), good.archive)
@@ -91,6 +101,17 @@ class Shelf:
             if old != self._place(digest):
                 with suppress(OSError):  # kept for longer, it does no harm
                     old.unlink()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Several processes of one gateway keep the same bundle here: a record and its archive are
+        one. Held for as long as the folder is open."""
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def _archive(self, digest: str, limit: int) -> bytes:
         content, _ = read(self._place(digest), limit)

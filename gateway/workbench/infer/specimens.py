@@ -147,11 +147,16 @@ def contents(sample: Specimen) -> Contents:
                 | Format.SSE
                 | Format.JAVASCRIPT
                 | Format.XML
+                | Format.TAR
+                | Format.MULTIPART
+                | Format.MBOX
+                | Format.EML
                 | Format.FHIR
                 | Format.VCARD
                 | Format.ICALENDAR
                 | Format.MT940
                 | Format.OFX
+                | Format.TAR
             ):
                 raise Unusable(f"{sample.name}: infer proposes nothing for {sample.format}")
             case other:

@@ -13,6 +13,7 @@ from typing import Any
 from gateway.inspection import jsontext, locators
 from gateway.inspection.charset import Encoding, read_text
 from gateway.inspection.formats.csv import column
+from gateway.inspection.jsonlineage import Lineage
 from gateway.inspection.rows import Dialect, Rows
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.model import Format
@@ -163,9 +164,16 @@ def _dialect(spec: BodySpec | MemberSpec) -> Dialect:
 
 def table(data: bytes, spec: BodySpec | MemberSpec) -> Table:
     """A text that the gateway has read without refusing it, and its records in their order."""
+    if spec.compression:
+        raise Unusable("mutate changes nothing that is compressed")
     read = _READERS.get(spec.format)
     if read is None:
         raise Unusable(f"mutate changes no {spec.format}; what it changes: {', '.join(_READERS)}")
+    vouches_for = spec.vouches_for if isinstance(spec, MemberSpec) else None
+    if spec.format is Format.JSON and Lineage(spec, (vouches_for or "$",)).climbs:
+        raise Unusable("mutate changes no records whose owner stands above them ($^ and $~)")
+    if spec.also:
+        raise Unusable("mutate changes no document with several sets of records (also)")
     return read(data, spec)
 
 

@@ -48,7 +48,7 @@ class Tries:
         self._desk, self._wanted, self._baselines = desk, wanted, tuple(baselines)
         self._deployment = deployment
         self._spec = desk.endpoint(wanted.endpoint).body
-        self.masks = {mask for each in baselines for mask in each.decision.mask}
+        self.masks = {mask.path for each in baselines for mask in each.decision.mask}
 
     def all(self) -> Iterator[Mutant]:
         """Every mutant; none is tried before it is asked for."""
@@ -82,7 +82,7 @@ class Tries:
         if verdict.refusal is not None:
             return fates.of_refusal(verdict.refusal.code, verdict.refusal.note)
         if verdict.decision:
-            self.masks.update(verdict.decision.mask)
+            self.masks.update(mask.path for mask in verdict.decision.mask)
         left = dissect(verdict.released() or b"", self._spec).units()
         expected = [unit for number, unit in baseline.left if number not in edit.gone]
         return fates.of_units(expected, left)

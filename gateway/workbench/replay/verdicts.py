@@ -97,7 +97,7 @@ def decided(decision: Decision, subjects: Mapping[SubjectRef, int]) -> Verdict:
         decision.effect,
         frozenset(places | ({ORPHANS} if decision.release_unattributed else set())),
         decision.withhold,
-        frozenset(decision.mask),
+        frozenset(map(str, decision.mask)),
         frozenset(decision.reasons),
     )
 

@@ -3,6 +3,7 @@
 import csv as stdlib
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +21,8 @@ from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Attribution, Counts, Decision, Effect, Format, SubjectRef
+from gateway.model import Attribution, Counts, Decision, Effect, Format, Mask, SubjectRef
+from tests.support.reading import masks
 
 LIMITS = Limits()
 BY_ID = BodySpec(Format.CSV, subject=({"account": ("id",)},))
@@ -64,9 +66,10 @@ def refusal(body: bytes, spec: BodySpec = BY_ID, limits: Limits = LIMITS) -> Cod
     return caught.value.code
 
 
-def verdict(*values: str, mask: tuple[str, ...] = (), unattributed: bool = False) -> Verdict:
+def verdict(*values: str, mask: tuple[str | Mask, ...] = (), unattributed: bool = False) -> Verdict:
     permitted = frozenset(SubjectRef("account", value) for value in values)
-    return Verdict(Decision(Effect.REDACT, permitted, unattributed, frozenset(), mask, (), "r1"))
+    decision = Decision(Effect.REDACT, permitted, unattributed, frozenset(), masks(*mask), (), "r1")
+    return Verdict(decision, key=bytes(32))
 
 
 def rewrite(
@@ -260,6 +263,34 @@ def test_a_masked_column_is_emptied_in_the_rows_that_stay() -> None:
     kept, counts = rewrite(body, verdict("me", mask=("$.x", "$['y z']", "$.elsewhere")))
     assert kept == b'x,id,"y z"\n,me,\n,me,'
     assert counts == Counts(seen=3, released=2, redacted=1)
+
+
+def test_a_masked_cell_keeps_its_quotes_and_what_needs_some_gets_them() -> None:
+    body = b'id,x,y\nme,"a ""b"" c",plain\nme,"","p,q"\n'
+    mask = (Mask("$.x", keep=3), Mask("$.y", text="a, b"))
+    assert rewrite(body, verdict("me", mask=mask))[0] == (b'id,x,y\nme,"a ""","a, b"\nme,,"a, b"\n')
+    pseudonyms = rewrite(body, verdict("me", mask=(Mask("$.y", pseudonym=True),)))[0]
+    first, second = (row.rsplit(b",", 1)[1] for row in pseudonyms.splitlines()[1:])
+    assert first != second and re.fullmatch(rb"m[0-9a-f]{32}", first)
+    assert re.fullmatch(rb'"m[0-9a-f]{32}"', second)
+
+
+def test_of_two_masks_of_a_column_the_stricter_one_counts() -> None:
+    body = b"id,x\nme,12345\n"
+    for mask in ((Mask("$.x", keep=4), Mask("$.x")), (Mask("$.x"), Mask("$['x']", pseudonym=True))):
+        assert rewrite(body, verdict("me", mask=mask))[0] == b"id,x\nme,\n"
+    both = (Mask("$.x", keep=4), Mask("$.x", keep=2))
+    assert rewrite(body, verdict("me", mask=both))[0] == b"id,x\nme,12\n"
+
+
+def test_a_text_that_the_encoding_lacks_is_refused() -> None:
+    spec = BodySpec(Format.CSV, subject=BY_ID.subject, encoding="iso-8859-1")
+    body, mask = "id,x\nme,é\n".encode("latin-1"), verdict("me", mask=(Mask("$.x", text="已删除"),))
+    with pytest.raises(BadUpstream) as caught:
+        rewrite(body, mask, spec)
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+    fits = verdict("me", mask=(Mask("$.x", text="gelöscht"),))
+    assert rewrite(body, fits, spec)[0] == "id,x\nme,gelöscht\n".encode("latin-1")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json as stdlib
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.formats import json
 from gateway.inspection.locators import LocatorError
-from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.settings import AlsoSpec, BodySpec, Limits
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.model import Counts, SubjectRef
 from gateway.model import Format as Name
-from tests.support.reading import Format, permit, spaced
+from tests.support.reading import Cut, Format, permit, spaced
 
 JSON = Format(json)
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
@@ -296,26 +297,255 @@ def test_a_map_loses_the_names_of_withheld_records() -> None:
 MAPS = by("$.id", records="$.accounts.*.orders[*]")
 
 
-def test_a_name_above_the_records_does_not_stay_behind_alone() -> None:
+def test_a_name_above_the_records_goes_with_the_last_of_them() -> None:
     """A97: the map names people, and what was left of a stranger would be who he is."""
-    body = b'{"accounts":{"%b":{"orders":[{"id":"%b"}]},"b":{"orders":[{"id":"me"},{}]}}}'
+    body = b'{"accounts":{"%b":{"orders":[{"id":"%b"}]} ,\n"b":{"orders":[{"id":"me"},{}]}}}'
     mine = body % (b"me@x", b"me")
     kept = mine.replace(b",{}", b"")
     assert JSON.rewrite(mine, MAPS, permit(ME)) == (kept, Counts(3, 2, 1))
-    for foreign in (body % (b"canary", b"foreign"), b'{"accounts":{"canary":{"x":1,"orders":[]}}}'):
-        with pytest.raises(BadUpstream) as caught:
-            JSON.rewrite(foreign, MAPS, permit(ME))
-        assert caught.value.code is Code.REDACTION_UNSUPPORTED
+    assert JSON.rewrite(body % (b"canary", b"foreign"), MAPS, permit(ME)) == (
+        b'{"accounts":{\n"b":{"orders":[{"id":"me"}]}}}', Counts(3, 1, 2),
+    )  # fmt: skip
+    last = b'{"accounts":{"b":{"orders":[{"id":"me"}]},"canary":{"x":1,"orders":[]}}}'
+    assert JSON.rewrite(last, MAPS, permit(ME)) == (
+        b'{"accounts":{"b":{"orders":[{"id":"me"}]}}}', Counts(2, 1, 1),
+    )  # fmt: skip
+    only = b'{"accounts":{"canary":{"x":1,"orders":[]}}}'
+    assert JSON.rewrite(only, MAPS, permit(ME)) == (b'{"accounts":{}}', Counts(1, 0, 1))
+
+
+def test_no_more_of_what_may_go_with_a_name_is_held_than_a_record() -> None:
+    spec = by("$.id", records="$.*[*].orders[*]")
+    body = b'{"canary":[%b]}' % b",".join([b'{"orders":[]}'] * 100)
+    tight = Format(json, limits=Limits(record=1000))
+    with pytest.raises(BadUpstream) as caught:
+        tight.rewrite(body, spec, permit(ME))
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+    assert JSON.rewrite(body, spec, permit(ME)) == (b"{}", Counts(1, 0, 1))
+    many = b"{%b}" % b",".join(b'"canary-%d":[{"orders":[{"id":"x"}]}]' % n for n in range(100))
+    assert tight.rewrite(many, spec, permit(ME)) == (b"{}", Counts(100, 0, 100))
 
 
 def test_a_name_above_no_records_is_one_unattributed_record() -> None:
     body = b'{"accounts":{"canary":{"orders":[]},"me@x":{"orders":[{"id":"me"}]}}}'
     assert JSON.owners(body, MAPS) == {("me",): 1, (): 1}
-    with pytest.raises(BadUpstream) as caught:
-        JSON.rewrite(body, MAPS, permit(ME))
-    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+    assert JSON.rewrite(body, MAPS, permit(ME)) == (
+        b'{"accounts":{"me@x":{"orders":[{"id":"me"}]}}}', Counts(2, 1, 1),
+    )  # fmt: skip
     verdict = permit(ME, unattributed=True, mask=("$.x",))
     assert JSON.rewrite(body, MAPS, verdict) == (body, Counts(seen=2, released=2))
+
+
+# Owners above the records
+
+
+CUSTOMERS = by("$^^.id", records="$.customers[*].orders[*]")
+
+
+def test_an_owner_above_the_records_owns_them_and_what_names_it() -> None:
+    body = (
+        b'{"customers":[{"id":"me", "orders":[{"n":1},{"n":2}]}, {"id":"foreign","orders":[{}]}]}'
+    )
+    assert JSON.owners(body, CUSTOMERS) == {("me",): 3, ("foreign",): 2}
+    kept = b'{"customers":[{"id":"me", "orders":[{"n":1},{"n":2}]}, {"orders":[]}]}'
+    assert JSON.rewrite(body, CUSTOMERS, permit(ME)) == (kept, Counts(5, 3, 2))
+    assert JSON.owners(kept, CUSTOMERS) == {("me",): 3}
+
+
+def test_what_beside_it_names_nobody_is_unattributed_in_each_of_many() -> None:
+    body = b'{"customers":[{"id":"me","city":"X","orders":[{}]}]}'
+    assert JSON.owners(body, CUSTOMERS) == {("me",): 2, (): 1}
+    assert b"city" not in JSON.rewrite(body, CUSTOMERS, permit(ME))[0]
+
+
+def test_an_owner_may_stand_in_an_object_or_be_several() -> None:
+    spec = by("$^^.holders[*].id", records="$.orders[*]")
+    body = b'{"v":1,"holders":[{"id":"me"},{"id":"foreign"}],"orders":[{}]}'
+    assert JSON.owners(body, spec) == {("me", "foreign"): 2}
+    assert JSON.rewrite(body, spec, permit(ME))[0] == b'{"v":1,"orders":[]}'
+    gap = b'{"v":1,"holders":[{"id":"me"},{}],"orders":[{}]}'
+    assert JSON.owners(gap, spec) == {(): 2}
+
+
+def test_an_owner_that_is_missing_leaves_its_records_unattributed() -> None:
+    """The one before it is not theirs."""
+    body = b'{"customers":[{"id":"me","orders":[{}]},{"orders":[{}]}]}'
+    assert JSON.owners(body, CUSTOMERS) == {("me",): 2, (): 1}
+
+
+@pytest.mark.parametrize(
+    "customer",
+    [
+        b'{"orders":[{}],"id":"me"}',
+        b'{"ID":"foreign","id":"me","orders":[{}]}',
+        b'{"id":"me","Id":"foreign","orders":[{}]}',
+        b'{"id":"me","id":"me","orders":[{}]}',
+        b'{"id":null,"orders":[{}]}',
+        b'{"id":1.0,"orders":[{}]}',
+        b'{"id":["me"],"orders":[{}]}',
+    ],
+)
+def test_an_owner_behind_its_records_or_in_doubt_is_refused(customer: bytes) -> None:
+    assert JSON.verdict(b'{"customers":[%b]}' % customer, CUSTOMERS) == "body_ambiguous"
+    fine = b'{"customers":[{"id":"me","orders":[{}]},{"orders":[],"id":"me"}]}'
+    assert JSON.verdict(fine, CUSTOMERS) == "ok"
+
+
+def test_all_that_names_an_owner_must_agree_wherever_it_stands() -> None:
+    spec = by("$^^.id", "$.customer", records="$.customers[*].orders[*]")
+    body = b'{"customers":[{"id":"me","orders":[{"customer":"%b"}]}]}'
+    assert JSON.owners(body % b"me", spec) == {("me",): 2}
+    assert JSON.verdict(body % b"foreign", spec) == "body_ambiguous"
+    assert JSON.owners(b'{"customers":[{"id":"me","orders":[{}]}]}', spec) == {("me",): 1, (): 1}
+
+
+def test_the_name_of_a_record_in_a_map_may_be_its_owner() -> None:
+    spec = by("$~", records="$.accounts.*")
+    body = b'{"accounts":{"me":{"x":1} , "foreign":{"x":2}, "m\\u0065 ":3}}'
+    assert JSON.owners(body, spec) == {("me",): 1, ("foreign",): 1, ("me ",): 1}
+    assert JSON.rewrite(body, spec, permit(ME))[0] == b'{"accounts":{"me":{"x":1} }}'
+    assert JSON.verdict(b'{"accounts":{"":{}}}', spec) == "body_ambiguous"
+
+
+def test_the_name_of_what_records_stand_in_may_be_their_owner() -> None:
+    spec = by("$^~", records="$.*[*]")
+    body = b'{"me":[1,2],"foreign":[3], "other":[], "me2":[{"x":1}]}'
+    assert JSON.owners(body, spec) == {("me",): 2, ("foreign",): 1, ("other",): 1, ("me2",): 1}
+    assert JSON.rewrite(body, spec, permit(ME)) == (b'{"me":[1,2]}', Counts(5, 2, 3))
+    assert JSON.rewrite(body, spec, permit(SubjectRef("account", "other"))) == (
+        b'{ "other":[]}', Counts(5, 1, 4),
+    )  # fmt: skip
+
+
+def test_a_record_owned_from_above_is_owned_by_its_container() -> None:
+    for spec, attribution in ((CUSTOMERS, "container"), (by("$~", records="$.*"), "direct")):
+        tally = Tally(Limits())
+        body = b'{"customers":[{"id":"me","orders":[{}]}]}'
+        json.inspect(Cut(body, 3), spec, Limits(), tally)
+        assert attribution in {group.attribution for group in tally.groups}
+
+
+def test_masks_and_totals_mean_the_same_below_an_owner() -> None:
+    spec = by("$^^.id", records="$.orders[*]", totals=("$.count",))
+    body = b'{"id":"me","count":2,"orders":[{"p":1},{"p":2}]}'
+    assert JSON.rewrite(body, spec, permit(ME, mask=("$.p",)))[0] == (
+        b'{"id":"me","count":2,"orders":[{"p":null},{"p":null}]}'
+    )
+    assert JSON.rewrite(body, spec, permit())[0] == b'{"count":0,"orders":[]}'
+
+
+@given(
+    customers=st.lists(
+        st.tuples(
+            st.sampled_from(["me", "foreign", "third", None]), st.lists(st.integers(), max_size=4)
+        ),
+        max_size=6,
+    ),
+    seed=st.integers(0, 99),
+    chunk=st.integers(1, 50),
+)
+def test_only_what_is_below_a_permitted_owner_is_left(
+    customers: list[tuple[str | None, list[int]]], seed: int, chunk: int
+) -> None:
+    found = [
+        {"orders": orders} if owner is None else {"id": owner, "orders": orders}
+        for owner, orders in customers
+    ]
+    reader = Format(json, chunk=chunk)
+    kept, counts = reader.rewrite(spaced({"customers": found}, seed), CUSTOMERS, permit(ME))
+    assert stdlib.loads(kept)["customers"] == [
+        each if each.get("id") == "me" else {"orders": []} for each in found
+    ]
+    mine = [each for each in found if each.get("id") == "me"]
+    assert counts.released == len(mine) + sum(len(each["orders"]) for each in mine)
+
+
+# Several sets of records
+
+
+API = BodySpec(
+    Name.JSON,
+    records="$.data[*]",
+    subject=({"account": ("$.relationships.customer.data.id",)},),
+    totals=("$.meta.count",),
+    also=(
+        AlsoSpec("$.included[*]", ({"account": ("$.id",)},), "customer"),
+        AlsoSpec("$.holder", ({"account": ("$.id",)},)),
+    ),
+)
+
+
+def api(*data: str, included: Any, **more: Any) -> bytes:
+    """JSON:API: orders of some customers, and the customers."""
+    found = [
+        {"id": n, "relationships": {"customer": {"data": {"id": d}}}} for n, d in enumerate(data)
+    ]
+    whole = {"meta": {"count": len(data)}, **more, "data": found, "included": included}
+    return stdlib.dumps(whole, separators=(",", ":")).encode()
+
+
+def test_each_set_of_records_has_owners_of_its_own() -> None:
+    body = api("me", "foreign", included=[{"id": "me"}, {"id": "foreign"}, {"type": "x"}])
+    assert JSON.owners(body, API) == {("me",): 2, ("foreign",): 2, (): 1}
+    assert {group.category for group in JSON.inspect(body, API).groups} == {"", "customer"}
+    kept, counts = JSON.rewrite(body, API, permit(ME))
+    assert kept == api("me", included=[{"id": "me"}])
+    assert counts == Counts(5, 2, 3)
+
+
+def test_a_total_counts_the_first_set_only() -> None:
+    kept, _ = JSON.rewrite(api("me", included=[{"id": "foreign"}]), API, permit(ME))
+    assert kept == api("me", included=[])
+
+
+def test_other_sets_may_be_missing_and_the_first_may_not() -> None:
+    assert JSON.owners(b'{"data":[]}', API) == {}
+    assert JSON.owners(b'{"data":[],"included":null,"holder":{"id":"me"}}', API) == {("me",): 1}
+    assert JSON.owners(b'{"data":[],"included":{"id":"canary"}}', API) == {(): 1}
+    assert JSON.verdict(b'{"included":[]}', API) == "body_ambiguous"
+
+
+def test_a_single_record_of_another_set_goes_by_itself() -> None:
+    body = api("me", included=[], holder={"id": "foreign"})
+    assert JSON.rewrite(body, API, permit(ME))[0] == api("me", included=[])
+    mine = api("me", included=[], holder={"id": "me"})
+    assert JSON.rewrite(mine, API, permit(ME))[0] == mine
+
+
+def test_sets_may_stand_side_by_side_below_one_owner() -> None:
+    above = ({"account": ("$^^.id",)},)
+    spec = BodySpec(
+        Name.JSON,
+        "$.customers[*].orders[*]",
+        above,
+        also=(AlsoSpec("$.customers[*].notes.*", above),),
+    )
+    body = b'{"customers":[{"id":"%b","orders":[{}],"notes":{"a":1}}]}'
+    assert JSON.owners(body % b"me", spec) == {("me",): 3}
+    assert JSON.rewrite(body % b"foreign", spec, permit(ME)) == (
+        b'{"customers":[{"orders":[],"notes":{}}]}', Counts(3, 0, 3),
+    )  # fmt: skip
+    assert JSON.verdict(b'{"customers":[{"notes":{"a":1},"id":"me","orders":[]}]}', spec) == (
+        "body_ambiguous"
+    )
+
+
+def test_what_names_the_owner_of_several_sets_goes_with_no_category() -> None:
+    above = ({"account": ("$^^.id",)},)
+    other = AlsoSpec("$.orders[*]", above, "order")
+    spec = BodySpec(Name.JSON, "$.voice[*]", above, "voice", also=(other,))
+    body = b'{"id":"me","voice":[1],"orders":[2]}'
+    verdict = permit(ME)
+    silent = replace(verdict, decision=replace(verdict.decision, withhold=frozenset({"voice"})))
+    kept, counts = JSON.rewrite(body, spec, silent)
+    assert (kept, counts) == (b'{"id":"me","voice":[],"orders":[2]}', Counts(3, 2, 1))
+    assert JSON.owners(kept, spec) == {("me",): 2}
+
+
+def test_masks_reach_every_set() -> None:
+    body = api("me", included=[{"id": "me", "phone": 1}])
+    kept, _ = JSON.rewrite(body, API, permit(ME, mask=("$.phone",)))
+    assert kept == api("me", included=[{"id": "me", "phone": None}])
 
 
 def test_data_beside_the_records_stays_only_if_unattributed_records_do() -> None:

@@ -47,7 +47,7 @@ def test_an_installed_package_brings_its_format(site: Path) -> None:
 
 def test_a_format_that_nobody_brings_is_not_there(site: Path) -> None:
     assert FORMATS.get(Format("acme.nothing")) is None
-    assert FORMATS.get(Format.OPAQUE, "none") == "none"
+    assert FORMATS.get(Format("acme.nothing"), "none") == "none"
     with pytest.raises(KeyError):
         FORMATS[Format("acme.nothing")]
 
@@ -79,4 +79,4 @@ def test_a_format_of_two_packages_is_nobodys(site: Path) -> None:
 def test_a_package_can_not_take_the_place_of_one_of_ours(site: Path) -> None:
     install(site, "json", READER, package="evil")
     assert FORMATS[Format.JSON].suffix == "json"
-    assert FORMATS.get(Format.OPAQUE) is None
+    assert FORMATS.get(Format("acme.nothing")) is None

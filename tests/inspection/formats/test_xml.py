@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.errors import Code
-from gateway.inspection import work
+from gateway.inspection import masking, work
 from gateway.inspection.formats import xml
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
 from gateway.inspection.work import Task
-from gateway.model import Attribution, Counts, SubjectRef
+from gateway.model import Attribution, Counts, Mask, SubjectRef
 from gateway.model import Format as Name
 from gateway.response import Payload
 from tests.support.reading import Cut, Format, permit
@@ -316,6 +316,8 @@ def test_everything_in_a_record_goes_with_it() -> None:
 
 # Masks
 
+ONE = masking.of_text(Mask("$", pseudonym=True), "1", bytes(32))
+
 
 @pytest.mark.parametrize(
     ("mask", "before", "after"),
@@ -337,6 +339,38 @@ def test_a_mask_empties_elements_and_attributes(mask: str, before: str, after: s
         expected = expected.replace(b'n="1"', b'n=""')
     assert kept == export(expected, b"")
     assert XML.owners(kept, ORDERS) == {("me",): 1}
+
+
+@pytest.mark.parametrize(
+    ("mask", "before", "after"),
+    [
+        (Mask("$.p", text="<gone>"), "<p>1&amp;2</p><p/>", "<p>&#60;gone&#62;</p><p/>"),
+        (Mask("$.p", keep=2), "<p>&lt;&#65;BC</p>", "<p>&#60;A</p>"),
+        (Mask("$['@n']", text="2"), "", ""),
+        (Mask("$.a['@t']", keep=1), "<a t='&quot;b'/>", "<a t='&#34;'/>"),
+        (Mask("$.p", pseudonym=True), "<p t='x'>1</p>", f"<p t='x'>{ONE}</p>"),
+    ],
+)
+def test_a_mask_changes_the_text_of_elements_and_attributes(
+    mask: Mask, before: str, after: str
+) -> None:
+    body = export(order("me", before), order("foreign", before))
+    kept, _ = XML.rewrite(body, ORDERS, permit(ME, mask=(mask,), key=bytes(32)))
+    expected = order("me", after)
+    if mask.path == "$['@n']":
+        expected = expected.replace(b'n="1"', b'n="2"')
+    assert kept == export(expected, b"")
+    assert XML.owners(kept, ORDERS) == {("me",): 1}
+
+
+def test_a_mask_of_more_than_text_makes_it_nothing_or_is_refused() -> None:
+    body = export(order("me", "<p><q>canary</q></p>"))
+    for mask in (Mask("$.p", text="x"), Mask("$.p", keep=1), Mask("$.p", pseudonym=True)):
+        with pytest.raises(Exception, match="redaction_unsupported"):
+            XML.rewrite(body, ORDERS, permit(ME, mask=(mask,), key=bytes(32)))
+    both = (Mask("$.*", keep=1), Mask("$.p"), Mask("$.p.q", keep=1))
+    kept, _ = XML.rewrite(body, ORDERS, permit(ME, mask=both))
+    assert b"<p></p>" in kept
 
 
 def test_masks_inside_one_another_are_one() -> None:
@@ -728,8 +762,9 @@ def delivered(
     task = Task(Payload("application/zip" if spec.members else "text/xml"), spec, Limits())
     decision = permit(*permitted, unattributed=unattributed).decision
     stored, sink = InMemory(body), MemorySink()
-    counts = work.rewrite(stored, task, work.inspect(stored, task), decision, sink)
-    work.confirm(InMemory(sink.getvalue()), task, decision, counts)
+    seen = work.inspect(stored, task)
+    counts = work.rewrite(stored, task, seen, decision, sink)
+    work.confirm(InMemory(sink.getvalue()), task, seen, decision, counts)
     return sink.getvalue()
 
 

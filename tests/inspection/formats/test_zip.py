@@ -8,20 +8,23 @@ import struct
 import subprocess
 import wave
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import BadUpstream, Code, Refusal
+from gateway.errors import BadUpstream, Code, Refusal, Unavailable
+from gateway.inspection import notice
 from gateway.inspection.formats import zip as archives
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Attribution, Counts, Decision, Effect, Format, Group, SubjectRef
+from gateway.model import Attribution, Counts, Decision, Effect, Format, Group, Mask, SubjectRef
+from tests.support.reading import masks
 from tests.support.zips import (
     DEFLATED,
     READERS,
@@ -69,10 +72,11 @@ def permitting(
     *permitted: SubjectRef,
     unattributed: bool = False,
     withhold: Iterable[str] = (),
-    mask: tuple[str, ...] = (),
+    mask: tuple[str | Mask, ...] = (),
 ) -> Decision:
+    hidden = frozenset(withhold)
     return Decision(
-        Effect.REDACT, frozenset(permitted), unattributed, frozenset(withhold), mask, (), "1"
+        Effect.REDACT, frozenset(permitted), unattributed, hidden, masks(*mask), (), "1"
     )
 
 
@@ -196,6 +200,20 @@ def test_a_manifest_that_names_a_member_twice_is_refused() -> None:
     assert refused(data, VOICE) is Code.MANIFEST_MISMATCH
 
 
+def test_a_manifest_may_name_owners_above_what_it_lists_and_members_by_name() -> None:
+    above = replace(MANIFEST, records="$.files[*]", subject=({"account": ("$^^.customer",)},))
+    listed = b'{"customer":"%b","files":[{"file":"recordings/1.wav"}]}'
+    files = {"recordings/1.wav": b"1"}
+    data = zipped({"manifest.json": listed % b"me"} | files)
+    assert counted(data, spec(above, WAVS)) == {("me",): 3}
+    foreign = zipped({"manifest.json": listed % b"foreign"} | files)
+    assert counted(foreign, spec(above, WAVS)) == {("foreign",): 3}
+    named = replace(MANIFEST, records="$.*", vouches_for="$~")
+    data = zipped({"manifest.json": b'{"recordings/1.wav":{"owner":"me"}}'} | files)
+    assert counted(data, spec(named, WAVS)) == {("me",): 2}
+    assert unzipped(redacted(data, spec(named, WAVS), permitting(FOREIGN))) == {}
+
+
 def test_a_manifest_may_stand_behind_its_members() -> None:
     files = {"recordings/1.wav": b"1", "manifest.json": manifest({"recordings/1.wav": "me"})}
     assert counted(zipped(files), VOICE) == {("me",): 2}
@@ -274,11 +292,11 @@ def test_whatever_an_opaque_member_is_its_manifest_vouches_for_it(data: bytes) -
     assert counted(zipped(files), VOICE) == {(): 1}
 
 
-def test_an_archive_inside_an_archive_is_not_read() -> None:
+def test_an_archive_inside_an_archive_needs_a_place_to_lie() -> None:
+    """See test_archive.py for those that have one."""
     inner = spec(MemberSpec("*.zip", Format.ZIP))
-    assert refused(zipped({"a.zip": zipped({})}), inner) is Code.MEMBER_UNSUPPORTED
-    with pytest.raises(BadUpstream):
-        archives.inspect(body(zipped({})), inner.members[0], LIMITS, Tally(LIMITS))
+    with pytest.raises(Unavailable):
+        inspected(zipped({"a.zip": zipped({})}), inner)
 
 
 def test_an_archive_under_a_content_coding_is_refused() -> None:
@@ -591,6 +609,15 @@ def test_totals_inside_a_member_count_what_remains() -> None:
         "1.json": {"count": 1, "items": [{"owner": "me"}]},
         "2.json": {"count": 1, "items": [{"owner": "me"}]},
     }
+
+
+def test_a_notice_tells_that_something_was_left_out() -> None:
+    told = replace(VOICE, removed_notice="REMOVED.txt")
+    new = redacted(zipped(MIXED, DEFLATED), told, permitting(ME))
+    assert unzipped(new)["REMOVED.txt"] == notice.text(6, 3)
+    assert "REMOVED.txt" not in unzipped(redacted(zipped({"me/1.jpg": b"1"}), told, permitting(ME)))
+    taken = zipped({"REMOVED.txt": b"canary", "me/1.jpg": b"1"})
+    assert refused(taken, told) is Code.BODY_AMBIGUOUS
 
 
 def test_masks_reach_into_members() -> None:

@@ -7,6 +7,7 @@ from gateway.model import Attribution, Decision, Effect, Format, Group, Inspecti
 from gateway.workbench.mutate import fates
 from gateway.workbench.mutate.bodies import Unit
 from gateway.workbench.mutate.fates import Fate
+from tests.support.reading import masks
 
 A, B = SubjectRef("account", "A1"), SubjectRef("account", "B2")
 
@@ -71,7 +72,7 @@ def decision(
     mask: tuple[str, ...] = (),
 ) -> Decision:
     effect = Effect.REDACT if permitted else Effect.BLOCK
-    return Decision(effect, frozenset(permitted), False, frozenset(), mask, reasons, "r1")
+    return Decision(effect, frozenset(permitted), False, frozenset(), masks(*mask), reasons, "r1")
 
 
 def told(

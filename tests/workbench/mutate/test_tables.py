@@ -120,5 +120,9 @@ def test_only_of_a_list_can_one_be_left_out(records: str, expected: bool) -> Non
 def test_a_format_that_nobody_changes_is_named() -> None:
     with pytest.raises(Unusable, match="mutate changes no sse"):
         table(b'data: {"id": 1}\n\n', BodySpec(Format.SSE))
+    with pytest.raises(Unusable, match="owner stands above them"):
+        table(b"{}", BodySpec(Format.JSON, records="$.*", subject=({"account": ("$~",)},)))
     with pytest.raises(Unusable, match="mutate changes no xml"):
         table(b"<a/>", BodySpec(Format.XML))
+    with pytest.raises(Unusable, match="compressed"):
+        table(b"", BodySpec(Format.JSON, compression="gzip"))

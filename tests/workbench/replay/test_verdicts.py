@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Code
-from gateway.model import Decision, Effect, SubjectRef
+from gateway.model import Decision, Effect, Mask, SubjectRef
 from gateway.workbench.replay.entries import Exchange, Listed, Recorded
 from gateway.workbench.replay.verdicts import (
     ORPHANS,
@@ -98,10 +98,16 @@ def test_an_entry_says_what_was_decided() -> None:
 def test_a_decision_and_its_entry_are_the_same_verdict() -> None:
     owner = SubjectRef("account", "A1")
     decision = Decision(
-        Effect.REDACT, frozenset({owner}), True, frozenset({"voice"}), ("$.a",), ("own",), "r1"
+        Effect.REDACT,
+        frozenset({owner}),
+        True,
+        frozenset({"voice"}),
+        (Mask("$.a"), Mask("$.b", keep=4)),
+        ("own",),
+        "r1",
     )
     assert decided(decision, {owner: 0}) == redact(
-        0, ORPHANS, withhold=["voice"], mask=["$.a"], reasons=["own"]
+        0, ORPHANS, withhold=["voice"], mask=["$.a", "$.b keep 4"], reasons=["own"]
     )
 
 

@@ -26,9 +26,24 @@ categories contains category if some category in input.payload.unattributed.cate
 concerned(masks) := {mask |
 	is_array(masks)
 	some mask in masks
-	name := regex.replace(mask, _first_name, "$1$2$3")
-	true in {lower(trim(name, " ")) in _fields.names, name == mask, _fields.beyond_ascii}
+	path := _path(mask)
+	name := regex.replace(path, _first_name, "$1$2$3")
+	true in {lower(trim(name, " ")) in _fields.names, name == path, _fields.beyond_ascii}
 }
+
+# A mask is a path, or an object that says what stands in its place. What is neither counts as ever: it
+# makes an answer that nobody accepts.
+_path(mask) := mask if is_string(mask)
+
+_path(mask) := mask.path if _has_path(mask)
+
+_path(mask) := "" if {
+	not is_string(mask)
+	not _has_path(mask)
+}
+
+# A rule of its own: a `not` before an expression that is undefined would be undefined itself.
+_has_path(mask) if is_string(mask.path)
 
 # `$.name…`, `$['name']…`, `$["name"]…` become name; a mask whose first name isn't plain, or is a
 # wildcard, stays what it is.

@@ -58,6 +58,19 @@ test_a_mask_whose_first_name_nobody_knows_always_counts if {
 	}
 }
 
+test_a_mask_that_says_what_stands_in_its_place_concerns_the_same_field if {
+	kinds := [{"path": "$.ssn", "keep": 4}, {"path": "$.chat.partner", "pseudonym": true}]
+	payload.concerned(kinds) == {kinds[0]} with input.payload as {"records": 1, "fields": ["SSN"]}
+	payload.concerned(kinds) == {kinds[1]} with input.payload as {"records": 1, "fields": ["chat"]}
+	payload.concerned(kinds) == set() with input.payload as {"records": 1, "fields": ["id"]}
+}
+
+test_what_is_no_mask_is_not_left_out if {
+	every mask in [42, true, null, ["$.ssn"], {}, {"path": 42}, {"text": "[removed]"}] {
+		payload.concerned([mask]) == {mask} with input.payload as {"records": 1, "fields": ["id"]}
+	}
+}
+
 test_without_records_there_is_nothing_to_mask if {
 	payload.concerned(masks) == set() with input.payload as {"records": 0, "fields": ["ssn"]}
 }

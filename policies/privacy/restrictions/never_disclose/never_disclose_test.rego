@@ -2,7 +2,7 @@ package privacy.restrictions.never_disclose_test
 
 import data.privacy.restrictions.never_disclose
 
-settings := {"masks": ["$.ssn", "$.customer.ssn"]}
+settings := {"masks": ["$.ssn", "$.customer.ssn", {"path": "$.iban", "keep": 4}]}
 
 masked(fields) := found if {
 	found := never_disclose.masks with input.payload as {"records": 1, "fields": fields}
@@ -13,6 +13,7 @@ test_they_are_masked_where_they_can_occur if {
 	masked(["id", "ssn"]) == {"$.ssn"}
 	masked(["id", "customer"]) == {"$.customer.ssn"}
 	masked(["id", "SSN"]) == {"$.ssn"}
+	masked(["id", "iban"]) == {{"path": "$.iban", "keep": 4}}
 	masked(["id"]) == set()
 }
 

@@ -1,0 +1,134 @@
+"""What the header of one part says (RFC 2046, RFC 7578): its name, its type, its encoding.
+
+Readers take a part's name from several fields; where two of these disagree, or one is written in a
+way that only some decode (RFC 2231, backslashes), the part is refused. The name is the file's, or
+else the form field's, or the Content-ID; a part without any has its number, which changes when a
+part before it goes.
+"""
+
+import re
+from dataclasses import dataclass
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import names
+from gateway.inspection.mailheader import Header
+from gateway.inspection.mediatypes import media_type, parameters
+from gateway.inspection.transfer import PLAIN
+
+_KIND = re.compile(r"[A-Za-z0-9!#$&^_.+-]+(?:/[A-Za-z0-9!#$&^_.+-]+)?")
+_ID = re.compile(r"<([!-;=?-~]+)>")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_DIGESTS = frozenset({"content-md5", "digest", "content-digest", "repr-digest"})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """`kind` is the declared media type in lower case, None where none is, and `charset` its
+    parameter; `is_base64` is how the content is written. `length` is its Content-Length, and `at`
+    where that stands in the header. `range` are the first and the last byte and the complete
+    length, of a part that is a range. `has_digest` where a digest of the content is given.
+    """
+
+    name: str
+    kind: str | None
+    charset: str | None
+    is_base64: bool
+    length: int | None
+    at: tuple[int, int] | None
+    range: tuple[int, int, int] | None
+    has_digest: bool
+
+
+def read_said(header: Header, number: int) -> Said:
+    """Raises BadUpstream: BODY_AMBIGUOUS for what readers take differently, MEMBER_UNSUPPORTED for
+    parts in a part and for encodings that aren't read."""
+    content_type, disposition = header.one("content-type"), header.one("content-disposition")
+    kind, given = _read(content_type)
+    _, placed = _read(disposition)
+    if kind is not None and media_type(header).boundary is not None:
+        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "parts in a part")
+    if any("*" in name for name in (*given, *placed)):
+        raise _ambiguous("a parameter that only some readers decode")
+    identity, length, span = (
+        header.one(name) for name in ("content-id", "content-length", "content-range")
+    )
+    name = _name(placed.get("filename"), placed.get("name"), given.get("name"))
+    if name is None:
+        name = str(number) if identity is None else _identity(identity)
+    if not name or name.endswith("/"):
+        raise _ambiguous("a name that is none")
+    names.check(name, number)
+    lengths = [(field.begin, field.end) for field in header.all("content-length")]
+    return Said(
+        name,
+        kind,
+        given["charset"].lower() if "charset" in given else None,
+        _is_base64(header),
+        _length(length),
+        lengths[0] if lengths else None,
+        _range(span),
+        any(field.name in _DIGESTS for field in header.fields),
+    )
+
+
+def _name(file: str | None, field: str | None, typed: str | None) -> str | None:
+    """What Content-Disposition names, and the name that is a parameter of Content-Type.
+
+    A field `_charset_` would say how clients decode all others (RFC 7578 section 4.6).
+    """
+    if field == "_charset_":
+        raise _ambiguous("a field that changes how others are decoded")
+    name = field if file is None else file
+    if None not in (name, typed) and name != typed:
+        raise _ambiguous("two names")
+    return typed if name is None else name
+
+
+def _identity(text: str) -> str:
+    found = _ID.fullmatch(text)
+    if found is None:
+        raise _ambiguous("a Content-ID that is none")
+    return found[1]
+
+
+def _read(text: str | None) -> tuple[str | None, dict[str, str]]:
+    """What a field says, and its parameters."""
+    if text is None:
+        return None, {}
+    found = _KIND.match(text)
+    if found is None:
+        raise _ambiguous("a field that readers take differently")
+    return found[0].lower(), parameters(text, found.end())
+
+
+def _is_base64(header: Header) -> bool:
+    text = header.one("content-transfer-encoding")
+    encoding = "binary" if text is None else text.lower()
+    if header.one("content-encoding") is not None or encoding not in PLAIN | {"base64"}:
+        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a part under an encoding that is not read")
+    return encoding == "base64"
+
+
+def _length(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not _LENGTH.fullmatch(text):
+        raise _ambiguous("a Content-Length that is none")
+    return int(text)
+
+
+def _range(text: str | None) -> tuple[int, int, int] | None:
+    if text is None:
+        return None
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        raise _ambiguous("a Content-Range that is not of bytes")
+    first, last, complete = map(int, found.groups())
+    if not first <= last < complete:
+        raise _ambiguous("a Content-Range that is none")
+    return first, last, complete
+
+
+def _ambiguous(note: str) -> BadUpstream:
+    return BadUpstream(Code.BODY_AMBIGUOUS, note)

@@ -1,0 +1,62 @@
+"""Names that every reader, on any file system, takes for the same."""
+
+import pytest
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import names
+
+
+def refused(call, *args) -> Code:
+    with pytest.raises(BadUpstream) as caught:
+        call(*args)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("name", ["a.txt", "folder/", "..a/b../...c", "K\u00e4se/1"])
+def test_an_honest_name_is_taken(name: str) -> None:
+    names.check(name, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/a", "../a", "a//b", "a/./b", "C:a", "a\\b", "a\0b", "a\u202eb"]
+)
+def test_a_name_that_readers_alter_is_refused(name: str) -> None:
+    """A83."""
+    assert refused(names.check, name, 1) is Code.BODY_AMBIGUOUS
+
+
+def test_a_name_of_too_many_segments_is_refused() -> None:
+    names.check("a/" * 128 + "b", 1)
+    assert refused(names.check, "a/" * 129 + "b", 1) is Code.BODY_TOO_COMPLEX
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("Readme.txt", "README.TXT"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("Stra\u00dfe", "STRASSE"),
+        ("\u212aelvin", "kelvin"),
+        ("\u00c9", "e\u0301"),
+        ("a.txt", "a.txt."),
+        ("me/a", "me. /a .. "),
+        ("caf\u00e9", "cafe\u0301."),
+    ],
+)
+def test_names_that_one_file_system_takes_for_one_fold_together(one: str, two: str) -> None:
+    """A75."""
+    assert names.folded(one) == names.folded(two)
+    assert names.folded(one) != names.folded(two + "x")
+
+
+@pytest.mark.parametrize(
+    "several", [["a", "A"], ["a", "a/"], ["a", "a/b"], ["a/b", "A"], ["x/", "X/"], ["d./b", "d/b"]]
+)
+def test_names_that_become_one_file_are_refused(several: list[str]) -> None:
+    """A75."""
+    names.check_distinct(several[:1])
+    assert refused(names.check_distinct, several) is Code.BODY_AMBIGUOUS
+
+
+def test_files_in_one_folder_are_distinct() -> None:
+    names.check_distinct(["a/", "a/b", "a/c", "b", "a/d/"])
