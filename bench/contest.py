@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bench import load
 from bench.bodies import BODIES, LONG, Body
-from bench.contestants import EMBEDDED, OPA, RAW, Contest, Contestant
+from bench.contestants import EMBEDDED, OPA, PAIR, RAW, Contest, Contestant
 from bench.load import Load, RefusedError
 from bench.watching import processor, watched
 
@@ -54,7 +54,7 @@ class Runs:
                         continue
                     figures = self._run(each, body)
                 except (RefusedError, OSError) as error:
-                    if each.name in (EMBEDDED, OPA, RAW):
+                    if each.name in (EMBEDDED, OPA, PAIR, RAW):
                         raise
                     failed[each.name] = {"failed": str(error).replace(each.url, "")[:200]}
                 else:
@@ -76,7 +76,7 @@ class Runs:
                 for each in self._contest.contestants
                 if _takes(each, body)
             }
-        ours = [fate for each in fates.values() for fate in (each[EMBEDDED], each[OPA])]
+        ours = [each[name] for each in fates.values() for name in (EMBEDDED, OPA, PAIR)]
         return {"share": ours.count("blocked") / len(ours), "fates": fates}
 
     def latency(self) -> Figures:

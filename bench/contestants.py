@@ -1,11 +1,11 @@
 """Who takes part, and how each is started and ended. Everything listens on loopback.
 
-    this gateway, with its embedded engine and with an OPA        reads, decides, logs
+    this gateway: embedded engine, an OPA, two processes          reads, decides, logs
     raw aiohttp, nginx, Envoy                                     pass everything through
     nginx + Lua + cjson, Envoy + Lua, mitmproxy + JSON            compare owners, in JSON and NDJSON
 
-One worker each. The peers that read take the caller's account from a header: none of them checks a
-token, asks a policy or writes a log.
+One worker each, but for the two processes. The peers that read take the caller's account from a
+header: none of them checks a token, asks a policy or writes a log.
 """
 
 import json
@@ -25,6 +25,7 @@ PEERS = Path(__file__).with_name("peers")
 MODULES = Path("/usr/lib/nginx/modules")
 
 EMBEDDED, OPA, RAW = "gateway", "gateway, OPA", "raw aiohttp"
+PAIR = "gateway, 2 processes"
 NGINX_PLAIN, NGINX_LUA = "nginx", "nginx + Lua + cjson"
 ENVOY_PLAIN, ENVOY_LUA, MITMPROXY = "Envoy", "Envoy + Lua", "mitmproxy + JSON"
 _EVERYTHING = frozenset(body.kind for body in BODIES)
@@ -81,6 +82,7 @@ def contest(bodies: Path, folder: Path, *, peers: bool = True) -> Iterator[Conte
         entries: dict[str, Callable[[str], Contestant]] = {
             EMBEDDED: arena.gateway,
             OPA: arena.gateway_with_opa,
+            PAIR: arena.gateways,
             RAW: arena.raw,
             NGINX_PLAIN: arena.nginx,
             NGINX_LUA: arena.nginx_lua,
@@ -88,7 +90,7 @@ def contest(bodies: Path, folder: Path, *, peers: bool = True) -> Iterator[Conte
             ENVOY_LUA: arena.envoy_lua,
             MITMPROXY: arena.mitmproxy,
         }
-        ours = (EMBEDDED, OPA, RAW)
+        ours = (EMBEDDED, OPA, PAIR, RAW)
         contestants: list[Contestant] = []
         missing: dict[str, str] = {}
         for name, enter in entries.items():
@@ -111,15 +113,16 @@ class _Arena:
     def upstream(self, bodies: Path) -> None:
         self._nginx("upstream", self._upstream, STATIC.format(bodies=bodies))
 
-    def gateway(self, name: str, **policy: str) -> Contestant:
+    def gateway(self, name: str, **settings: object) -> Contestant:
         port, admin = free_port(), free_port()
-        config = gateway_config(self._folder, port, admin, self._upstream)
-        if policy:
-            config["policy"] = policy
+        config = gateway_config(self._folder, port, admin, self._upstream) | settings
         path = self._folder / f"gateway-{port}.yaml"
         path.write_text(json.dumps(config))
         command = [sys.executable, "-m", "gateway", "run", "--config", str(path)]
         return self._started(name, port, command, f"http://127.0.0.1:{admin}/readyz", _EVERYTHING)
+
+    def gateways(self, name: str) -> Contestant:
+        return self.gateway(name, workers=2)
 
     def gateway_with_opa(self, name: str) -> Contestant:
         binary, port = tool("opa"), free_port()
@@ -131,7 +134,7 @@ class _Arena:
         command = [binary, "run", "--server", "--addr", address, "--bundle", str(bundle)]
         quiet = [*command, "--disable-telemetry", "--log-level", "error"]
         opa = self._started("OPA", port, quiet, f"http://{address}/health?bundles")
-        ours = self.gateway(name, engine="opa", opa=opa.url)
+        ours = self.gateway(name, policy={"engine": "opa", "opa": opa.url})
         return Contestant(name, ours.url, ours.pid, ours.reads, (opa.pid,))
 
     def raw(self, name: str) -> Contestant:

@@ -20,6 +20,7 @@ from bench.contestants import (  # noqa: E402
     NGINX_LUA,
     NGINX_PLAIN,
     OPA,
+    PAIR,
     RAW,
 )
 
@@ -29,7 +30,7 @@ SHOWN = (
     "100 MB ZIP by manifest",
 )  # fmt: skip
 _COLOURS = {
-    EMBEDDED: "#0b6e4f", OPA: "#5fb49c", RAW: "#555555", NGINX_PLAIN: "#c9c9c9",
+    EMBEDDED: "#0b6e4f", OPA: "#5fb49c", PAIR: "#0a9396", RAW: "#555555", NGINX_PLAIN: "#c9c9c9",
     NGINX_LUA: "#d1495b", ENVOY_PLAIN: "#e0e0e0", ENVOY_LUA: "#edae49", MITMPROXY: "#7768ae",
 }  # fmt: skip
 

@@ -24,9 +24,9 @@ from gateway.errors import Code
 from gateway.inspection.settings import BodySpec
 from gateway.model import Attribution, Decision, Effect, Group, Inspection, SubjectRef
 from gateway.model import Format as BodyFormat
-from gateway.telemetry.catalogue import STEPS
 from gateway.telemetry.exposition import Format
 from gateway.telemetry.metrics import Metrics
+from gateway.trace import STEPS
 
 ENDPOINTS = 100
 GATE = 20.0

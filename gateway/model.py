@@ -53,6 +53,7 @@ class Format(StrEnum):
     JAVASCRIPT = "javascript"
     CSV = "csv"
     XML = "xml"
+    PARQUET = "parquet"
     VCARD = "vcard"
     ICALENDAR = "icalendar"
     MT940 = "mt940"

@@ -224,6 +224,15 @@ class Held:
             self._spool.give_back_space(self.reserved - size, self._owner)
             self.reserved = size
 
+    def part(self, size: int) -> "Held":
+        """Another file, for so many of the bytes that are reserved here.
+
+        Raises Unavailable(SPOOL_FAILED).
+        """
+        other = Held(self._spool, self._spool.open(), self._owner, size)
+        self.reserved -= size
+        return other
+
     def close(self) -> None:
         if self.fd >= 0:
             fd, self.fd = self.fd, -1

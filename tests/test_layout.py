@@ -44,7 +44,10 @@ def test_every_module_has_a_test_file_of_its_own(module: Path) -> None:
 
 
 def test_every_test_file_mirrors_a_module() -> None:
-    elsewhere = {"bench", "cluster", "dashboards", "e2e", "fuzz", "helm", "rules", "support"}
+    elsewhere = {
+        "bench", "bombs", "cluster", "dashboards", "differential", "e2e", "fuzz", "helm", "rules",
+        "support",
+    }  # fmt: skip
     for test in (REPOSITORY / "tests").rglob("test_*.py"):
         relative = test.relative_to(REPOSITORY / "tests")
         if elsewhere & set(relative.parts) or relative.name in STANDALONE:

@@ -220,6 +220,18 @@ async def test_space_is_reserved_and_given_back(tmp_path: Path) -> None:
     assert empty(store)
 
 
+async def test_space_is_shared_between_two_files(tmp_path: Path) -> None:
+    store = spool(tmp_path, limit=5000)
+    held = await store.space(5000)
+    part = held.part(2000)
+    assert (store.bytes_used, store.files_open) == (5000, 2)
+    assert (held.reserved, part.reserved) == (3000, 2000)
+    part.close()
+    assert (store.bytes_used, store.files_open) == (3000, 1)
+    held.close()
+    assert empty(store)
+
+
 async def test_space_that_is_not_there_leaves_no_file(tmp_path: Path) -> None:
     store = spool(tmp_path, limit=5000)
     with pytest.raises(Unavailable) as caught:

@@ -5,16 +5,18 @@ they will accept.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.inspection import jsonplan, xpath
-from gateway.inspection.formats import FORMATS
+from gateway.inspection.formats import FORMATS, csv
 from gateway.inspection.formats.outside import GROUP, OutsideFormatError
 from gateway.inspection.jsonlineage import climb
 from gateway.inspection.members import compile_pattern
 from gateway.inspection.rows import Dialect
+from gateway.inspection.settings import AUTO, NONE
 from gateway.model import Attribution, Format
 
 
@@ -46,12 +48,14 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
 
 
 def _unread(form: Format) -> str:
-    """Why nothing reads a format that is none of ours, or an empty text."""
+    """Why nothing here reads a format, or an empty text."""
     try:
-        found = FORMATS.get(form) is not None
+        reader = FORMATS.get(form)
     except OutsideFormatError as error:
         return str(error)
-    return "" if found else f"no installed package brings it (entry points {GROUP!r})"
+    if reader and reader.library and not find_spec(reader.library):
+        return f"needs {reader.library}: pip install 'privacy-gateway[{form.value}]'"
+    return "" if reader else f"no installed package brings it (entry points {GROUP!r})"
 
 
 def _fitting(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[Finding]:
@@ -137,6 +141,9 @@ def _member(
         case _ if fault := _unread(form):
             yield Finding((*path, "format"), fault)
             return
+        case Format.PARQUET:
+            yield Finding((*path, "format"), "is read as a whole response only, not in an archive")
+            return
         case _ if FORMATS[form].random_access and depth >= _DEPTH:
             yield Finding(
                 (*path, "format"), "archives are read two deep, and this would be a third"
@@ -206,8 +213,12 @@ def _records(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iterator[F
         yield from _ways(spec, records, path)
     if form is Format.XML and not faults and isinstance(records, str):
         yield from _xpaths(spec, records, named, path)
+    if spec.get("encoding") == AUTO and ("match" in spec or reader.as_declared is None):
+        yield Finding((*path, "encoding"), "nothing declares it here: name the encoding")
     if "delimiter" in reader.settings:
         yield from _dialect(spec, path)
+        if not faults:
+            yield from _table(spec, named, path)
 
 
 def _ways(spec: Mapping[str, Any], records: str, path: KeyPath) -> Iterator[Finding]:
@@ -268,12 +279,31 @@ def _xpaths(
 
 
 def _dialect(spec: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
-    given = {name: spec[name] for name in ("delimiter", "quote") if isinstance(spec.get(name), str)}
+    given = {
+        name: spec[name]
+        for name, proven in (("delimiter", AUTO), ("quote", NONE))
+        if isinstance(spec.get(name), str) and spec[name] != proven
+    }
     try:
         Dialect(**given)
     except ValueError as error:
         name = next((name for name in given if str(error).startswith(f"{name} ")), "delimiter")
         yield Finding((*path, name if name in given else "quote"), str(error))
+
+
+def _table(
+    spec: Mapping[str, Any], named: Iterable[tuple[KeyPath, str]], path: KeyPath
+) -> Iterator[Finding]:
+    """Whether a CSV has what its proofs and its locators rest on."""
+    before = [where for where, text in named if csv.is_in_preamble(text)]
+    for where in before:
+        if where[-1] == "vouches_for":
+            yield Finding(where, "a member is named in a column")
+        elif not spec.get("preamble"):
+            yield Finding(where, "there are no rows before the header: say how many with preamble")
+    if spec.get("delimiter") == AUTO and len(before) == len([*named]):
+        message = "auto is proven by the columns of the subject: name one"
+        yield Finding((*path, "delimiter"), message)
 
 
 def _subjects(subject: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

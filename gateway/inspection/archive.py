@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import BadUpstream, Code, InternalError, Unavailable
+from gateway.inspection import names
 from gateway.inspection.inflation import Unfolding
 from gateway.inspection.manifests import Manifest, Vouchers, owner_of_archive, reconcile
 from gateway.inspection.members import Member, first_match, joint
@@ -181,7 +182,7 @@ class Archive:
         if entry.number == self.notice:
             return ()
         if member is None:
-            return () if entry.name[:-1] in self.folders else (_UNATTRIBUTED,)
+            return () if entry.name in self.folders else (_UNATTRIBUTED,)
         owners, spec = member.outer_owners(), member.spec
         return (Group(owners, spec.attribution, spec.category, 1, (0,)),)
 
@@ -220,7 +221,7 @@ def open_archive(
         members[entry.number] = Member(
             *matches[entry.number], vouched=voucher.owners if voucher else (), held=held
         )
-    folders = folders_of(entry.name for entry in files)
+    folders = folders_of(entry for entry in container.entries if entry.number != notice)
     holder = holders[0].number if holders else None
     return Archive(container, limits, around, members, vouchers, folders, holder, notice)
 
@@ -254,15 +255,12 @@ def count(archive: Archive, tally: Tally) -> Iterator[Entry]:
         yield entry
 
 
-def folders_of(names: Iterable[str]) -> frozenset[str]:
-    """Every folder that one of the files is in, at any depth."""
-    folders: set[str] = set()
-    for name in names:
-        parent = name.rpartition("/")[0]
-        while parent and parent not in folders:
-            folders.add(parent)
-            parent = parent.rpartition("/")[0]
-    return frozenset(folders)
+def folders_of(entries: Iterable[Entry]) -> frozenset[str]:
+    """The names of the directories that one of the files is in, at any depth."""
+    entries = tuple(entries)
+    files = sorted(entry.name for entry in entries if not entry.is_directory)
+    folders = (entry.name for entry in entries if entry.is_directory)
+    return frozenset(name for name in folders if names.is_around(name, files))
 
 
 def reader_of(spec: MemberSpec) -> "Reader":

@@ -3,13 +3,14 @@
 A specification's `match` is a pattern over a part's media type (`application/json`, `text/*`): file
 names are written in too many ways. What matches is read as its format, and all owners in it are
 owners of the message beside its own. Something in it that has no owner leaves the message without
-one. What doesn't match belongs to the message, and isn't read.
+one. What doesn't match belongs to the message, and isn't read; a type that some readers repair into
+one that matches is refused.
 """
 
 from collections.abc import Iterable, Sequence
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.mediatypes import parameters
+from gateway.inspection import mediatypes
 from gateway.inspection.members import UNMATCHED, first_match
 from gateway.inspection.mimetree import Part
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
@@ -31,6 +32,8 @@ def owners_inside(
     """
     found: Owners = ()
     for part in parts:
+        if specs and not mediatypes.is_one(part.declared):
+            raise BadUpstream(Code.BODY_AMBIGUOUS, "an attachment of a type that can't be read")
         spec, _ = first_match(part.kind.name, specs)
         if spec is UNMATCHED:
             continue
@@ -47,11 +50,10 @@ def _read(message: bytes, part: Part, spec: MemberSpec, limits: Limits) -> Tally
     reader = FORMATS.get(spec.format)
     if reader is None or reader.random_access or spec.format is Format.OPAQUE:
         raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an attachment that can't be read in a message")
-    content_type = part.header.one("content-type") or ""
-    _, mark, rest = content_type.partition(";")
-    charset = parameters(mark + rest, 0).get("charset")
+    _, mark, rest = (part.declared or "").partition(";")
+    charset = mediatypes.parameters(mark + rest, 0).get("charset")
     text = message[part.begin : part.end]
-    data = decoded(text, part.header.one("content-transfer-encoding"))
+    data = decoded(text, part.encoding)
     payload = Payload(part.kind.name, charset.lower() if charset else None)
     reader.detect(payload, data[:_HEAD], BodySpec(spec.format, encoding=spec.encoding))
     tally = Tally(limits)

@@ -84,10 +84,11 @@ def settle(configured: str | None, head: bytes) -> Encoding:
     """The encoding of a body that begins with `head` (at least its first three bytes, if any).
 
     Raises BadUpstream(BODY_AMBIGUOUS) where a byte order mark contradicts the configuration, and
-    where UTF-16 of either byte order is configured and no mark says which.
+    where UTF-16 of either byte order is configured and no mark says which. `auto` that no
+    response has decided is as if nothing were configured.
     """
     mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
-    if configured is None:
+    if configured in (None, "auto"):
         return Encoding(_MARKS[mark] if mark else Charset.UTF_8, mark)
     permitted = LABELS[configured.lower()]
     if mark:

@@ -9,7 +9,8 @@ import asyncio
 import os
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import AbstractAsyncContextManager, closing, nullcontext
+from dataclasses import dataclass
 
 import msgspec
 
@@ -24,7 +25,7 @@ from gateway.log import Log
 from gateway.model import Counts, Decision, Inspection
 from gateway.response import Response
 from gateway.secretfile import read_secret
-from gateway.spool import Spool, Spooled
+from gateway.spool import Held, Spool, Spooled
 from gateway.workers.pool import WorkerFacts, WorkerPool
 from gateway.workers.worker import WorkerDied, WorkerLate, WorkersBusy
 
@@ -126,7 +127,14 @@ class Dispatch:
         stored = response.body.stored
         if self._inline(stored, task):
             return work.inspect(stored, task)
-        answer = await self._ask(stored, _job(task, stored), ())
+        job = _job(task, stored, self._scratch(task, stored))
+        async with self._turn(job):
+            held = await self._spool.space(job.scratch, _beside(stored)) if job.scratch else None
+            try:
+                answer = await self._call(stored, job, held)
+            finally:
+                if held:
+                    held.close()
         if not isinstance(answer, _Inspected):
             raise InternalError(Code.INTERNAL_ERROR, "a worker answered another question")
         return answer.inspection
@@ -144,17 +152,19 @@ class Dispatch:
         stored = response.body.stored
         if self._inline(stored, task):
             return self._rewrite_inline(stored, task, inspection, decision)
-        beside = stored.size if isinstance(stored, OnDisk) else 0
-        wanted = min(_space(stored, inspection, decision), self._spool.limit - beside)
-        held = await self._spool.space(max(_SLACK, wanted), beside)
-        try:
-            job = _job(task, stored, inspection, decision, held.reserved)
-            answer = await self._ask(stored, job, (held.fd,))
-            if not isinstance(answer, _Rewritten):
-                raise InternalError(Code.INTERNAL_ERROR, "a worker answered another question")
-        except BaseException:
-            held.close()
-            raise
+        scratch, beside = self._scratch(task, stored), _beside(stored)
+        wanted = min(_space(stored, inspection, decision), self._room(beside) - scratch)
+        job = _job(task, stored, scratch, inspection, decision, max(_SLACK, wanted))
+        async with self._turn(job):
+            # Both files at once: two that had one each would wait for each other.
+            held = await self._spool.space(job.space + scratch, beside)
+            try:
+                answer = await self._call_beside(stored, job, held)
+                if not isinstance(answer, _Rewritten):
+                    raise InternalError(Code.INTERNAL_ERROR, "a worker answered another question")
+            except BaseException:
+                held.close()
+                raise
         held.settle(answer.size)
         return Spooled(OnDisk(held.fd, answer.size), held), answer.counts
 
@@ -177,21 +187,34 @@ class Dispatch:
         work.confirm(rewritten, task, inspection, decision, counts)
         return self._spool.keep(rewritten), counts
 
-    async def _ask(self, stored: Stored, job: _Job, more_fds: tuple[int, ...]) -> _Answer:
+    def _scratch(self, task: work.Task, stored: Stored) -> int:
+        """The size of the scratch file that is needed, or 0."""
         bound = min(self._settings.scratch, self._spool.limit // _SHARES)
-        needed = min(work.scratch_needed(job.task, stored.size), bound)
-        if not needed:
-            return await self._call(stored, job, more_fds)
-        async with self._scratches:
-            held = await self._spool.space(needed, stored.size if isinstance(stored, OnDisk) else 0)
-            try:
-                return await self._call(stored, replace(job, scratch=needed), (*more_fds, held.fd))
-            finally:
-                held.close()
+        return min(work.scratch_needed(task, stored.size), bound)
 
-    async def _call(self, stored: Stored, job: _Job, more_fds: tuple[int, ...]) -> _Answer:
+    def _room(self, beside: int) -> int:
+        """The most that a redaction takes: the half of the spool that fetched bodies leave (see
+        `turns`), so that none waits for another's body to leave; or what a body leaves that is
+        bigger, and therefore alone."""
+        half = self._spool.limit // 2
+        return half if beside <= half else self._spool.limit - beside
+
+    def _turn(self, job: _Job) -> AbstractAsyncContextManager[None]:
+        """Whoever has a scratch file has a worker, too; nobody waits for this holding room."""
+        return self._scratches if job.scratch else nullcontext()
+
+    async def _call_beside(self, stored: Stored, job: _Job, held: Held) -> _Answer:
+        """`held` has room for what is written, and for the scratch file."""
+        if not job.scratch:
+            return await self._call(stored, job, held)
+        with closing(held.part(job.scratch)) as scratch:
+            return await self._call(stored, job, held, scratch)
+
+    async def _call(self, stored: Stored, job: _Job, *files: Held | None) -> _Answer:
         _LOG.debug("a worker reads a body", rewriting=job.decision is not None, bytes=job.size)
-        fds = (stored.fd, *more_fds) if isinstance(stored, OnDisk) else more_fds
+        fds = tuple(held.fd for held in files if held)
+        if isinstance(stored, OnDisk):
+            fds = (stored.fd, *fds)
         try:
             raw = await self._pool.call(
                 pickle.dumps(job), deadline=self._settings.deadline, fds=fds
@@ -221,15 +244,21 @@ def _space(stored: Stored, inspection: Inspection, decision: Decision) -> int:
     return (stored.size + inspection.bytes_decoded) * growth + masked + _SLACK
 
 
+def _beside(stored: Stored) -> int:
+    """How many bytes of the spool the body takes."""
+    return stored.size if isinstance(stored, OnDisk) else 0
+
+
 def _job(
     task: work.Task,
     stored: Stored,
+    scratch: int,
     inspection: Inspection | None = None,
     decision: Decision | None = None,
     space: int = 0,
 ) -> _Job:
     data = stored.data if isinstance(stored, InMemory) else None
-    return _Job(task, data, stored.size, inspection, decision, space)
+    return _Job(task, data, stored.size, inspection, decision, space, scratch)
 
 
 def _refusal(code: Code, note: str) -> Refusal:

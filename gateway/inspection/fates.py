@@ -54,11 +54,11 @@ def rewrite(archive: Archive, verdict: Verdict, sink: Sink) -> Counts:
     _check_manifests(archive, fates, verdict)
     _check_holder(archive, fates)
     kept = (entry for entry in entries if fates[entry.number].way is not _Way.DROP)
-    folders = folders_of(entry.name for entry in kept if not entry.is_directory)
+    folders = folders_of(kept)
     writer = archive.container.writer(sink)
     for entry in entries:
         fate = fates[entry.number]
-        if entry.is_directory and fate.seen == 0 and entry.name[:-1] not in folders:
+        if entry.is_directory and fate.seen == 0 and entry.name not in folders:
             continue
         match fate.way:
             case _Way.DROP:

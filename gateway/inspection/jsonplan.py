@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 
+from gateway.errors import BadUpstream, Code
 from gateway.inspection.jsonlineage import Climb
 from gateway.inspection.jsontext import Container
-from gateway.inspection.locators import LocatorError, Step, Steps, Wildcard, compile
+from gateway.inspection.locators import LocatorError, Step, Steps, Wildcard, alike, compile
 
 
 class Leaf(Enum):
@@ -52,6 +53,20 @@ class Envelope:
     required: str | None
     repeated: bool
     above: dict[str, list[tuple[str, Steps]]] = field(default_factory=dict)
+
+    def child(self, name: str) -> "Plan | None":
+        """Where a member leads; None where it isn't on the way.
+
+        Raises BadUpstream(BODY_AMBIGUOUS) for a name that parsers which fold case take for one that
+        is, or that names an owner: they would find other records, and others' records.
+        """
+        if any(
+            name != other and alike(name, other)
+            for names in (self.members, self.above)
+            for other in names
+        ):
+            raise BadUpstream(Code.BODY_AMBIGUOUS, "a name that looks like one in a locator")
+        return self.members.get(name)
 
 
 Plan = Leaf | Also | Each | Envelope

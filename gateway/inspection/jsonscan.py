@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import jsontext, locators
+from gateway.inspection import jsontext
 from gateway.inspection.jsonlineage import found_above
 from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan
 from gateway.inspection.jsonreader import Text
@@ -189,9 +189,7 @@ class _Walk:
         while not closing:
             length, name = self._text.name()
             names.add((name,))
-            if any(name != other and locators.alike(name, other) for other in plan.above):
-                raise _ambiguous("a name that looks like one in a locator", self._text.offset)
-            child = plan.members.get(name)
+            child = plan.child(name)
             # The first records must be there. What else isn't where it may be is no such thing.
             if isinstance(child, Each | Envelope) and (
                 name == plan.required or self._text.byte(length) == _opener(child)

@@ -42,12 +42,12 @@ def _count(value: Any, plan: Plan, census: Census) -> int:
                     inside = 1
                 counted += inside
             return counted
-        case Envelope(members, required):
+        case Envelope(required=required):
             if type(value) is not dict or (required is not None and required not in value):
                 raise _misfit()
             counted = 0
             for name, each in value.items():
-                way = members.get(name)
+                way = plan.child(name)
                 if isinstance(way, Each | Envelope) and (name == required or type(each) is dict):
                     counted += _count(each, way, census)
                 elif way is Leaf.RECORD:

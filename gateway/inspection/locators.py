@@ -187,6 +187,8 @@ class Attributor:
             for owner in subject
             for kind, locators in owner.items()
         ]
+        # No locator is the record itself, so that a value without members is nobody's.
+        self._inside = all(steps for _, found in self._kinds for _, steps in found)
         self._paths = _plain_paths(self._kinds)
         self._known = _Known(self._kinds, exact)
 
@@ -198,6 +200,8 @@ class Attributor:
         what is not an identifier, for locators that disagree, and for two names that some parsers
         take for one.
         """
+        if self._inside and (not record or type(record) not in (dict, list)):
+            return ()
         owners: dict[SubjectRef, None] = {}
         absent = not self._kinds
         for kind, locators in self._kinds:
@@ -205,9 +209,10 @@ class Attributor:
             for locator, steps in locators:
                 values = find(record, steps)
                 absent = absent or not values or not is_whole(record, steps)
+                # Also where nothing was found: others may find something under a name like it.
+                check_names(record, steps, locator)
                 if not values:
                     continue
-                check_names(record, steps, locator)
                 found = dict.fromkeys(self._exact(value, locator) for value in values)
                 if agreed is None:
                     agreed = found

@@ -57,6 +57,12 @@ def media_type(header: Header, default: str = "text/plain") -> MediaType:
     return MediaType(name, boundary)
 
 
+def is_one(text: str | None) -> bool:
+    """Whether a Content-Type names its type in the one way that all readers understand, or isn't
+    there."""
+    return text is None or _TYPE.match(text) is not None
+
+
 def parameters(text: str, at: int) -> dict[str, str]:
     """The parameters that stand from `at` to the end; names in lower case, none of them twice."""
     found: dict[str, str] = {}

@@ -32,10 +32,12 @@ class _Level:
 @dataclass(slots=True)
 class Part:
     """Something that is not made of parts itself, or a message in the message, whose own parts
-    follow it. Its content stands from `begin` to `end`; `depth` is how many levels it is in."""
+    follow it. `declared` is its Content-Type as it stands there, `encoding` how its content is
+    written. That stands from `begin` to `end`; `depth` is how many levels it is in."""
 
     kind: MediaType
-    header: Header
+    declared: str | None
+    encoding: str | None
     begin: int
     end: int
     depth: int
@@ -72,8 +74,10 @@ class _Walk:
         while True:
             kind = media_type(header, default)
             if kind.boundary is None:
+                # Not the header itself: small fields take a hundred times their bytes.
+                said = header.one("content-type"), header.one("content-transfer-encoding")
                 end = len(self._message)
-                self.parts.append(Part(kind, header, header.end, end, len(self.levels)))
+                self.parts.append(Part(kind, *said, header.end, end, len(self.levels)))
                 self._open.append(self.parts[-1])
             else:
                 self._push(kind.boundary, kind.name)

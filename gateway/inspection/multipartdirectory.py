@@ -106,12 +106,14 @@ def read_directory(stored: Stored, limits: Limits) -> Directory:
         raise _ambiguous("something before the first part")
     delimiter = _DASHES + boundary
     entries: list[Entry] = []
-    start = 0
+    start = letters = 0
     for at in _places(stored, delimiter):
         if at and stored.pread(2, at - 2) != _END:
             raise _ambiguous("the boundary in a part")
         if at:
             entries.append(_entry(stored, len(entries) + 1, start, len(delimiter), at - 2, limits))
+            letters += len(entries[-1].name)
+            names.check_letters(letters)
         if len(entries) > limits.members:
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "more parts than limits.members")
         behind = stored.pread(5, at + len(delimiter))

@@ -19,6 +19,9 @@ _KIND = re.compile(r"[A-Za-z0-9!#$&^_.+-]+(?:/[A-Za-z0-9!#$&^_.+-]+)?")
 _ID = re.compile(r"<([!-;=?-~]+)>")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_LONGEST_TYPE = 255
+"""RFC 6838 section 4.2 has 127 letters on either side of the slash."""
+
 _DIGESTS = frozenset({"content-md5", "digest", "content-digest", "repr-digest"})
 
 
@@ -58,12 +61,17 @@ def read_said(header: Header, number: int) -> Said:
         name = str(number) if identity is None else _identity(identity)
     if not name or name.endswith("/"):
         raise _ambiguous("a name that is none")
+    if len(name) > names.LONGEST:
+        raise BadUpstream(Code.BODY_TOO_COMPLEX, f"a name over {names.LONGEST} letters")
+    charset = given["charset"].lower() if "charset" in given else None
+    if max(len(kind or ""), len(charset or "")) > _LONGEST_TYPE:
+        raise _ambiguous("a type that is none")
     names.check(name, number)
     lengths = [(field.begin, field.end) for field in header.all("content-length")]
     return Said(
         name,
         kind,
-        given["charset"].lower() if "charset" in given else None,
+        charset,
         _is_base64(header),
         _length(length),
         lengths[0] if lengths else None,

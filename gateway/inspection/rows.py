@@ -8,10 +8,12 @@ There are two readings of the same grammar. A compiled pattern takes well-formed
 fast; where it stops, `Rows._walk` reads that row cell by cell, and it alone says what is wrong.
 The first fault in byte order is the verdict, however the text was cut into pieces.
 
-One kind of line end, decided by the header row, holds for the whole text (outside quotes). Cells
+One kind of line end, decided by the first row, holds for the whole text (outside quotes). Cells
 in quotes may contain line ends and the delimiter. Outside quotes U+0085, U+2028 and U+2029 are
 refused (Python's `str.splitlines` and JavaScript end a line there), and so is a backslash before
 a quote anywhere: by default PHP and Spark read it as an escaped quote, RFC 4180 as a closing one.
+
+Rows before the header, the preamble, may have any number of cells, and may be blank.
 """
 
 import re
@@ -30,10 +32,12 @@ _SPLITTERS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How cells are parted. Both are one ASCII punctuation character (the delimiter may be a
-    tab), and they differ; raises ValueError otherwise."""
+    tab), and they differ; raises ValueError otherwise. Where no cell is `quoted`, a quote is no
+    part of any cell, because some readers would take it for one."""
 
     delimiter: str = ","
     quote: str = '"'
+    quoted: bool = True
 
     def __post_init__(self) -> None:
         for name, character in (("delimiter", self.delimiter), ("quote", self.quote)):
@@ -54,15 +58,19 @@ class Rows:
     """Reads the header row at once, and the others batch by batch in bounded memory.
 
     `text` is clean UTF-8 (see `charset.read_text`); `header` are the bytes of the header row and
-    `names` the column names. Raises BadUpstream with BODY_MALFORMED for what RFC 4180 forbids,
+    `names` the column names; `before` are the bytes of the preamble, so many rows, and `preamble`
+    its cells. Raises BadUpstream with BODY_MALFORMED for what RFC 4180 forbids,
     BODY_AMBIGUOUS for what readers take differently, BODY_TOO_LARGE and BODY_TOO_COMPLEX for what
     is over `limits.record` and `limits.columns`.
     """
 
-    def __init__(self, text: Iterator[bytes], dialect: Dialect, limits: Limits) -> None:
+    def __init__(
+        self, text: Iterator[bytes], dialect: Dialect, limits: Limits, preamble: int = 0
+    ) -> None:
         self._text, self._limits = text, limits
         self._delimiter, self._quote = dialect.delimiter.encode(), dialect.quote.encode()
-        self._cell = re.compile(_cell_pattern(self._delimiter, self._quote))
+        self._quoted = dialect.quoted
+        self._cell = re.compile(self._cell_pattern())
         self._marks = (b"\\" + self._quote, *_SPLITTERS)
         self._mark = re.compile(b"|".join(map(re.escape, self._marks)))
         self._buffer, self._ended = b"", False
@@ -70,7 +78,11 @@ class Rows:
         self._line_end: bytes | None = None
         self._width: int | None = None
         self._read = 0
-        self.header, self._heading = self._read_header()
+        before = [self._read_first(number) for number in range(-preamble, 0)]
+        self.before = b"".join(row for row, _ in before)
+        self.preamble = tuple(cells for _, cells in before)
+        self.header, self._heading = self._read_first(0)
+        self._width, self._read = len(self._heading), 1
         self.names = tuple(cell.decode() for cell in self._heading)
         self._check_names()
 
@@ -111,6 +123,8 @@ class Rows:
         """
         columns = sorted(masks)
         cells = re.compile(self._row_pattern(tuple(columns)))
+        if len(self._heading) == 1 and not self._quoted:
+            raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask that would leave blank rows")
 
         def masked(row: bytes) -> bytes:
             found = cells.match(row)
@@ -136,10 +150,17 @@ class Rows:
         to different readers.
         """
         quote = self._quote
-        if len(self._heading) > 1:
-            parts = (self._delimiter, quote, b"\r", b"\n", *_SPLITTERS)
-            if not value or not (before.startswith(quote) or any(part in value for part in parts)):
-                return value
+        parts = (self._delimiter, quote, b"\r", b"\n", *_SPLITTERS)
+        if not self._quoted:
+            if any(part in value for part in parts):
+                raise BadUpstream(
+                    Code.REDACTION_UNSUPPORTED,
+                    "a mask that would need quotes, where there are none",
+                )
+            return value
+        quoted = before.startswith(quote) or any(part in value for part in parts)
+        if len(self._heading) > 1 and not (value and quoted):
+            return value
         cell = quote + value.replace(quote, quote * 2) + quote
         if self._marks[0] in cell:
             raise BadUpstream(
@@ -177,7 +198,8 @@ class Rows:
     def _walk(self, start: int, number: int) -> tuple[int, list[bytes]] | None:
         """Read the row at `start` cell by cell: its end and its cells, quotes and all.
 
-        None where the row isn't complete in the buffer. `number` counts from the header, 0.
+        None where the row isn't complete in the buffer. `number` counts from the header, 0; those
+        of the preamble are negative.
         """
         buffer, delimiter, quote = self._buffer, self._delimiter, self._quote
         stop = min(len(buffer), start + self._limits.record)
@@ -232,6 +254,8 @@ class Rows:
 
     def _check_cell(self, cell: bytes, number: int) -> None:
         if cell.startswith(self._quote):
+            if not self._quoted:
+                raise self._ambiguous("a quote, where no cell is quoted", number)
             if self._marks[0] in cell:
                 raise self._ambiguous("a backslash before a quote", number)
         elif any(splitter in cell for splitter in _SPLITTERS):
@@ -245,26 +269,26 @@ class Rows:
             raise self._malformed("more cells than the header", number)
 
     def _check_row(self, cells: list[bytes], number: int) -> None:
-        if len(cells) == 1 and not cells[0].strip(_BLANK):
+        if len(cells) == 1 and not cells[0].strip(_BLANK) and number >= 0:
             raise self._ambiguous("nothing but blanks", number)
         if self._width is not None and len(cells) < self._width:
             raise self._malformed("fewer cells than the header", number)
 
-    def _read_header(self) -> tuple[bytes, tuple[bytes, ...]]:
-        while (walked := self._walk(0, 0)) is None:
+    def _read_first(self, number: int) -> tuple[bytes, tuple[bytes, ...]]:
+        """The header row or one before it: its bytes, and its cells."""
+        while (walked := self._walk(0, number)) is None:
             if self._ended:
                 raise self._fault or BadUpstream(Code.BODY_MALFORMED, "no header row")
             self._refill(0)
         end, cells = walked
-        header, self._buffer = self._buffer[:end], self._buffer[end:]
-        self._line_end = next((e for e in (b"\r\n", b"\n", b"\r") if header.endswith(e)), None)
-        self._width = len(cells)
-        self._read = 1
-        return header, tuple(map(self._unquoted, cells))
+        row, self._buffer = self._buffer[:end], self._buffer[end:]
+        self._line_end = next((e for e in (b"\r\n", b"\n", b"\r") if row.endswith(e)), None)
+        return row, tuple(map(self._unquoted, cells))
 
     def _check_names(self) -> None:
-        if self.names[0].lower().startswith("sep="):
-            raise self._ambiguous("a line that names the delimiter", 0)
+        first, *_ = self.preamble[0] if self.preamble else self._heading
+        if first.lower().startswith(b"sep="):
+            raise self._ambiguous("a line that names the delimiter", -len(self.preamble))
         if not all(name.strip() for name in self.names):
             raise self._ambiguous("a column without a name", 0)
         if len(set(self.names)) < len(self.names):
@@ -302,7 +326,7 @@ class Rows:
 
     def _row_pattern(self, groups: tuple[int, ...]) -> bytes:
         """A row without its line end; `groups` are the columns to capture, ascending."""
-        cell, part = _cell_pattern(self._delimiter, self._quote), re.escape(self._delimiter)
+        cell, part = self._cell_pattern(), re.escape(self._delimiter)
         width = len(self._heading)
         # A blank line is no row of one empty cell.
         pattern, column = [rb"(?![ \t]*+[\r\n])"] if width == 1 else [], 0
@@ -316,16 +340,17 @@ class Rows:
             column = group + 1
         return b"".join(pattern)
 
+    def _cell_pattern(self) -> bytes:
+        """A quoted or a plain cell. Everything in it is possessive: a cell of 16 MiB takes no
+        memory for a way back, and there is none."""
+        part, mark = re.escape(self._delimiter), re.escape(self._quote)
+        inside, outside = rb"[^%b]*+" % mark, rb"[^%b%b\r\n]*+" % (part, mark)
+        if not self._quoted:
+            return outside
+        return rb"(?:%b%b(?:%b%b%b)*+%b|%b)" % (mark, inside, mark, mark, inside, mark, outside)
+
     def _malformed(self, what: str, number: int) -> BadUpstream:
         return BadUpstream(Code.BODY_MALFORMED, f"row {number}: {what}")
 
     def _ambiguous(self, what: str, number: int) -> BadUpstream:
         return BadUpstream(Code.BODY_AMBIGUOUS, f"row {number}: {what}")
-
-
-def _cell_pattern(delimiter: bytes, quote: bytes) -> bytes:
-    """A quoted or a plain cell. Everything in it is possessive: a cell of 16 MiB takes no memory
-    for a way back, and there is none."""
-    part, mark = re.escape(delimiter), re.escape(quote)
-    inside, outside = rb"[^%b]*+" % mark, rb"[^%b%b\r\n]*+" % (part, mark)
-    return rb"(?:%b%b(?:%b%b%b)*+%b|%b)" % (mark, inside, mark, mark, inside, mark, outside)

@@ -26,10 +26,16 @@ __all__ = [
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
 Locator = Annotated[str, Field(min_length=1, max_length=1024)]
-Encoding = Annotated[str, AfterValidator(known_label)]
+AUTO, NONE = "auto", "none"
+
+Encoding = Literal["auto"] | Annotated[str, AfterValidator(known_label)]
 Punctuation = Annotated[str, Field(pattern=r"^[\t!-/:-@\[\]^_`{-~]$")]
 """What may part or quote the cells of a CSV: one ASCII punctuation character, or a tab."""
+Delimiter = Literal["auto"] | Punctuation
+Quote = Literal["none"] | Punctuation
 
+Preamble = Annotated[int, Field(ge=0, le=100)]
+"""How many rows stand before the header of a CSV."""
 
 MediaType = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$")
@@ -118,9 +124,9 @@ class InnerMemberSpec:
     vouches_for: Locator | None = None
     attribution: Attribution = Attribution.DIRECT
     category: str = ""
-    delimiter: Punctuation | None = None
+    delimiter: Delimiter | None = None
     encoding: Encoding | None = None
-    quote: Punctuation | None = None
+    quote: Quote | None = None
     totals: Locators | tuple[()] = ()
     also: tuple[AlsoSpec, ...] = ()
     namespaces: Namespaces = field(default_factory=dict)
@@ -128,6 +134,7 @@ class InnerMemberSpec:
     base: Bases = ()
     categories: Categories = field(default_factory=dict)
     lines: bool = False
+    preamble: Preamble = 0
     compression: Compression | None = None
     sizes: Locator | None = None
     hashes: Hashes = field(default_factory=dict)
@@ -172,7 +179,10 @@ class BodySpec:
     `$~` the record's name in a map, `$^~` the name of what it stands in. `also` are other records
     in the document, such as the `included` of JSON:API, which no `totals` count. `delimiter`,
     `encoding` and `quote` describe a CSV, `encoding` an MT940, too; left out, the defaults of
-    RFC 4180 hold and a byte order mark may prove UTF-16. XML has locators of its own (XPath subset:
+    RFC 4180 hold and a byte order mark may prove UTF-16. `delimiter: auto` is proven by the header
+    row, `encoding: auto` by the charset that the response declares; with `quote: none` no cell may
+    be quoted. `preamble` is the number of rows before the header, in which `preamble:Account` finds
+    the cell beside the one that says `Account`. XML has locators of its own (XPath subset:
     `/export/order`, `customer/@id`, `../Acct/Id/IBAN`, `id/@root^@extension`), with the prefixes of
     `namespaces`; the empty prefix is for elements without one. `doctype` lets a document type pass
     that only declares elements and attributes. In vCard and iCalendar the name of a property is a
@@ -202,9 +212,9 @@ class BodySpec:
     subject: Owners = ()
     category: str = ""
     members: tuple[MemberSpec, ...] = ()
-    delimiter: Punctuation | None = None
+    delimiter: Delimiter | None = None
     encoding: Encoding | None = None
-    quote: Punctuation | None = None
+    quote: Quote | None = None
     totals: Locators | tuple[()] = ()
     also: tuple[AlsoSpec, ...] = ()
     namespaces: Namespaces = field(default_factory=dict)
@@ -216,6 +226,7 @@ class BodySpec:
     compression: Compression | None = None
     subject_header: Mapping[str, FieldName] = field(default_factory=dict)
     removed_notice: MemberName | None = None
+    preamble: Preamble = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,14 @@ class Contents:
 def read_directory(stored: Stored, limits: Limits) -> Directory:
     """The members of an archive whose every byte is accounted for. Raises BadUpstream."""
     entries: list[Entry] = []
-    at = root = 0
+    at = root = letters = 0
     while found := _read_member(stored, at, len(entries) + 1):
         at = found.end
         if found.name:
             if len(entries) >= limits.members:
                 raise BadUpstream(Code.BODY_TOO_COMPLEX, "more members than limits.members")
+            letters += len(found.name)
+            names.check_letters(letters)
             entries.append(found)
         elif entries or root:
             raise BadUpstream(Code.BODY_AMBIGUOUS, "the root directory behind other members")

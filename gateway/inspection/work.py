@@ -24,11 +24,19 @@ _HEAD = 4096
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to read and how: the same for inspecting and for rewriting."""
+    """What to read and how: the same for inspecting and for rewriting.
+
+    `spec` is as configured, but for what its format leaves to what the response declares.
+    """
 
     payload: Payload
     spec: BodySpec
     limits: Limits
+
+    def __post_init__(self) -> None:
+        reader = FORMATS.get(self.spec.format)
+        if reader and reader.as_declared:
+            object.__setattr__(self, "spec", reader.as_declared(self.payload, self.spec))
 
 
 def scratch_needed(task: Task, received: int) -> int:

@@ -12,7 +12,8 @@ import jiter
 
 from gateway.config.faults import Place
 from gateway.errors import Code, Refusal
-from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.dialects import dialect
+from gateway.inspection.settings import AUTO, BodySpec, Limits
 from gateway.inspection.source import Body, Stored
 from gateway.model import Format
 from gateway.workbench.unusable import pointed
@@ -55,9 +56,15 @@ def place(
 ) -> tuple[Place, str] | None:
     """Where in a body the cause of a refusal stands, and what is said of it there, if anything.
 
-    None where nothing says so, as for archives, whose notes name a member.
+    None where nothing says so, as for archives, whose notes name a member, and what has no lines.
     """
-    if spec.format in (Format.ZIP, Format.TAR, Format.MULTIPART, Format.OPAQUE):
+    if spec.format in (
+        Format.ZIP,
+        Format.TAR,
+        Format.MULTIPART,
+        Format.PARQUET,
+        Format.OPAQUE,
+    ):
         return None
     data = _decoded(Body(stored, codings, limits, compression=spec.compression))
     if data is None:
@@ -77,7 +84,7 @@ def place(
         column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
         return pointed(source, text, before.count(b"\n") + 1, column), ""
     if spec.format is Format.CSV and "header" in note:
-        return pointed(source, text, 1, 1), ""
+        return pointed(source, text, spec.preamble + 1, 1), ""
     if (spec.format is Format.NDJSON or spec.lines) and code is Code.BODY_INCOMPLETE:
         last = text.rstrip("\n").rpartition("\n")[2]
         return pointed(source, text, text.rstrip("\n").count("\n") + 1, len(last) + 1), ""
@@ -93,11 +100,12 @@ def _in_line(data: bytes, text: str, number: int, source: str) -> tuple[Place, s
 
 def _line_of_row(text: str, number: int, spec: BodySpec) -> int:
     """The line on which a row of a CSV starts, the header being row 0."""
-    rows = csv.reader(
-        io.StringIO(text, newline=""), delimiter=spec.delimiter or ",", quotechar=spec.quote or '"'
-    )
+    if spec.delimiter == AUTO:
+        return number + spec.preamble + 1
+    read = dialect(spec)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=read.delimiter, quotechar=read.quote)
     try:
-        for _ in range(number):
+        for _ in range(number + spec.preamble):
             next(rows)
     except (csv.Error, StopIteration):
         return number + 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.config import bodies
 from tests.config.conftest import MINIMAL, Faults
 
 BODY = '{format: json, records: "$.orders[*]", subject: {account: "$.customer.id"}}'
@@ -30,6 +31,9 @@ def of_body(faults: Faults, body: str) -> list[str]:
         f"{{format: ndjson, {SUBJECT}, category: message}}",
         f"{{format: csv, {COLUMN}, delimiter: ';', encoding: windows-1252, quote: \"'\"}}",
         "{format: csv, subject: {account: $.a}}",
+        f"{{format: csv, {COLUMN}, delimiter: auto, encoding: auto, quote: none}}",
+        "{format: csv, subject: {account: ['preamble:Account', a]}, preamble: 3, delimiter: auto}",
+        "{format: parquet, subject: {account: [id, $.other]}, category: purchase}",
         "{format: xml, subject: {account: '@id'}}",
         "{format: xml, records: $, subject: {account: '@id'}}",
         "{format: xml, records: '/a:b/a:c', subject: {account: ['../a:d/@id', 'x/@r^@e']},"
@@ -202,6 +206,23 @@ def test_keys_that_a_format_does_not_have_are_faults(faults: Faults, body: str, 
             "{format: json, records: '$.x[*]', subject: {account: '$^^.y.id'}, totals: $.y.n}",
             "subject.account",
         ),
+        ("{format: csv, subject: {account: 'preamble:a'}}", "subject.account"),
+        ("{format: csv, preamble: 101}", "preamble"),
+        (
+            "{format: csv, subject: {account: 'preamble:a'}, preamble: 1, delimiter: auto}",
+            "delimiter",
+        ),
+        ("{format: csv, delimiter: auto}", "delimiter"),
+        (
+            "{format: zip, members: [{match: a, format: csv, encoding: auto,"
+            " subject: {account: b}}]}",
+            "members[0].encoding",
+        ),
+        (
+            "{format: zip, members: [{match: a, format: csv, preamble: 1, subject: {account: b},"
+            " vouches_for: 'preamble:b'}]}",
+            "members[0].vouches_for",
+        ),
         ("{format: csv, subject: {account: a}, delimiter: '\"'}", "delimiter"),
         ("{format: csv, subject: {account: a}, quote: ','}", "quote"),
         ("{format: csv, subject: {account: a}, delimiter: ab}", "delimiter"),
@@ -318,3 +339,16 @@ def test_junk_in_a_member_is_answered_with_faults(faults: Faults, junk: str, key
     pairs = {"match": "a", key: junk}
     member = "{" + ", ".join(f"{name}: {value}" for name, value in pairs.items()) + "}"
     of_body(faults, f"{{format: zip, members: [{member}, {junk}]}}")
+
+
+def test_a_format_whose_library_is_not_installed_says_how_to_get_it(
+    faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = f"{{format: parquet, {COLUMN}}}"
+    assert of_body(faults, body) == []
+    monkeypatch.setattr(bodies, "find_spec", lambda name: None)
+    said = "needs pyarrow: pip install 'privacy-gateway[parquet]'"
+    assert of_body(faults, body) == [f"format: {said}"]
+    member = f"{{format: zip, members: [{{match: x, format: parquet, {COLUMN}}}]}}"
+    assert of_body(faults, member) == [f"members[0].format: {said}"]
+    assert of_body(faults, f"{{format: csv, {COLUMN}}}") == []

@@ -26,6 +26,7 @@ from tests.support.gateway import ExportService, RunningGateway, configuration, 
 from tests.support.issuer import TestIssuer
 from tests.support.multiparts import BOUNDARY, by_email, files
 from tests.support.opa import running_opa
+from tests.support.parquets import read, written
 from tests.support.tars import tarred, untarred
 from tests.support.zips import unzipped, zipped
 
@@ -64,6 +65,8 @@ class Export:
                 table.writerow(["n", "customer_id", "note"])
                 table.writerows([n, o, 'a "quoted", note'] for n, o in enumerate(owners))
                 return text.getvalue().encode()
+            case "parquet":
+                return written({"n": [*range(len(owners))], "customer_id": [*owners]})
             case "vcard" | "icalendar" | "mt940" | "ofx" as name:
                 before, each, after = LINES[name]
                 return (before + "".join(map(each.format, owners)) + after).encode()
@@ -110,6 +113,8 @@ class Export:
             case "csv":
                 rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
                 return [row["customer_id"] for row in rows]
+            case "parquet":
+                return [row["customer_id"] for row in read(body)]
             case "vcard":
                 cards = vobject.readComponents(body.decode())
                 return [card.email.value for card in cards]
@@ -264,6 +269,11 @@ EXPORTS = {
         "/exports/xml",
         "application/xml",
         {"format": "xml", "records": "/export/order", "subject": {"account": "customer"}},
+    ),
+    "parquet": Export(
+        "/exports/parquet",
+        "application/vnd.apache.parquet",
+        {"format": "parquet", "subject": {"account": "customer_id"}},
     ),
     "vcard": Export(
         "/exports/vcard", "text/vcard", {"format": "vcard", "subject": {"account": "EMAIL"}}

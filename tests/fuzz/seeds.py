@@ -6,6 +6,7 @@ import json
 
 from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec
 from gateway.model import Attribution, Format
+from tests.support.parquets import written
 from tests.support.tars import T, long_name, pax, tar, tarred
 from tests.support.zips import DEFLATED, STORED, M, archive
 
@@ -17,6 +18,7 @@ _ENVELOPE = (
     b'\xef\xbb\xbf{"total": 3, "next": null, "records": ' + _LIST + b', "extra": {"a": 1}}\n'
 )
 _TABLE = b'owner,text\r\nme,"a ""b"",\r\nc"\r\nforeign,\r\nme,d\r\n'
+_COLUMNS = {"owner": ["me", "foreign", None], "n": [1, None, 3]}
 _EVENTS = b": ping\n\nevent: a\nid: 7\ndata: " + _ME + b'\n\nretry: 5\ndata:{\ndata: "owner":1}\n\n'
 _XML = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<e xmlns:x="urn:x" a="1">\n'
@@ -153,6 +155,14 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
             subject=({"account": ("@owner",)},),
         ),
         [_XML, _XML.replace(b"\n", b"\r\n"), b"<e/>", b'<e><r owner="me"/></e>'],
+    ),
+    Format.PARQUET: (
+        BodySpec(Format.PARQUET, subject=({"account": ("owner",)},)),
+        [
+            written(_COLUMNS, compression="none", row_group_size=2, write_page_checksum=False),
+            written(_COLUMNS, compression="zstd", data_page_version="2.0", use_dictionary=False),
+            written(_COLUMNS, store_schema=False),
+        ],
     ),
     Format.VCARD: (
         BodySpec(Format.VCARD, subject=({"account": ("EMAIL",)},)),

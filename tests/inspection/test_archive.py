@@ -95,7 +95,8 @@ def test_a_reader_that_stops_early_is_a_fault_of_ours() -> None:
 
 
 def test_every_folder_above_a_file_holds_it() -> None:
-    assert folders_of(["a/b/c", "a/d", "e"]) == {"a", "a/b"}
+    shelf = Shelf({"a/": b"", "a/b/": b"", "a/b/c": b"", "a/bc/": b"", "a/d": b"", "e": b""})
+    assert folders_of(shelf.entries) == {"a/", "a/b/"}
 
 
 # --- owners of the whole, and what manifests state ----------------------------------------------
@@ -214,7 +215,7 @@ def redacted(data: bytes, **changes: Any) -> bytes:
     with scratch() as file:
         found = work.inspect(InMemory(data), TASK, file)
         counts = work.rewrite(InMemory(data), TASK, found, decision, sink, file)
-        work.confirm(InMemory(sink.getvalue()), TASK, decision, counts, file)
+        work.confirm(InMemory(sink.getvalue()), TASK, found, decision, counts, file)
     return sink.getvalue()
 
 

@@ -57,6 +57,20 @@ def test_a_message_that_is_but_one_part_is_read_as_well() -> None:
     assert EML.owners(text, SPEC) == {("me", "foreign"): 1}
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        b"application/json (of a stranger)", b"application/json x", b"(c) application/json",
+        b"application / json", b'"application/json"', b"application/json,text/plain",
+    ],
+)  # fmt: skip
+def test_a_type_that_some_readers_repair_into_one_that_is_asked_for_is_refused(kind: bytes) -> None:
+    text = message(attached(of("foreign"), kind))
+    assert EML.refusal(text, SPEC) is Code.BODY_AMBIGUOUS
+    nothing = BodySpec(Name.EML, subject=SPEC.subject)
+    assert EML.owners(text, nothing) == {("me",): 1}
+
+
 def test_what_nobody_asked_for_is_not_read() -> None:
     text = message(attached(of("foreign"), b"application/octet-stream"), attached(b"{", b"a/b"))
     assert EML.owners(text, SPEC) == {("me",): 1}

@@ -2,13 +2,15 @@
 
 import codecs
 import gzip
+from dataclasses import replace
 
 import pytest
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection
 from gateway.inspection.formats import FORMATS
-from gateway.inspection.settings import BodySpec
+from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.work import Task
 from gateway.model import Format
 from gateway.response import Payload
 from tests.support.tars import tarred
@@ -21,6 +23,7 @@ HEADS = {
     Format.JAVASCRIPT: b'window.YTD.x.part0 = [{"id": "me"}]',
     Format.CSV: b"id,x\nme,1\n",
     Format.XML: b'<?xml version="1.0"?><id/>',
+    Format.PARQUET: b"PAR1\x15\x04",
     Format.VCARD: b"BEGIN:VCARD\r\nVERSION:3.0\r\n",
     Format.ICALENDAR: b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n",
     Format.MT940: b":20:STARTUMS\r\n:25:1\r\n",
@@ -44,6 +47,7 @@ TYPES = {
     Format.JAVASCRIPT: "text/javascript",
     Format.CSV: "text/csv",
     Format.XML: "application/xml",
+    Format.PARQUET: "application/vnd.apache.parquet",
     Format.VCARD: "text/vcard",
     Format.ICALENDAR: "text/calendar",
     Format.MT940: "application/x-mt940",
@@ -64,7 +68,9 @@ BYTES = (
     Format.TAR,
     Format.MULTIPART,
     Format.OPAQUE,
+    Format.PARQUET,
 )
+TABS = "text/tab-separated-values"
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)
 
 
@@ -81,6 +87,8 @@ def check(
     detection.check_type(payload, FORMATS[expected].media_types)
     lines = expected is Format.FHIR and payload.media_type == "application/fhir+ndjson"
     spec = BodySpec(expected, encoding=encoding, lines=lines)
+    spec = replace(spec, delimiter="\t" if declared == TABS else None)
+    spec = Task(payload, spec, Limits()).spec
     FORMATS[expected].detect(payload, HEADS[expected] if head is None else head, spec)
 
 

@@ -1,5 +1,6 @@
 """Small bodies are read here and big ones in a worker, with the same result."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -19,6 +20,7 @@ from gateway.inspection.settings import BodySpec, InspectionSettings, Limits, Me
 from gateway.model import Decision, Effect, Format, Mask, SubjectRef
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, Spool, SpoolSettings
+from tests.support.reading import masks
 from tests.support.tars import tarred, untarred
 
 ME = SubjectRef("account", "me")
@@ -59,6 +61,68 @@ def response(spool: Spool, data: bytes, *codings: str) -> Response:
 def body(count: int) -> bytes:
     owners = ("me", "foreign")
     return json.dumps([{"owner": owners[n % 2], "n": n} for n in range(count)]).encode()
+
+
+async def test_a_redaction_leaves_room_for_its_own_scratch_file(tmp_path: Path) -> None:
+    """Masks let a body grow: what is reserved for it is all that the spool has, but for both."""
+    tight = Spool(SpoolSettings(tmp_path / "tight", limit=1 << 20, memory=1024, wait=0.1))
+    spec = BodySpec(Format.TAR, members=(LINES,), compression="gzip")
+    lines = b'{"owner":"me","n":1}\n' * 100
+    packed = gzip.compress(tarred({"a.ndjson": lines, "noise": os.urandom(200_000)}, mtime=0))
+    decision = replace(REDACT, mask=masks("$.n"), release_unattributed=True)
+    writer = tight.writer()
+    writer.write(packed)
+    held = Response((), Payload("application/gzip"), writer.finish())
+    async with running(InspectionSettings(1, 1024), tight) as small:
+        inspection = await small.inspect(held, spec, LIMITS)
+        rewritten, counts = await small.rewrite(held, spec, LIMITS, inspection, decision)
+    assert counts.released == 101
+    held.body.close()
+    rewritten.close()
+    assert (tight.bytes_used, tight.files_open) == (0, 0)
+
+
+async def test_redactions_do_not_wait_for_each_other_s_bodies_to_leave(tmp_path: Path) -> None:
+    """Each would reserve all that its own body leaves, and have none of it while the other's lies
+    there."""
+    tight = Spool(SpoolSettings(tmp_path / "tight", limit=1 << 20, memory=1024, wait=30))
+    held = [response(tight, body(6_000)) for _ in range(2)]
+    masked = replace(REDACT, mask=masks("$.n"))
+    async with running(InspectionSettings(2, 1024), tight) as small:
+        inspection = await small.inspect(held[0], SPEC, LIMITS)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(small.rewrite(one, SPEC, LIMITS, inspection, masked))
+                for one in held
+            ]
+    for one, task in zip(held, tasks, strict=True):
+        rewritten, counts = task.result()
+        assert counts.released == 3_000
+        rewritten.close()
+        one.body.close()
+    assert (tight.bytes_used, tight.files_open) == (0, 0)
+
+
+async def test_redactions_of_archives_do_not_wait_for_what_each_other_holds(
+    tmp_path: Path,
+) -> None:
+    """Each would have the room to write into and wait for a scratch file's."""
+    tight = Spool(SpoolSettings(tmp_path / "tight", limit=1 << 20, memory=1024, wait=30))
+    spec = BodySpec(Format.TAR, members=(LINES,), compression="gzip")
+    packed = gzip.compress(tarred({"a.ndjson": b'{"owner":"me"}\n', "b": os.urandom(200_000)}))
+    async with running(InspectionSettings(2, 1024), tight) as small:
+        held = Response((), Payload("application/gzip"), tight.keep(InMemory(packed)))
+        inspection = await small.inspect(held, spec, LIMITS)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(small.rewrite(held, spec, LIMITS, inspection, REDACT))
+                for _ in range(3)
+            ]
+    for task in tasks:
+        rewritten, counts = task.result()
+        assert (counts.released, counts.redacted) == (1, 1)
+        rewritten.close()
+    assert (tight.bytes_used, tight.files_open) == (0, 0)
 
 
 @pytest.mark.parametrize("count", [2, 10_000], ids=["in the loop", "in a worker"])

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from gateway.errors import BadUpstream, Code
 from gateway.inspection.jsonlineage import climb
 from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan, plan
 from gateway.inspection.jsontext import Container
@@ -78,6 +79,18 @@ def test_locators_that_contradict_each_other_are_refused(
     with pytest.raises(LocatorError) as caught:
         plan(records, totals)
     assert repr(named) in str(caught.value)
+
+
+def test_a_name_that_looks_like_one_on_the_way_is_ambiguous() -> None:
+    envelope = plan("$.a[*]", ("$.total",))
+    assert isinstance(envelope, Envelope)
+    assert envelope.child("a") == Each(Container.ARRAY, Leaf.RECORD)
+    assert envelope.child("total") is Leaf.TOTAL
+    assert envelope.child("b") is None
+    for name in ("A", " a", "TOTAL"):
+        with pytest.raises(BadUpstream) as caught:
+            envelope.child(name)
+        assert caught.value.code is Code.BODY_AMBIGUOUS
 
 
 def climbing(records: str, *texts: str, totals: tuple[str, ...] = ()) -> Plan:

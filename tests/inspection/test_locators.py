@@ -153,10 +153,20 @@ def test_a_lookalike_is_another_subject(lookalike: str) -> None:
 # Owners
 
 
-@pytest.mark.parametrize("record", [{}, {"x": 1}, {"ID": "A1"}, {"id ": "A1"}, [], "id", 7, None])
+@pytest.mark.parametrize("record", [{}, {"x": 1}, {"ids": "A1"}, [], "id", 7, None])
 def test_a_record_without_the_identifier_is_unattributed(record: Any) -> None:
-    """A52, A93."""
+    """A93."""
     assert locators.owners_of(record, BY_ID) == ()
+
+
+@pytest.mark.parametrize("name", ["ID", "id ", "ｉｄ"])
+def test_a_record_that_only_some_parsers_find_an_identifier_in_is_ambiguous(name: str) -> None:
+    """A52. For a client in Go it is A1's."""
+    assert refusal({name: "A1"}) is Code.BODY_AMBIGUOUS
+    for records in ([{"id": "A1"}, {name: "A1"}], [{"x": 1}, {name: "A1"}]):
+        with pytest.raises(BadUpstream) as caught:
+            locators.Attributor(BY_ID).each(records)
+        assert caught.value.code is Code.BODY_AMBIGUOUS
 
 
 def test_without_a_subject_nothing_has_an_owner() -> None:

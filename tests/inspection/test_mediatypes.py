@@ -4,7 +4,7 @@ import pytest
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.mailheader import read_header
-from gateway.inspection.mediatypes import MediaType, media_type
+from gateway.inspection.mediatypes import MediaType, is_one, media_type
 from gateway.inspection.settings import Limits
 
 
@@ -34,6 +34,11 @@ def refusal(*lines: str) -> Code:
 )
 def test_a_type_is_read_as_far_as_it_matters(value: str, kind: MediaType) -> None:
     assert read(f"Content-Type: {value}") == kind
+
+
+def test_a_type_is_one_to_all_readers_or_to_some() -> None:
+    assert is_one(None) and is_one("text/plain") and is_one("text/plain ;x=y")
+    assert not any(map(is_one, ["", "text", "text/plain (c)", "text/plain x", "text / plain"]))
 
 
 def test_what_says_nothing_is_what_it_is_by_default() -> None:

@@ -3,6 +3,7 @@
 import email
 import email.policy
 import random
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -123,6 +124,16 @@ def test_there_are_no_more_parts_than_the_limits() -> None:
     assert refusal(parts(b"a", *[PLAIN] * 6), members=5) is Code.BODY_TOO_COMPLEX
     check(nested(3), depth=3)
     assert refusal(nested(4), depth=3) is Code.BODY_TOO_COMPLEX
+
+
+def test_many_small_fields_are_not_held() -> None:
+    text = parts(b"a", *[b"x:\n" * 1000 + b"\n"] * 100)
+    tracemalloc.start()
+    try:
+        assert len(check(text)) == 100
+        assert tracemalloc.get_traced_memory()[1] < 2 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_many_lines_of_dashes_take_linear_time() -> None:

@@ -112,3 +112,14 @@ def test_type_encoding_length_range_and_digest_are_told() -> None:
     assert said("Content-Transfer-Encoding: BASE64").is_base64
     assert not said("Content-Transfer-Encoding: binary").is_base64
     assert said("Content-Range: bytes 2-5/9").range == (2, 5, 9)
+
+
+def test_what_a_part_says_is_as_long_as_it_may_be() -> None:
+    """All of it is held for every part."""
+    longest = "x" * 4096
+    assert said(f"Content-Type: image/png; name={longest}").name == longest
+    assert refusal(f"Content-Type: image/png; name={longest}x") is Code.BODY_TOO_COMPLEX
+    assert said("Content-Type: image/" + "x" * 249).kind == "image/" + "x" * 249
+    assert refusal("Content-Type: image/" + "x" * 250) is Code.BODY_AMBIGUOUS
+    assert said("Content-Type: text/csv; charset=" + "x" * 255).charset == "x" * 255
+    assert refusal("Content-Type: text/csv; charset=" + "x" * 256) is Code.BODY_AMBIGUOUS

@@ -1,5 +1,7 @@
 """Names that every reader, on any file system, takes for the same."""
 
+import tracemalloc
+
 import pytest
 
 from gateway.errors import BadUpstream, Code
@@ -60,3 +62,26 @@ def test_names_that_become_one_file_are_refused(several: list[str]) -> None:
 
 def test_files_in_one_folder_are_distinct() -> None:
     names.check_distinct(["a/", "a/b", "a/c", "b", "a/d/"])
+
+
+@pytest.mark.parametrize("file", ["d", "a/b", "A/B"])
+def test_a_file_is_no_folder_whatever_stands_between_them_in_order(file: str) -> None:
+    several = [file + "!", file, file + "-x/y", file + "0"]
+    names.check_distinct(several)
+    assert refused(names.check_distinct, [*several, file + "/y"]) is Code.BODY_AMBIGUOUS
+
+
+def test_deep_names_are_compared_in_memory_of_their_own_length() -> None:
+    """Every folder of every name would be 64 times as long as the names."""
+    deep = [f"{number}/" + "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy/" * 127 + "x" for number in range(100)]
+    tracemalloc.start()
+    try:
+        names.check_distinct(deep)
+        assert tracemalloc.get_traced_memory()[1] < 4 * sum(map(len, deep))
+    finally:
+        tracemalloc.stop()
+
+
+def test_all_names_together_are_bounded() -> None:
+    longest = [f"{number:04}" + "x" * 4092 for number in range(1 << 14)]
+    assert refused(names.check_distinct, [*longest, "y"]) is Code.BODY_TOO_COMPLEX

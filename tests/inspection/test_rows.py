@@ -253,6 +253,40 @@ def test_memory_is_bounded_by_a_window_not_by_the_text() -> None:
     assert max(sizes) <= 2 * 30_000
 
 
+def test_rows_before_the_header_have_any_cells_and_may_be_blank() -> None:
+    text = b'a,"b ""c""",d\r\n\r\nid,x\r\n1,2\r\n'
+    rows = Rows(iter([text]), RFC_4180, LIMITS, 2)
+    assert rows.before + rows.header == text[:-5]
+    assert rows.preamble == ((b"a", b'b "c"', b"d"), (b"",))
+    assert (rows.names, [*rows.batches((0,))]) == (("id", "x"), [Batch([b"1,2\r\n"], [(b"1",)])])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (b"a\nb\n", Code.BODY_MALFORMED),
+        (b"a\r\nb\nid\n", Code.BODY_AMBIGUOUS),
+        (b"sep=;\nb\nid\n", Code.BODY_AMBIGUOUS),
+        (b'a"b\nb\nid\n', Code.BODY_MALFORMED),
+        (b"a\nb\n\n", Code.BODY_AMBIGUOUS),
+    ],
+)
+def test_rows_before_the_header_are_read_as_strictly(text: bytes, code: Code) -> None:
+    with pytest.raises(BadUpstream) as caught:
+        Rows(iter([text]), RFC_4180, LIMITS, 2)
+    assert caught.value.code is code
+
+
+def test_where_no_cell_is_quoted_a_quote_is_no_part_of_one() -> None:
+    unquoted = Dialect("\t", quoted=False)
+    assert table(b"a\tb\n1\t2\n", dialect=unquoted).keys == [(b"1",)]
+    for text in (b'a\tb\n"1"\t2\n', b'a\tb\n1\t"2"\n', b'"a"\tb\n1\t2\n', b'a\tb\n1"\t2\n'):
+        with pytest.raises(BadUpstream):
+            table(text, dialect=unquoted)
+        if b'1"' not in text:
+            assert table(text, dialect=Dialect("\t")).keys
+
+
 # Two independent readings: the grammar again, as an automaton that steps from byte to byte, and
 # the standard library's reader.
 

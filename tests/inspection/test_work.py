@@ -203,3 +203,19 @@ def test_a_scratch_file_is_needed_where_an_archive_must_be_decoded_first(
     assert [work.scratch_needed(task, size) for size in (0, 2 << 20, 8 << 20)] == (
         [1 << 20, 4 << 20, 9 << 20] if needed else [0, 0, 0]
     )
+
+
+def test_what_the_settings_leave_open_is_as_the_response_declares() -> None:
+    open_ = BodySpec(Format.CSV, subject=({"account": ("id",)},), encoding="auto")
+    assert (
+        work.Task(Payload("text/csv", "iso-8859-1"), open_, Limits()).spec.encoding == "iso-8859-1"
+    )
+    for charset in (None, "shift_jis"):
+        assert work.Task(Payload("text/csv", charset), open_, Limits()).spec == open_
+    tabs = replace(open_, delimiter="\t")
+    declared = work.Task(Payload("text/tab-separated-values", None), tabs, Limits())
+    assert declared.spec.quote == "none"
+    assert work.Task(declared.payload, declared.spec, Limits()) == declared
+    told = InMemory("id,x\nm\u00e9,1\n".encode("iso-8859-1"))
+    (group,) = work.inspect(told, work.Task(Payload("text/csv", "latin1"), open_, Limits())).groups
+    assert group.owners == (SubjectRef("account", "m\u00e9"),)

@@ -100,3 +100,12 @@ def test_a_locator_that_does_not_fit_is_shown_where_it_stopped() -> None:
 def test_what_is_json_has_no_fault() -> None:
     assert json_fault(b'{"a": 1}') is None
     assert json_fault(b"") == ("EOF while parsing a value", 1, 1)
+
+
+def test_rows_before_the_header_of_a_csv_are_lines_too() -> None:
+    before, headed = b"Account;A1\n\n", BodySpec(Format.CSV, subject=ROWS.subject, preamble=2)
+    assert found(before + b"id,x\nme,1\nme\n", headed)[0].startswith("body:5")
+    assert found(before + b"no,x\nme,1\n", headed)[0].startswith("body:3")
+    proven = BodySpec(Format.CSV, subject=ROWS.subject, delimiter="auto")
+    assert found(b"id,x\nme,1\nme\n", proven)[0].startswith("body:3")
+    assert found(b"id\n", proven)[0].startswith("body:1")

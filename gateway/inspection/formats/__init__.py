@@ -6,7 +6,7 @@ kept is decided by exactly what was counted), and what the rest of the gateway m
 `reader`.
 """
 
-from gateway.inspection import fhirreferences, jsonlineage, mailrecords, xpath
+from gateway.inspection import fhirreferences, jsonlineage, mailrecords, parquetfile, xpath
 from gateway.inspection.formats import (
     csv,
     eml,
@@ -21,6 +21,7 @@ from gateway.inspection.formats import (
     ndjson,
     ofx,
     opaque,
+    parquet,
     sse,
     tar,
     vcard,
@@ -91,12 +92,13 @@ _OURS = {
     Format.CSV: Reader(
         csv.MEDIA_TYPES,
         "csv",
-        _OWNED | {"delimiter", "encoding", "quote"},
+        _OWNED | {"delimiter", "encoding", "quote", "preamble"},
         csv.detect,
         csv.inspect,
         csv.rewrite,
         locator=csv.column,
         vouching=csv.vouching,
+        as_declared=csv.as_declared,
     ),
     Format.XML: Reader(
         xml.MEDIA_TYPES,
@@ -107,6 +109,17 @@ _OURS = {
         xml.rewrite,
         locator=xpath.check,
         vouching=xml.vouching,
+    ),
+    Format.PARQUET: Reader(
+        parquet.MEDIA_TYPES,
+        "parquet",
+        frozenset({"subject", "category"}),
+        parquet.detect,
+        parquet.inspect,
+        parquet.rewrite,
+        locator=csv.column,
+        random_access=True,
+        library=parquetfile.LIBRARY,
     ),
     Format.VCARD: Reader(
         vcard.MEDIA_TYPES,

@@ -6,6 +6,20 @@ are text like any other: nothing reads them as anything else, and what is kept s
 
 A locator is a column's name, or `$.name` or `$['name']`, which mean the same. A mask changes its
 column's cell in each row that stays; one that names no column of this file masks nothing in it.
+
+Rows before the header (`preamble: 2`) are labels and values; `preamble:Account` finds the one value
+beside the label `Account`, whose owner all rows then have:
+
+    Account;A1
+    Period;2026-07
+    date;amount;customer
+    ..
+
+The preamble is a record of its own, of those whom its locators find in it, otherwise unattributed.
+Where it can't stay, nothing can be taken out of the file.
+
+text/tab-separated-values has tabs and no quotes (IANA); readers of CSV would take a quote for one.
+So a body that is declared as that may have none.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,8 +29,9 @@ from typing import Any
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import charset, detection, locators, masking
-from gateway.inspection.rows import Batch, Dialect, Rows
-from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.dialects import open_rows
+from gateway.inspection.rows import Batch, Rows
+from gateway.inspection.settings import AUTO, NONE, BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
 from gateway.inspection.tally import Owners, Tally
@@ -24,16 +39,30 @@ from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts, Mask
 from gateway.response import Payload
 
-MEDIA_TYPES = ("text/csv", "application/csv", "text/tab-separated-values")
+_TABS = "text/tab-separated-values"
+MEDIA_TYPES = ("text/csv", "application/csv", _TABS)
 
+_PREAMBLE = "preamble:"
 _BLANKED = str.maketrans("\t\r\n", "   ")
 
 
 _JSON = (b'{"', b"[{", b"[[", b'["')
 
 
+def as_declared(payload: Payload, spec: BodySpec) -> BodySpec:
+    """See `reader`. The declared charset is the encoding that the configuration leaves open; what
+    is declared to have no quotes has none."""
+    if spec.encoding == AUTO and payload.charset in charset.LABELS:
+        spec = replace(spec, encoding=payload.charset)
+    if payload.media_type == _TABS and spec.quote is None:
+        spec = replace(spec, quote=NONE)
+    return spec
+
+
 def detect(payload: Payload, head: bytes, spec: BodySpec) -> None:
     """See `reader`."""
+    if payload.media_type == _TABS and (spec.delimiter != "\t" or spec.quote != NONE):
+        raise detection.mismatch("the declared media type")
     detection.check_charset(payload, charset.settle(spec.encoding, head))
     detection.check_no_other(head)
     if head.lstrip(detection.MARK_OR_BLANK).startswith(_JSON):
@@ -44,8 +73,10 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     """Count every row into the tally; see `formats`."""
     table = _open(source, spec, limits)
     tally.add_fields(table.rows.names)
+    if table.is_headed:
+        tally.add(table.holders, Attribution.CONTAINER, spec.category)
     for batch in table.batches():
-        tally.add_each(batch.keys, table.owners, Attribution.DIRECT, spec.category)
+        tally.add_each(batch.keys, table.owners, table.attribution, spec.category)
 
 
 def rewrite(
@@ -53,7 +84,8 @@ def rewrite(
 ) -> Counts:
     """Write the header and the rows that the verdict keeps; see `formats`.
 
-    Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that isn't one column.
+    Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that isn't one column, and where the
+    preamble can't stay: what is left would be another table.
     """
     table = _open(source, spec, limits)
     masks = _masks(verdict, table.rows.names)
@@ -63,8 +95,11 @@ def rewrite(
     def keeps(key: tuple[bytes, ...]) -> bool:
         return verdict.keeps(table.owners(key), spec.category)
 
-    sink.write(table.encoding.mark + table.encoding.encode(table.rows.header))
-    seen = released = 0
+    if table.is_headed and not verdict.keeps(table.holders, spec.category):
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a preamble that can't stay")
+    heading = table.rows.before + table.rows.header
+    sink.write(table.encoding.mark + table.encoding.encode(heading))
+    seen = released = int(table.is_headed)
     for batch in table.batches():
         kept = [row for row, key in zip(batch.rows, batch.keys, strict=True) if keeps(key)]
         seen += len(batch.rows)
@@ -78,74 +113,153 @@ def rewrite(
 def vouching(source: Source, spec: MemberSpec, limits: Limits) -> tuple[MemberSpec, Iterable[Any]]:
     """See `reader`. The rows are records: column → text, empty cells left out."""
     subject = tuple(
-        {kind: tuple(map(_path, found)) for kind, found in owner.items()} for owner in spec.subject
+        {kind: tuple(map(path, found)) for kind, found in owner.items()} for owner in spec.subject
     )
     named = replace(
         spec,
         subject=subject,
-        vouches_for=_path(spec.vouches_for or ""),
-        sizes=_path(spec.sizes) if spec.sizes else None,
-        hashes={name: _path(locator) for name, locator in spec.hashes.items()},
+        vouches_for=path(spec.vouches_for or ""),
+        sizes=path(spec.sizes) if spec.sizes else None,
+        hashes={name: path(locator) for name, locator in spec.hashes.items()},
     )
     _, text = charset.read_text(source.chunks(), spec.encoding)
-    rows = Rows(text, Dialect(spec.delimiter or ",", spec.quote or '"'), limits)
+    vouching = {column(spec.vouches_for)} if spec.vouches_for else set()
+    rows = open_rows(text, spec, _columns(spec) | vouching, limits)
     if spec.vouches_for and column(spec.vouches_for) not in rows.names:
         raise BadUpstream(Code.MANIFEST_MISMATCH, "a manifest without its column of members")
-    return named, _records(rows)
+    return named, _records(rows, _held(spec, rows))
 
 
-def _records(rows: Rows) -> Iterator[dict[str, str]]:
+def _records(rows: Rows, held: dict[str, str]) -> Iterator[dict[str, str]]:
     for batch in rows.batches(range(len(rows.names))):
         for cells in batch.keys:
             named = zip(rows.names, cells, strict=True)
-            yield {name: cell.decode() for name, cell in named if cell}
+            yield {name: cell.decode() for name, cell in named if cell} | held
 
 
 def column(locator: str) -> str:
-    """The column that a locator names. Raises LocatorError where it isn't one column."""
+    """The column that a locator names, or `preamble:` and a label of the preamble.
+
+    Raises LocatorError where it isn't one column.
+    """
     return _only_name(locator) if locator.startswith("$") else locator
+
+
+def is_in_preamble(locator: str) -> bool:
+    """Whether a locator finds its value before the header. One of a column never looks like it:
+    `$['preamble:x']` is refused, too."""
+    return column(locator).startswith(_PREAMBLE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
     """An opened CSV. `columns` are those that hold identifiers, ascending; `owners` says whose a
-    row is by its values in them."""
+    row is by its values in them, `holders` whose the preamble is."""
 
     encoding: charset.Encoding
     rows: Rows
     columns: tuple[int, ...]
     owners: Callable[[tuple[bytes, ...]], Owners]
+    holders: Owners
+    attribution: Attribution
+
+    @property
+    def is_headed(self) -> bool:
+        """Whether there is anything in the preamble."""
+        return any(cell.strip() for row in self.rows.preamble for cell in row)
 
     def batches(self) -> Iterator[Batch]:
         return self.rows.batches(self.columns)
 
 
 def _open(source: Source, spec: BodySpec | MemberSpec, limits: Limits) -> _Table:
-    dialect = Dialect(spec.delimiter or ",", spec.quote or '"')
     encoding, text = charset.read_text(source.chunks(), spec.encoding)
-    rows = Rows(text, dialect, limits)
+    wanted = _columns(spec)
+    rows = open_rows(text, spec, wanted, limits)
     subject = tuple(
-        {kind: tuple(map(_path, found)) for kind, found in owner.items()} for owner in spec.subject
+        {kind: tuple(map(path, found)) for kind, found in owner.items()} for owner in spec.subject
     )
-    wanted = {
-        column(locator) for owner in spec.subject for found in owner.values() for locator in found
-    }
     for name in sorted(wanted):
-        _check_column(name, rows.names)
+        check_column(name, rows.names)
     columns = tuple(index for index, name in enumerate(rows.names) if name in wanted)
     names = [rows.names[index] for index in columns]
     attributor = locators.Attributor(subject, _identifier)
+    held = _held(spec, rows)
 
     @lru_cache(maxsize=limits.subjects)
     def owners(key: tuple[bytes, ...]) -> Owners:
-        return attributor.of(
-            {name: cell.decode() for name, cell in zip(names, key, strict=True) if cell}
-        )
+        own = {name: cell.decode() for name, cell in zip(names, key, strict=True) if cell}
+        return attributor.of(held | own)
 
-    return _Table(encoding, rows, columns, owners)
+    return _Table(encoding, rows, columns, owners, _holders(spec, held), _attribution(spec))
 
 
-def _path(locator: str) -> str:
+def _columns(spec: BodySpec | MemberSpec) -> frozenset[str]:
+    """The columns that hold identifiers."""
+    return frozenset(
+        column(locator)
+        for owner in spec.subject
+        for found in owner.values()
+        for locator in found
+        if not is_in_preamble(locator)
+    )
+
+
+def _held(spec: BodySpec | MemberSpec, rows: Rows) -> dict[str, str]:
+    """What the locators find in the preamble: `preamble:` and the label → the value beside it.
+
+    Raises BadUpstream(BODY_AMBIGUOUS) for a label that is not there once, or has several values.
+    """
+    labels = {
+        column(locator)[len(_PREAMBLE) :]
+        for owner in spec.subject
+        for found in owner.values()
+        for locator in found
+        if is_in_preamble(locator)
+    }
+    held: dict[str, str] = {}
+    for label in sorted(labels):
+        cells = [[cell.decode() for cell in row] for row in rows.preamble]
+        found = [
+            (row[place], row[place + 1 :])
+            for row in cells
+            for place in range(len(row))
+            if locators.alike(row[place], label)
+        ]
+        match found:
+            case [(exactly, [value, *others])] if exactly == label and not any(others):
+                if value:
+                    held[_PREAMBLE + label] = value
+            case _:
+                raise BadUpstream(
+                    Code.BODY_AMBIGUOUS, "a label that is not once in the preamble with one value"
+                )
+    return held
+
+
+def _holders(spec: BodySpec | MemberSpec, held: dict[str, str]) -> Owners:
+    """Whose the preamble is: the owners of the kinds that are found in it."""
+    inside = tuple(
+        {
+            kind: tuple(path(each) for each in found if is_in_preamble(each))
+            for kind, found in owner.items()
+            if any(map(is_in_preamble, found))
+        }
+        for owner in spec.subject
+    )
+    return locators.Attributor(tuple(filter(None, inside)), _identifier).of(held)
+
+
+def _attribution(spec: BodySpec | MemberSpec) -> Attribution:
+    """By the container, where an owner isn't named in the row itself."""
+    inherited = any(
+        all(map(is_in_preamble, found)) for owner in spec.subject for found in owner.values()
+    )
+    return Attribution.CONTAINER if inherited else Attribution.DIRECT
+
+
+def path(locator: str) -> str:
+    """The JSONPath of a column in a record that is made of a row."""
     escaped = column(locator).replace("\\", r"\\").replace("'", r"\'")
     return f"$['{escaped}']"
 
@@ -156,7 +270,7 @@ def _identifier(cell: str, locator: str) -> str:
     return cell
 
 
-def _check_column(name: str, names: tuple[str, ...]) -> None:
+def check_column(name: str, names: tuple[str, ...]) -> None:
     """Readers that trim the names of columns, or fold their case, must find the same one."""
     if name not in names:
         raise BadUpstream(Code.BODY_AMBIGUOUS, "a subject's column is not in the header")

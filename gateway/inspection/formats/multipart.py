@@ -251,7 +251,10 @@ def _check_ranges(opened: Archive, entries: tuple[Entry, ...], wanted: bool) -> 
         complete = length if complete is None else complete
         if first <= before or length != complete or last - first + 1 != entry.size:
             raise BadUpstream(Code.BODY_AMBIGUOUS, f"part {entry.number}: a range that doesn't fit")
-        read_as = opened.members[entry.number].spec
+        member = opened.members.get(entry.number)
+        if member is None:
+            raise BadUpstream(Code.BODY_AMBIGUOUS, f"part {entry.number}: a notice that is a range")
+        read_as = member.spec
         if entry.said.is_base64 or read_as.compression or read_as.format not in _LINE_BY_LINE:
             raise BadUpstream(
                 Code.MEMBER_UNSUPPORTED, f"part {entry.number}: a range that is read as a whole"

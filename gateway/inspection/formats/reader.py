@@ -59,7 +59,9 @@ class Reader(NamedTuple):
     where the charset that a payload declares or the first bytes of its body, after the content
     coding, are not the format's. `vouching` is there for what may be a manifest. What is read by
     `random_access` is asked for without a content coding, and never read in the event loop.
-    `charset` is declared where the upstream declares none and clients would guess.
+    `charset` is declared where the upstream declares none and clients would guess. `as_declared`
+    completes settings that leave something to what a response declares. `library` is what has to
+    be installed, by the extra that is called as the format.
     """
 
     media_types: tuple[str, ...]
@@ -72,6 +74,8 @@ class Reader(NamedTuple):
     vouching: Vouching | None = None
     random_access: bool = False
     charset: str | None = None
+    as_declared: Callable[[Payload, BodySpec], BodySpec] | None = None
+    library: str | None = None
 
     def declared(self, spec: BodySpec) -> tuple[str, ...]:
         """The media types that may declare a body that is read like this."""

@@ -151,6 +151,7 @@ def contents(sample: Specimen) -> Contents:
                 | Format.MULTIPART
                 | Format.MBOX
                 | Format.EML
+                | Format.PARQUET
                 | Format.FHIR
                 | Format.VCARD
                 | Format.ICALENDAR

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.inspection import jsontext, locators
+from gateway.inspection import dialects, jsontext, locators
 from gateway.inspection.charset import Encoding, read_text
 from gateway.inspection.formats.csv import column
 from gateway.inspection.jsonlineage import Lineage
-from gateway.inspection.rows import Dialect, Rows
-from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.rows import Rows
+from gateway.inspection.settings import AUTO, BodySpec, Limits, MemberSpec
 from gateway.model import Format
 from gateway.workbench.unusable import Unusable
 
@@ -122,7 +122,7 @@ class Table:
     def _cells(self, index: int) -> Sequence[Span]:
         """Where the cells of a row stand, quotes included; the row was read before, strictly."""
         begin, end = self.records[index]
-        dialect = _dialect(self.spec)
+        dialect = dialects.dialect(self.spec)
         part, quote = dialect.delimiter.encode(), dialect.quote.encode()
         spans, at = [], begin
         while True:
@@ -142,11 +142,11 @@ class Table:
             at = stop + len(part)
 
     def _cell(self, span: Span) -> str:
-        cell, quote = self.text[slice(*span)].decode(), _dialect(self.spec).quote
+        cell, quote = self.text[slice(*span)].decode(), dialects.dialect(self.spec).quote
         return cell[1:-1].replace(quote * 2, quote) if cell.startswith(quote) else cell
 
     def _quoted(self, value: str) -> bytes:
-        dialect = _dialect(self.spec)
+        dialect = dialects.dialect(self.spec)
         special = (dialect.delimiter, dialect.quote, "\n", "\r")
         if any(each in value for each in special):
             value = dialect.quote + value.replace(dialect.quote, dialect.quote * 2) + dialect.quote
@@ -156,10 +156,6 @@ class Table:
 _COMMA_AFTER = re.compile(rb"[ \t\r\n]*,")
 _COMMA_BEFORE = re.compile(rb",[ \t\r\n]*\Z")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-
-
-def _dialect(spec: BodySpec | MemberSpec) -> Dialect:
-    return Dialect(spec.delimiter or ",", spec.quote or '"')
 
 
 def table(data: bytes, spec: BodySpec | MemberSpec) -> Table:
@@ -196,8 +192,10 @@ def _ndjson(data: bytes, spec: BodySpec | MemberSpec) -> Table:
 
 
 def _csv(data: bytes, spec: BodySpec | MemberSpec) -> Table:
+    if AUTO in (spec.delimiter, spec.encoding) or spec.preamble:
+        raise Unusable("mutate changes no CSV with a preamble, or with auto settings")
     encoding, text = read_text([data], spec.encoding)
-    rows = Rows(text, _dialect(spec), Limits())
+    rows = Rows(text, dialects.dialect(spec), Limits())
     pieces, records, at = [rows.header], [], len(rows.header)
     for batch in rows.batches(()):
         for row in batch.rows:

@@ -22,6 +22,7 @@ from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts, Decision, Effect, Format, Mask, SubjectRef
+from gateway.response import Payload
 from tests.support.reading import masks
 
 LIMITS = Limits()
@@ -54,10 +55,10 @@ def inspect(body: bytes, spec: BodySpec | MemberSpec = BY_ID, limits: Limits = L
 
 def owners(body: bytes, spec: BodySpec = BY_ID) -> dict[tuple[object, ...], int]:
     """How many rows have which owners, by their values."""
-    return {
-        tuple(owner.value for owner in group.owners): group.records
-        for group in inspect(body, spec).groups
-    }
+    found = Counter[tuple[object, ...]]()
+    for group in inspect(body, spec).groups:
+        found[tuple(owner.value for owner in group.owners)] += group.records
+    return dict(found)
 
 
 def refusal(body: bytes, spec: BodySpec = BY_ID, limits: Limits = LIMITS) -> Code:
@@ -489,3 +490,198 @@ def test_a_table_of_plain_cells_is_never_refused(
     rows, body, _ = export
     if not any(mark in cell for row in rows for cell in row for mark in ("\\", "\u2028")):
         assert sum(owners(body).values()) == len(rows)
+
+
+# What the response declares
+
+
+def read_as(
+    body: bytes, media_type: str = "text/csv", charset: str | None = None, **options: str
+) -> dict[tuple[object, ...], int]:
+    """Owners, read as a response that declares this."""
+    payload = Payload(media_type, charset)
+    spec = csv.as_declared(payload, by("id", **options))
+    csv.detect(payload, body, spec)
+    return owners(body, spec)
+
+
+def test_the_declared_charset_is_the_encoding_where_that_is_left_open() -> None:
+    body = "id\nm\u00e9\n".encode("windows-1252")
+    assert read_as(body, charset="windows-1252", encoding="auto") == {("m\u00e9",): 1}
+    assert read_as("id\nm\u00e9\n".encode(), encoding="auto") == {("m\u00e9",): 1}
+    assert read_as("\ufeffid\nme\n".encode("utf-16-le"), encoding="auto") == {("me",): 1}
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding", "code"),
+    [
+        (None, "auto", Code.BODY_MALFORMED),
+        ("utf-8", "auto", Code.BODY_MALFORMED),
+        ("utf-16", "auto", Code.BODY_AMBIGUOUS),
+        ("shift_jis", "auto", Code.FORMAT_MISMATCH),
+        ("windows-1252", "utf-8", Code.FORMAT_MISMATCH),
+        ("windows-1252", None, Code.FORMAT_MISMATCH),
+    ],
+)
+def test_an_encoding_that_nothing_proves_is_refused(
+    charset: str | None, encoding: str | None, code: Code
+) -> None:
+    options = {"encoding": encoding} if encoding else {}
+    with pytest.raises(BadUpstream) as caught:
+        read_as(b"id\nm\xe9\n", charset=charset, **options)
+    assert caught.value.code is code
+
+
+def test_a_mark_that_contradicts_the_declared_charset_is_ambiguous() -> None:
+    with pytest.raises(BadUpstream) as caught:
+        read_as("\ufeffid\nme\n".encode(), charset="windows-1252", encoding="auto")
+    assert caught.value.code is Code.BODY_AMBIGUOUS
+
+
+TABS = "text/tab-separated-values"
+
+
+def test_tab_separated_values_have_tabs_and_no_quotes() -> None:
+    assert read_as(b"a\tid\n1\tme\n", TABS, delimiter="\t") == {("me",): 1}
+    assert read_as(b'a\tid\n"1"\t"me"\n', delimiter="\t") == {("me",): 1}
+    for body in (b'a\tid\n1\t"me"\n', b'a\tid\n"1"\tme\n', b'"a"\tid\n1\tme\n', b'a\tid\n1\tm"\n'):
+        with pytest.raises(BadUpstream) as caught:
+            read_as(body, TABS, delimiter="\t")
+        assert caught.value.code in (Code.BODY_AMBIGUOUS, Code.BODY_MALFORMED)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"delimiter": ";"}, {"delimiter": "auto"}, {"delimiter": "\t", "quote": '"'}]
+)
+def test_tab_separated_values_of_another_dialect_are_a_mismatch(options: dict[str, str]) -> None:
+    with pytest.raises(BadUpstream) as caught:
+        read_as(b"a\tid\n1\tme\n", TABS, **options)
+    assert caught.value.code is Code.FORMAT_MISMATCH
+
+
+def test_a_mask_that_would_leave_blank_rows_is_none_where_nothing_can_be_quoted() -> None:
+    body, _ = rewrite(b"id\tx\nme\t1\n", verdict("me", mask=("$.x",)),
+                      by("id", delimiter="\t", quote="none"))  # fmt: skip
+    assert body == b"id\tx\nme\t\n"
+    with pytest.raises(BadUpstream) as caught:
+        rewrite(b"id\nme\n", verdict("me", mask=("$.id",)), by("id", quote="none"))
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+
+
+# A detected delimiter
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_proven_delimiter_is_kept_byte_for_byte(delimiter: str) -> None:
+    lines = [("n", "id"), ("1", "me"), ("2", "foreign"), ("3", "me")]
+    body = "".join(f"{a}{delimiter}{b}\r\n" for a, b in lines).encode()
+    spec = by("id", delimiter="auto")
+    assert owners(body, spec) == {("me",): 2, ("foreign",): 1}
+    kept, counts = rewrite(body, verdict("me"), spec)
+    assert kept == body.replace(f"2{delimiter}foreign\r\n".encode(), b"")
+    assert counts == Counts(seen=3, released=2, redacted=1)
+
+
+def test_rows_that_the_proven_delimiter_makes_ragged_are_refused() -> None:
+    spec = by("id", delimiter="auto")
+    assert refusal(b"n;id\n1;me\n2,foreign\n", spec) is Code.BODY_MALFORMED
+    assert refusal(b"n;id\n1;me;x\n", spec) is Code.BODY_MALFORMED
+    assert refusal(b"id\nme\n", spec) is Code.BODY_AMBIGUOUS
+
+
+# Rows before the header
+
+
+def headed(*locators: str, rows: int = 3) -> BodySpec:
+    return BodySpec(Format.CSV, subject=({"account": locators},), delimiter=";", preamble=rows)
+
+
+HEADED = b'Account;A1;;\r\n"Period:";2026\r\n\r\n'
+ROWS = b"n;id\r\n1;A1\r\n2;A1\r\n"
+
+
+def test_all_rows_belong_to_the_owner_that_stands_before_the_header() -> None:
+    tally = inspect(HEADED + ROWS, headed("preamble:Account"))
+    assert {(group.owners, group.attribution, group.records) for group in tally.groups} == {
+        ((SubjectRef("account", "A1"),), Attribution.CONTAINER, 3)
+    }
+
+
+def test_a_row_that_names_another_owner_than_the_preamble_is_ambiguous() -> None:
+    spec = headed("preamble:Account", "id")
+    groups = inspect(HEADED + ROWS, spec).groups
+    assert {(group.attribution, group.records) for group in groups} == {
+        (Attribution.DIRECT, 2),
+        (Attribution.CONTAINER, 1),
+    }
+    assert refusal(HEADED + ROWS + b"3;A9\r\n", spec) is Code.BODY_AMBIGUOUS
+    assert owners(HEADED + ROWS + b"3;\r\n", spec) == {("A1",): 3, (): 1}
+
+
+def test_a_preamble_that_names_nobody_is_an_unattributed_record() -> None:
+    assert owners(HEADED + ROWS, headed("id")) == {(): 1, ("A1",): 2}
+    assert owners(b" ;\n;;;\n\n" + ROWS.replace(b"\r", b""), headed("id")) == {("A1",): 2}
+    unknown = HEADED.replace(b"A1", b"")
+    assert owners(unknown + ROWS, headed("preamble:Account")) == {(): 3}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"Account;A1\r\nAccount;A9\r\n;\r\n",
+        b"Account;A1\r\naccount;A9\r\n;\r\n",
+        b"Account;A1\r\n;;Account ;A9\r\n;\r\n",
+        b"Account;A1;A9\r\n;\r\n;\r\n",
+        b"account;A1\r\n;\r\n;\r\n",
+        b"Account\r\n;\r\n;\r\n",
+        b"Period;2026\r\n;\r\n;\r\n",
+        b"sep=;\r\nAccount;A1\r\n;\r\n",
+        b"Account;A1\r\n;\r\n;\n",
+    ],
+)
+def test_a_label_that_does_not_stand_once_beside_one_value_is_ambiguous(before: bytes) -> None:
+    assert refusal(before + ROWS, headed("preamble:Account")) is Code.BODY_AMBIGUOUS
+
+
+def test_the_header_must_stand_where_the_configuration_says() -> None:
+    assert refusal(HEADED + ROWS, headed("preamble:Account", "id", rows=2)) is Code.BODY_AMBIGUOUS
+    assert refusal(HEADED + ROWS, headed("preamble:Account", "id", rows=4)) is Code.BODY_AMBIGUOUS
+    assert refusal(b"Account;A1\n", headed("preamble:Account", rows=1)) is Code.BODY_MALFORMED
+    assert refusal(HEADED + ROWS, headed("preamble:Account", rows=0)) is Code.BODY_AMBIGUOUS
+
+
+def test_a_preamble_stays_byte_for_byte_or_nothing_can_be_taken_out() -> None:
+    spec, body = headed("preamble:Account"), HEADED + ROWS
+    assert rewrite(body, verdict("A1"), spec) == (body, Counts(seen=3, released=3, redacted=0))
+    with pytest.raises(BadUpstream) as caught:
+        rewrite(body, verdict("A9"), spec)
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+
+    by_row = headed("id")
+    body += b"3;A9\r\n"
+    kept, counts = rewrite(body, verdict("A1", unattributed=True), by_row)
+    assert (kept, counts) == (HEADED + ROWS, Counts(seen=4, released=3, redacted=1))
+    with pytest.raises(BadUpstream) as caught:
+        rewrite(body, verdict("A1"), by_row)
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+
+
+def test_a_preamble_may_come_before_a_header_that_proves_its_delimiter() -> None:
+    spec = replace(headed("preamble:Account", "id"), delimiter="auto")
+    assert owners(HEADED + ROWS, spec) == {("A1",): 3}
+
+
+def test_a_manifest_may_name_its_owner_before_its_header() -> None:
+    spec = MemberSpec(
+        "m.csv", Format.CSV, subject=({"account": ("preamble:Account",)},),
+        vouches_for="file", preamble=1,
+    )  # fmt: skip
+    _, records = csv.vouching(whole(b"Account,me\nfile\na.wav\n"), spec, LIMITS)
+    assert [*records] == [{"file": "a.wav", "preamble:Account": "me"}]
+
+
+@pytest.mark.corpus
+def test_the_corpus_file_with_lines_before_its_header_is_read(corpus: Path) -> None:
+    body = (corpus / "exports" / "csv-encodings" / "test_skip_lines.csv").read_bytes()
+    assert owners(body, by("a", preamble=3)) == {("1",): 1}  # type: ignore[arg-type]
+    assert refusal(body, by("a")) is Code.BODY_AMBIGUOUS

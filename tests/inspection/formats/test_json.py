@@ -18,6 +18,7 @@ from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.model import Counts, SubjectRef
 from gateway.model import Format as Name
+from tests.conftest import REPOSITORY
 from tests.support.reading import Cut, Format, permit, spaced
 
 JSON = Format(json)
@@ -80,15 +81,36 @@ def test_integers_are_compared_exactly() -> None:
 
 @pytest.mark.parametrize(
     "customer",
-    [b"{}", b'{"ID":"me"}', b'{"id ":"me"}', '{"ｉｄ":"me"}'.encode(), b"[]", b'"me"', b"null"],
+    [b"{}", b'{"ids":"me"}', b"[]", b'"me"', b"null"],
 )
 def test_a_record_without_its_identifier_is_unattributed(customer: bytes) -> None:
-    """A52, A93."""
+    """A93."""
     body = b'{"orders":[{"customer":{"id":"me"}},{"customer":%b}]}' % customer
     assert JSON.owners(body, ORDERS) == {("me",): 1, (): 1}
     kept, counts = JSON.rewrite(body, ORDERS, permit(ME))
     assert kept == b'{"orders":[{"customer":{"id":"me"}}]}'
     assert counts == Counts(seen=2, released=1, redacted=1)
+
+
+@pytest.mark.parametrize("name", ["ID", "id ", "ｉｄ"])
+def test_a_record_whose_identifier_only_some_parsers_find_is_ambiguous(name: str) -> None:
+    """A52. For a client in Go it is the owner's, whose name may be anybody's."""
+    body = stdlib.dumps({"orders": [{"customer": {"id": "me"}}, {"customer": {name: "foreign"}}]})
+    assert JSON.refusal(body.encode(), ORDERS) is Code.BODY_AMBIGUOUS
+
+
+@pytest.mark.parametrize("name", ["ORDERS", "orders ", "Total"])
+@pytest.mark.parametrize("filling", [0, 100_000])
+def test_a_name_that_some_parsers_take_for_the_records_is_ambiguous(
+    name: str, filling: int
+) -> None:
+    """For a client in Go the last of `orders` and `ORDERS` are the orders."""
+    spec = by("$.customer.id", totals=("$.total",))
+    honest = orders("me", total=1, text="x" * filling, **{f"{name}x": [{"customer": {"id": "a"}}]})
+    assert JSON.owners(honest, spec) == {("me",): 1, (): 1}
+    assert JSON.refusal(honest.replace(f"{name}x".encode(), name.encode()), spec) is (
+        Code.BODY_AMBIGUOUS
+    )
 
 
 @pytest.mark.parametrize(
@@ -825,6 +847,13 @@ DECIDED = {
     "y_object_duplicated_key": "body_ambiguous",
     "y_object_duplicated_key_and_value": "body_ambiguous",
 }
+
+
+def test_what_is_decided_stands_in_the_docs() -> None:
+    text = (REPOSITORY / "docs" / "one-reading.md").read_text()
+    told = dict(re.findall(r"(?m)^\| `(i_[^`]*)` \| `?(\w+)`? \|$", text))
+    decided = {name: code for name, code in DECIDED.items() if name.startswith("i_")}
+    assert told == {name: "read" if code == "ok" else code for name, code in decided.items()}
 
 
 TOO_DEEP = ("n_structure_100000_opening_arrays", "n_structure_open_array_object")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import work
+from gateway.inspection import notice, work
 from gateway.inspection.formats import multipart as module
 from gateway.inspection.settings import BodySpec, InnerMemberSpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
@@ -326,6 +326,18 @@ def test_a_notice_says_that_something_was_left_out() -> None:
     joined = replace(RANGES, removed_notice="REMOVED.txt")
     apart = ranges((0, MINE), (50, THEIRS))
     assert unredactable(apart, permitting(ME), joined) is Code.REDACTION_UNSUPPORTED
+
+
+def test_a_notice_that_is_a_range_is_refused() -> None:
+    text = notice.text(1, 1)
+    field = f"Content-Range: bytes 0-{len(text) - 1}/1000"
+    body = multipart(
+        named("REMOVED.txt", text, field), part(MINE, "Content-Range: bytes 900-914/1000")
+    )
+    joined = replace(RANGES, removed_notice="REMOVED.txt")
+    assert refused(body, joined) is Code.BODY_AMBIGUOUS
+    alone = multipart(part(MINE, "Content-Range: bytes 900-914/1000"))
+    assert owned(alone, joined) == {("me",): 1}
 
 
 def test_a_manifest_and_what_it_lists_stay_together() -> None:

@@ -126,3 +126,12 @@ def test_a_format_that_nobody_changes_is_named() -> None:
         table(b"<a/>", BodySpec(Format.XML))
     with pytest.raises(Unusable, match="compressed"):
         table(b"", BodySpec(Format.JSON, compression="gzip"))
+    with pytest.raises(Unusable, match="mutate changes no parquet"):
+        table(b"PAR1", BodySpec(Format.PARQUET))
+
+
+@pytest.mark.parametrize("left", [{"delimiter": "auto"}, {"encoding": "auto"}, {"preamble": 1}])
+def test_a_csv_whose_reading_is_not_all_configured_is_not_changed(left: dict[str, Any]) -> None:
+    with pytest.raises(Unusable, match="auto settings"):
+        table(b"id,x\nme,1\n", BodySpec(Format.CSV, **left))
+    assert table(b"id,x\nme,1\n", BodySpec(Format.CSV)).records

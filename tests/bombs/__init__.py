@@ -1,0 +1,1 @@
+"""Bodies that are small until one reads them; see `test_bombs`."""
