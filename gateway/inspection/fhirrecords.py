@@ -1,6 +1,6 @@
 """What becomes of FHIR resources: the entries of a Bundle, or resources that stand alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -10,11 +10,11 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import fhirowners, fhirtypes, jsonrecords, jsontext
 from gateway.inspection.fhirowners import UNTOLD, Ownership
 from gateway.inspection.fhirreferences import Meant, Patients, Place, restful
-from gateway.inspection.locators import Steps
+from gateway.inspection.locators import LocatorError, Steps, Wildcard, compile, written
 from gateway.inspection.settings import BodySpec, MemberSpec
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Attribution
+from gateway.model import Attribution, Mask
 
 ALONE = Place()
 
@@ -116,11 +116,14 @@ def _themselves(owners: Owners) -> Owners:
 
 
 class Selection:
-    """Applies a verdict to the records of one body. A mask is relative to the resource."""
+    """Applies a verdict to the records of one body. A mask is relative to the resource, and what
+    stands beside a masked value (`_beside`) becomes null."""
 
     def __init__(self, fates: Fates, spec: BodySpec | MemberSpec, verdict: Verdict) -> None:
         self._fates, self._verdict, self._category = fates, verdict, spec.category
-        self._masks = jsonrecords.Selection(replace(spec, subject=()), verdict)
+        masks = (*verdict.mask, *(each for mask in verdict.mask for each in _beside(mask)))
+        masking = replace(verdict, decision=replace(verdict.decision, mask=masks))
+        self._masks = jsonrecords.Selection(replace(spec, subject=()), masking)
 
     def keeps(self, records: Sequence[Any]) -> list[bool]:
         """Which of the records stay."""
@@ -140,3 +143,16 @@ class Selection:
         begin, end = jsontext.trimmed(text)
         ((begin, end),) = jsontext.places(text, begin, end, self._fates.steps)
         return text[:begin] + self._masks.masked(text[begin:end]) + text[end:]
+
+
+def _beside(mask: Mask) -> Iterator[Mask]:
+    """A mask of what a primitive element has beside its value: `_birthDate` beside `birthDate`
+    (R4: json.html#primitive). Extensions there may say more than the value does."""
+    try:
+        steps = compile(mask.path)
+    except LocatorError:
+        return
+    while steps and steps[-1] is Wildcard.ELEMENTS:
+        steps = steps[:-1]
+    if steps and isinstance(steps[-1], str):
+        yield Mask(written((*steps[:-1], f"_{steps[-1]}")))

@@ -71,6 +71,16 @@ def compile(locator: str) -> Steps:
     return tuple(steps)
 
 
+def written(steps: Steps) -> str:
+    """A locator that `compile` makes these steps of."""
+    return "$" + "".join(
+        step.value
+        if isinstance(step, Wildcard)
+        else "['{}']".format(step.replace("\\", r"\\").replace("'", r"\'"))
+        for step in steps
+    )
+
+
 def _expected(character: str) -> str:
     if character == "[":
         return "expected [*] or ['name']"

@@ -118,14 +118,22 @@ def confirm(
 ) -> None:
     """Read a rewritten body as if it came from a stranger: nothing withheld may be left in it, and
     nobody may have more records than were theirs."""
-    left = inspect(rewritten, task, scratch)
-    if not all(decision.releases(group) for group in left.groups):
-        raise InternalError(Code.INTERNAL_ERROR, "a withheld record is left after redaction")
+    try:
+        left = inspect(rewritten, task, scratch)
+    except BadUpstream as refusal:
+        if not decision.mask:
+            raise
+        note = f"a mask that leaves what is refused: {refusal.code}"
+        raise BadUpstream(Code.REDACTION_UNSUPPORTED, note) from None
     if left.records != counts.released:
         raise InternalError(Code.INTERNAL_ERROR, "redaction left another number of records")
-    if _owned(left) - _owned(inspection):
+    permitted = all(decision.releases(group) for group in left.groups)
+    if permitted and not _owned(left) - _owned(inspection):
+        return
+    if decision.mask:
         # Such as a text in the place of an identifier. What it says of the owners can't be proven.
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask that changes whose a record is")
+    raise InternalError(Code.INTERNAL_ERROR, "a withheld record is left after redaction")
 
 
 def _owned(inspection: Inspection) -> Counter[tuple[Owners, str]]:

@@ -4,7 +4,7 @@ A `Trail` is a locator that leads on from one open element, or ends there. Nothi
 document but these, so that an element of millions of children takes no more memory than its text.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from gateway.errors import BadUpstream, Code
@@ -13,13 +13,20 @@ from gateway.inspection.xmlscan import XSI, Scan
 from gateway.inspection.xpath import Path, local
 
 _LONGEST = 1024
+_MOST = 1 << 20
+"""Masked values in one record: each is several values of its own in memory."""
+
 _BLANK = " \t\r\n"
 _TEXT = Path(0, (), ())
 
 Attributes = dict[str, str]
 Span = tuple[int, int]
-Masked = tuple[int, int, Path]
-"""Where a masked value begins and ends, and the path that led there."""
+Masked = tuple[int, int, Path | None]
+"""Where a masked value begins and ends, and the path that led there; None for an attribute of a
+masked element, which becomes nothing."""
+
+_NEEDED = (f"{XSI}type", f"{XSI}nil")
+"""Attributes that stay: they say what an element is."""
 
 
 class Found:
@@ -163,7 +170,9 @@ class Follower:
                         self._add(found.rival(), value)
         elif path.attributes:
             self._take_attributes(trail, attributes)
-        elif found is not None:
+        elif found is None:
+            self._mask_attributes(trail, attributes)
+        else:
             if dict(_pairs(attributes)).get(f"{XSI}nil") in ("true", "1") and not trail.rival:
                 raise self._scan.ambiguous("an identifier that is nil")
             trail.text = []
@@ -175,8 +184,8 @@ class Follower:
             if name not in wanted and any(alike(name, each) for each in wanted):
                 raise self._scan.ambiguous("an attribute that looks like a locator's")
         if found is None:
-            places = zip(given, self._scan.attributes(trail.begin), strict=True)
-            self.masked += [(*value, trail.path) for name, (_, value) in places if name in wanted]
+            places = self._values(trail, attributes)
+            self._note((*value, trail.path) for name, value in places if name in wanted)
             return
         values = [given.get(name, "") for name in wanted]
         if all(values):
@@ -202,10 +211,30 @@ class Follower:
         if len(found.values) > self._most:
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "more values than limits.subjects")
 
+    def _mask_attributes(self, trail: Trail, attributes: list[str]) -> None:
+        places = self._values(trail, attributes)
+        self._note(
+            (begin, end, None)
+            for name, (begin, end) in places
+            if begin < end and name not in _NEEDED
+        )
+
+    def _values(self, trail: Trail, attributes: list[str]) -> Iterator[tuple[str, Span]]:
+        """The attributes of the element that a trail is at, and where their values stand."""
+        for name, (_, value) in zip(
+            attributes[::2], self._scan.attributes(trail.begin), strict=True
+        ):
+            yield name, value
+
     def _mask(self, trail: Trail, end_tag: int) -> None:
         content, alone = self._scan.tag(trail.begin)
         if not alone:
-            self.masked.append((content, end_tag, trail.path))
+            self._note([(content, end_tag, trail.path)])
+
+    def _note(self, places: Iterable[Masked]) -> None:
+        self.masked += places
+        if len(self.masked) > _MOST:
+            raise BadUpstream(Code.BODY_TOO_COMPLEX, "a million masked values in one record")
 
 
 def _pairs(attributes: list[str]) -> Iterable[tuple[str, str]]:

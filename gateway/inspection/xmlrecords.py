@@ -204,7 +204,9 @@ class Walk:
                     for path, each in zip(self._plan.paths, opened.found, strict=True)
                     if not path.climbs
                 ]
-                following += self._follower.begin(nested, attributes, begin, rival=True)
+                masked = [(path, None) for path in self._plan.masks]
+                inner = [*nested, *masked]
+                following += self._follower.begin(inner, attributes, begin, rival=True)
         opened.trails.append(following)
 
     def _close(self, opened: "_Open", end: int) -> None:

@@ -10,7 +10,7 @@ from gateway.inspection.fhirrecords import Census, Fates, Selection
 from gateway.inspection.fhirreferences import Patients, Told
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.tally import Tally
-from gateway.model import Format, SubjectRef
+from gateway.model import Format, Mask, SubjectRef
 from tests.support.reading import permit
 
 SPEC = BodySpec(
@@ -130,3 +130,26 @@ def test_masks_are_relative_to_the_resource_wherever_it_stands() -> None:
             masked if fates is ALONE else value | {"resource": masked}
         )
     assert not Selection(ALONE, SPEC, verdict).keeps_stray()
+
+
+def test_what_stands_beside_a_masked_primitive_goes_with_it() -> None:
+    """The specification's own example has the time of birth in an extension of `birthDate`."""
+    born = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
+    beside = {"extension": [{"url": born, "valueDateTime": "1974-12-25T14:35:45-05:00"}]}
+    record = {
+        "resourceType": "Patient",
+        "id": "me",
+        "birthDate": "1974-12-25",
+        "_birthDate": beside,
+        "name": [{"given": ["Ann", None], "_given": [None, {"id": "canary"}], "_family": beside}],
+    }
+    given = (Mask("$.birthDate", keep=4), "$.name[*].given[*]", "$['name'][*]['family']")
+    selection = Selection(ALONE, SPEC, permit(*MINE, mask=given))
+    assert selection.blanks([record, {"_birthDate": beside}, DOCTOR]) == [True, True, False]
+    assert json.loads(selection.masked(json.dumps(record).encode())) == record | {
+        "birthDate": "1974",
+        "_birthDate": None,
+        "name": [{"given": [None, None], "_given": None, "_family": None}],
+    }
+    other = Selection(ALONE, SPEC, permit(*MINE, mask=("$.name[*].prefix", "$.*.x")))
+    assert other.blanks([record]) == [False]

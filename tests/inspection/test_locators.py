@@ -50,6 +50,7 @@ def refusal(record: Any, subject: Any = BY_ID) -> Code:
 )
 def test_a_locator_is_compiled_to_its_steps(locator: str, steps: Any) -> None:
     assert compile(locator) == steps
+    assert compile(locators.written(steps)) == steps
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,35 @@ def test_a_mask_that_changes_whose_a_record_is_does_not_pass() -> None:
         assert refused.value.code is Code.REDACTION_UNSUPPORTED
 
 
+@pytest.mark.parametrize(
+    "mask",
+    [Mask("$.owner"), Mask("$.owner", text="x"), Mask("$.owner", keep=1),
+     Mask("$.owner", pseudonym=True)],
+)  # fmt: skip
+def test_a_mask_of_what_names_the_owner_is_unsupported_and_no_fault_of_ours(mask: Mask) -> None:
+    decision = replace(REDACT, mask=(mask,))
+    seen, sink = work.inspect(body("me", "foreign"), PLAIN), MemorySink()
+    counts = work.rewrite(body("me", "foreign"), PLAIN, seen, decision, sink, key=bytes(32))
+    with pytest.raises(BadUpstream) as refused:
+        work.confirm(InMemory(sink.getvalue()), PLAIN, seen, decision, counts)
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED
+
+
+def test_a_mask_that_leaves_a_record_without_an_owner_is_unsupported() -> None:
+    data = InMemory(b"n,owner\n1,me\n2,foreign\n")
+    task = work.Task(Payload("text/csv"), replace(SPEC, format=Format.CSV, records="$"), Limits())
+    for mask, passes in ((Mask("$.owner"), False), (Mask("$.n"), True)):
+        decision = replace(REDACT, mask=(mask,))
+        seen, sink = work.inspect(data, task), MemorySink()
+        counts = work.rewrite(data, task, seen, decision, sink)
+        if passes:
+            work.confirm(InMemory(sink.getvalue()), task, seen, decision, counts)
+            continue
+        with pytest.raises(BadUpstream) as refused:
+            work.confirm(InMemory(sink.getvalue()), task, seen, decision, counts)
+        assert refused.value.code is Code.REDACTION_UNSUPPORTED
+
+
 def test_a_rewrite_that_counts_otherwise_than_the_inspection_does_not_pass() -> None:
     other: Inspection = work.inspect(body("me", "me", "foreign"), PLAIN)
     with pytest.raises(InternalError):

@@ -14,8 +14,9 @@ A locator is a path from the statement: `BANKACCTFROM/ACCTID`; `ACCTID` alone is
 statement's own account, of whatever kind (`BANKACCTFROM`, `CCACCTFROM`, `INVACCTFROM`). Accounts
 that money went to are only mentioned. An identifier is plain ASCII without entities, named once.
 
-A mask is JSONPath from the response: `$.STMTRS.BANKTRANLIST.STMTTRN.MEMO` takes these elements out.
-Only elements that a transaction may lack can go, since none may be empty.
+A mask is JSONPath from the response: `$.STMTRS.BANKTRANLIST.STMTTRN.MEMO` takes these elements out,
+in whatever case it is written. Only elements that a transaction may lack can go, since none may be
+empty.
 """
 
 import re
@@ -216,7 +217,7 @@ def _masks(verdict: Verdict) -> frozenset[Path]:
             steps = locators.compile(mask)
         except LocatorError:
             steps = ()
-        path = tuple(step for step in steps if isinstance(step, str))
+        path = tuple(step.upper() for step in steps if isinstance(step, str))
         if Wildcard.MEMBERS in steps or not path or path[-1] not in _OPTIONAL:
             raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask of what can't be left out")
         paths.append(path)

@@ -21,7 +21,9 @@ that one; naming another owner, it is refused. What refuses a document: see `xml
 markup, `xmlpaths` for identifiers.
 
 A mask is JSONPath, as in all formats (`xpath.compile_mask`), of elements and attributes. What
-stands there must be text alone, unless it becomes nothing.
+stands there must be text alone, unless it becomes nothing. The attributes of a masked element
+become nothing, whatever its text becomes: many formats write values there (C-CDA's telecom). Only
+`xsi:type` and `xsi:nil` stay. A record inside a record is masked like it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -43,6 +45,9 @@ from gateway.response import Payload
 
 MEDIA_TYPES = ("application/xml", "text/xml", "application/gpx+xml", "application/x-ofx")
 """A closed set; see `formats.json`."""
+
+_GONE = -1
+"""Stricter than any mask."""
 
 _HTML = (b"<!doctype html", b"<html")
 
@@ -131,13 +136,18 @@ def _masked(unit: Unit, text: bytes, plan: Plan, verdict: Verdict) -> bytes:
     paths = list(plan.masks)
 
     def become(value: bytes, rank: int) -> bytes:
+        if rank == _GONE:
+            return b""
         path = paths[rank]
         return masking.of_xml(plan.masks[path], value, bool(path.attributes), verdict.key)
 
-    places = [
-        (begin - unit.begin, end - unit.begin, plan.ranks[path]) for begin, end, path in unit.masked
-    ]
-    return masking.spliced(text, places, become) if places else text
+    if not unit.masked:
+        return text
+    places = (
+        (begin - unit.begin, end - unit.begin, plan.ranks[path] if path else _GONE)
+        for begin, end, path in unit.masked
+    )
+    return masking.spliced(text, places, become)
 
 
 def _left(unit: Unit, text: bytes) -> bytes:

@@ -185,6 +185,7 @@ def test_a_mask_takes_elements_out() -> None:
     kept, _ = STATEMENTS.rewrite(body, SPEC, permit(ME, mask=(memo,)))
     assert kept == body.replace(b"<MEMO>Thanks\n", b"")
     assert read_by_ofxtools(kept) == read_by_ofxparse(kept) == [ME.value]
+    assert STATEMENTS.rewrite(body, SPEC, permit(ME, mask=(memo.lower(),)))[0] == kept
     kept, _ = STATEMENTS.rewrite(body, SPEC, permit(ME, mask=(memo, name)))
     assert b"Shop" not in kept and b"Thanks" not in kept
     assert read_by_ofxtools(kept) == [ME.value]

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.errors import Code
-from gateway.inspection import masking, work
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import masking, work, xmlpaths
 from gateway.inspection.formats import xml
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
@@ -323,7 +323,7 @@ ONE = masking.of_text(Mask("$", pseudonym=True), "1", bytes(32))
     ("mask", "before", "after"),
     [
         ("$.p", "<p>1</p><b>2</b><p>3</p>", "<p></p><b>2</b><p></p>"),
-        ("$.p", "<p/><p t='x'><a>1</a><!--c--></p >", "<p/><p t='x'></p >"),
+        ("$.p", "<p/><p t='x'><a b='1'>1</a><!--c--></p >", "<p/><p t=''></p >"),
         ("$.contact[*].p", "<contact><p>1</p></contact>", "<contact><p></p></contact>"),
         ("$.a['@phone']", "<a phone = '1>2' b=\"2\"/>", "<a phone = '' b=\"2\"/>"),
         ("$.*['@phone']", "<a phone='1'/>", "<a phone=''/>"),
@@ -348,7 +348,8 @@ def test_a_mask_empties_elements_and_attributes(mask: str, before: str, after: s
         (Mask("$.p", keep=2), "<p>&lt;&#65;BC</p>", "<p>&#60;A</p>"),
         (Mask("$['@n']", text="2"), "", ""),
         (Mask("$.a['@t']", keep=1), "<a t='&quot;b'/>", "<a t='&#34;'/>"),
-        (Mask("$.p", pseudonym=True), "<p t='x'>1</p>", f"<p t='x'>{ONE}</p>"),
+        (Mask("$.p", pseudonym=True), "<p t='x'>1</p>", f"<p t=''>{ONE}</p>"),
+        (Mask("$.p", keep=1), "<p t='x'/><p t='xy'>12</p>", "<p t=''/><p t=''>1</p>"),
     ],
 )
 def test_a_mask_changes_the_text_of_elements_and_attributes(
@@ -361,6 +362,43 @@ def test_a_mask_changes_the_text_of_elements_and_attributes(
         expected = expected.replace(b'n="1"', b'n="2"')
     assert kept == export(expected, b"")
     assert XML.owners(kept, ORDERS) == {("me",): 1}
+
+
+def test_a_masked_element_says_nothing_in_its_attributes_either() -> None:
+    """C-CDA and FHIR write values as attributes: a mask of the element must reach them. What is not
+    a value of its own (`xsi:type`, `xsi:nil`) stays, or the element would be invalid."""
+    declared = b'<export xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+    before = '<telecom xsi:type="TEL" use="HP" value = "tel:canary"/>'
+    body = export(order("me", before)).replace(b"<export>", declared)
+    for masks in (
+        ("$.telecom",),
+        (Mask("$.telecom['@value']", keep=9), Mask("$.telecom", text="x")),
+    ):
+        kept, _ = XML.rewrite(body, ORDERS, permit(ME, mask=masks))
+        after = '<telecom xsi:type="TEL" use="" value = ""/>'
+        assert kept == body.replace(before.encode(), after.encode())
+
+
+def test_more_masked_values_than_memory_is_meant_for_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(xmlpaths, "_MOST", 6)
+    for count, code in ((2, None), (3, Code.BODY_TOO_COMPLEX)):
+        each = order("me", "<p a='1' b='2'>3</p>" * count)
+        try:
+            kept, _ = XML.rewrite(export(each, each), ORDERS, permit(ME, mask=("$.p",)))
+        except BadUpstream as refused:
+            assert refused.code is code
+        else:
+            assert code is None and kept.count(b"<p a='' b=''></p>") == 4
+
+
+def test_a_mask_reaches_a_record_inside_a_record() -> None:
+    """A reader that looks for records anywhere finds it there, too."""
+    inside = order("me", "<p>2</p>").decode()
+    body = export(order("me", f"<p>1</p>{inside}<q><p>3</p></q>"))
+    kept, _ = XML.rewrite(body, ORDERS, permit(ME, mask=("$.p",)))
+    assert kept == body.replace(b"<p>1<", b"<p><").replace(b"<p>2<", b"<p><")
 
 
 def test_a_mask_of_more_than_text_makes_it_nothing_or_is_refused() -> None:
