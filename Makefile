@@ -7,6 +7,7 @@
 # make lock          the locks, from pyproject.toml
 # make bench         the gateway beside all that one would take instead (QUICK=1: three minutes)
 # make sizing        what an export costs in processor time and memory, and docs/sizing.md from it
+# make big           bodies of 5 GB, and 200 exports at once, in bounded memory (SIZE=500MB ONLY=zip)
 # make dashboard     the Grafana dashboard's JSON (PICTURE=1: and docs/dashboard.png)
 # make image         the container image: BASE=<registry>/python:3.11-slim-bookworm@sha256:...
 # make sbom          what is in it, as CycloneDX
@@ -18,7 +19,7 @@ TOOLS ?= $(CURDIR)/.tools/bin
 OPA_VERSION := v1.21.3
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: demo test test-cluster check fuzz bench bench-guard sizing dashboard image sbom venv tools tools-cluster lock format \
+.PHONY: demo test test-cluster check fuzz bench bench-guard sizing big dashboard image sbom venv tools tools-cluster lock format \
   clean
 
 demo: $(VENV)/ready
@@ -54,6 +55,10 @@ bench-guard: $(VENV)/ready tools
 
 sizing: $(VENV)/ready
 	$(BIN)/python -m bench.sizing $(if $(QUICK),--quick)
+
+# Needs 16 GB of disk for the spool, and time; with a SIZE of your own it only tries.
+big: $(VENV)/ready
+	$(BIN)/python -m bench.big $(if $(SIZE),--size $(SIZE)) $(if $(ONLY),--only $(ONLY))
 
 dashboard: $(VENV)/ready
 	$(BIN)/python -m dashboards $(if $(PICTURE),--picture docs/dashboard.png)
