@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from bench.bodies import BODIES, LONG, OWNER
 from bench.servers import ROOT
 
+STREAMED = "/stream-200m.ndjson"
+"""The 200 MB once more, released as they come."""
 ISSUER, AUDIENCE = "https://id.example.org", "data-export"
 
 
@@ -55,7 +57,7 @@ def gateway_config(folder: Path, port: int, admin: int, upstream: int) -> dict[s
     """A gateway in front of all bodies; a third of those that are to be redacted may leave."""
     kinds = {body.path: body.kind for body in BODIES}
     kinds |= {f"/planted-{body.file}": body.kind for body in BODIES if body.planted}
-    kinds[f"/{LONG}"] = kinds["/stream-200m.ndjson"] = "ndjson"
+    kinds[f"/{LONG}"] = kinds[STREAMED] = "ndjson"
     redacting = {path: kind == "redact" for path, kind in kinds.items()}
     names = {path: "body-" + path[1:].replace(".", "-") for path in kinds}
     partial = {names[path]: "redact" for path in kinds if redacting[path]}
@@ -87,6 +89,8 @@ def gateway_config(folder: Path, port: int, admin: int, upstream: int) -> dict[s
         },
         "spool": {"directory": str(folder / f"spool-{port}")},
         "endpoints": [
-            {"name": names[path], "path": path, "body": SPECS[kind]} for path, kind in kinds.items()
+            {"name": names[path], "path": path, "body": SPECS[kind]}
+            | ({"release": "stream"} if path == STREAMED else {})
+            for path, kind in kinds.items()
         ],
     }

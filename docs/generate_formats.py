@@ -40,14 +40,18 @@ def _between(text: str, name: str, table: str) -> str:
 
 
 def _formats() -> str:
-    rows = ["| format | media types | keys of `body` | manifest |", "|---|---|---|---|"]
+    rows = [
+        "| format | media types | keys of `body` | manifest | stream |",
+        "|---|---|---|---|---|",
+    ]
     for name in (name for name in Format if name in FORMATS and "." not in name):
         reader = FORMATS[name]
         types, keys = (
             ", ".join(f"`{each}`" for each in several)
             for several in (reader.media_types, sorted(reader.settings))
         )
-        rows.append(f"| `{name}` | {types} | {keys} | {'yes' if reader.vouching else ''} |")
+        can = (("yes" if able else "") for able in (reader.vouching, reader.streams))
+        rows.append(f"| `{name}` | {types} | {keys} | {' | '.join(can)} |")
     return "\n".join(rows)
 
 
