@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import bodies, load
-from bench.contestants import EMBEDDED, contest
+from bench.contestants import EMBEDDED, RAW, Contestant, contest
 from bench.servers import tool, workspace
+from bench.watching import own_processor
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULTS = Path(__file__).with_name("flames.json")
@@ -28,7 +29,7 @@ _FRAME = re.compile(r"(?P<function>[^;(]+) \((?P<file>[^:)]+)(?::\d+)?\)")
 
 
 def main() -> int:
-    found = {}
+    found: dict[str, dict[str, float]] = {}
     with workspace() as folder, workspace() as generated:
         generated.chmod(0o755)
         bodies.fill(generated, quick=True)
@@ -44,8 +45,31 @@ def main() -> int:
             for name, work in (("2k", small), ("200m", large)):
                 with again_and_again(work):
                     found[name] = record(gateway.pid, DOCS / f"flame-{name}.svg", folder)
+            costs = cost(running[EMBEDDED], token) | cost(running[RAW], token)
+    found["2k, microseconds"] = costs
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")
     return 0
+
+
+def cost(each: Contestant, token: str) -> dict[str, float]:
+    """Microseconds of CPU for one exchange of 2 KB, by process."""
+    pids = (each.pid, *load.descendants(each.pid))
+    before = {pid: own_processor(pid) for pid in pids}
+    run = load.wrk(f"{each.url}/2k.json", token, 32, SECONDS)
+    costs: dict[str, float] = {}
+    for pid in pids:
+        part, spent = _part(each, pid), own_processor(pid) - before[pid]
+        costs[part] = costs.get(part, 0.0) + spent / run.requests * 1e6
+    return {part: round(spent) for part, spent in costs.items() if spent >= 1}
+
+
+def _part(each: Contestant, pid: int) -> str:
+    """What a process is called: by its place in the gateway."""
+    if pid == each.pid:
+        return f"{each.name}: event loop" if each.name == EMBEDDED else each.name
+    command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+    found = re.search(r"gateway[.](decisionlog|policy|inspection)[.]", command)
+    return f"{each.name}: {found[1] if found else 'other'} process"
 
 
 @contextmanager

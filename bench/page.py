@@ -31,6 +31,22 @@ FLAMES = """\
 ## Where the time goes
 
 `python -m bench.flames` samples all processes of the gateway with py-spy while a load runs.
+
+What costs most of 2 KB, and what was done about it:
+
+1. **The decision** (`policy.rego_worker`): Rego, in a process of its own. Its answer is not kept
+   for the next question: a policy may look at the time, and each question has its own. The library
+   names packages instead of importing them, so that only what is asked for is evaluated.
+2. **The decision log** (`decisionlog.*`): an entry is durable before its first byte leaves. One
+   sync serves all entries that wait, and another process renders, hashes and writes them.
+3. **HTTP in Python** (`aiohttp`, `wire`, `proxy.*`, the event loop): connections of our own instead
+   of the client's sessions, one write for head and body, no timer for each exchange.
+
+Nothing is left that stands out: [ADR 15](adr/0015-what-small-exchanges-cost.md) has the reckoning.
+
+Of 200 MB: parsing by jiter, which alone refuses duplicate names (`inspection.jsontext`), then
+finding the owners column by column (`inspection.locators`), then counting (`inspection.tally`). A
+process of its own reads the spooled file, so that small exchanges don't wait for it.
 """
 
 _COLUMNS = (
@@ -106,7 +122,10 @@ def _ratio(row: Mapping[str, Any] | None, raw: float) -> str:
 
 def _flames(found: Mapping[str, Mapping[str, float]]) -> str:
     parts = [FLAMES.rstrip()]
-    for name, shares in found.items():
+    costs = [(part, f"{spent:.0f}") for part, spent in found["2k, microseconds"].items()]
+    parts.append(_table(("2 KB, 32 callers", "CPU µs an exchange"), costs))
+    for name in ("2k", "200m"):
+        shares = found[name]
         table = [(room, f"{share:.0%}") for room, share in list(shares.items())[:_LARGEST]]
         title = {"2k": "2 KB of JSON, 32 callers", "200m": "200 MB of NDJSON, one caller"}[name]
         shown = f"[The flames](flame-{name}.svg), and the samples by room, all processes together:"

@@ -23,14 +23,16 @@ class Peaks:
 
 def processor(pid: int) -> float:
     """Seconds of a process, its descendants, and those of them that ended."""
-    ticks = 0
-    for number in (pid, *load.descendants(pid)):
-        try:
-            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-        except OSError:  # ended meanwhile: its parent has its time
-            continue
-        ticks += sum(map(int, fields[11:15]))
-    return ticks / _TICK
+    return sum(map(own_processor, (pid, *load.descendants(pid))))
+
+
+def own_processor(pid: int) -> float:
+    """Seconds of a process and of those of its children that ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # ended meanwhile: its parent has its time
+        return 0.0
+    return sum(map(int, fields[11:15])) / _TICK
 
 
 def spooled(pid: int) -> int:
