@@ -18,6 +18,7 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
 }
 STANDALONE = (
     "test_layout.py",
+    "test_python.py",
     "test_docs.py",
     "test_policy_guide.py",
     "test_rego.py",
