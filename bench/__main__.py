@@ -98,9 +98,8 @@ def main() -> int:
         for each in (found := slower(results)):
             console.print(f"slower than it may be: {each}", style="red")
         return 1 if found else 0
-    if not chosen.quick:
-        RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-        written(results)
+    RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    written(results)
     return 0 if met else 1
 
 

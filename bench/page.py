@@ -25,6 +25,7 @@ record's owner with an account from a header; *Envoy + Lua* compares what stands
 place by a pattern and parses nothing. The others pass everything through unread.
 """
 
+QUICK = ": the quick contest, with one short round and the most telling bodies."
 _LARGEST = 8
 
 FLAMES = """\
@@ -75,7 +76,8 @@ def _where(results: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {each}" for name, each in results["versions"].items())
     said = (
         f"Measured on {machine['cores']} cores ({machine['system']}, Python {machine['python']});"
-        f" {versions}. One run, {results['seconds'] / 60:.0f} minutes."
+        f" {versions}. One run, {results['seconds'] / 60:.0f} minutes"
+        f"{QUICK if results['quick'] else '.'}"
     )
     absent = [
         f"**{name} did not take part**: {why.splitlines()[0]}" for name, why in missing.items()
