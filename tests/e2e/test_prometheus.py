@@ -23,7 +23,7 @@ from gateway.app import DataPlane
 from gateway.config import load
 from gateway.single import Gateway
 from gateway.telemetry.admin import AdminServer
-from gateway.telemetry.catalogue import CHECKS, METRICS, TRACE_SPANS
+from gateway.telemetry.catalogue import CHECKS, METRICS, PREFIX, TRACE_SPANS
 from gateway.telemetry.exposition import Format
 from gateway.telemetry.metrics import Metrics
 from tests.conftest import missing
@@ -84,6 +84,9 @@ async def here(
         yield world
 
 
+STREAMED = {f"{PREFIX}streams_open", f"{PREFIX}stream_processes_lost_total"}
+
+
 async def scraped(world: World, exposition: Format) -> bytes:
     gateway = world.gateway
     headers = {"Accept": exposition.value}
@@ -104,7 +107,7 @@ async def test_promtool_has_nothing_to_say_about_the_text(here: World) -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_gateway_shows_every_metric_of_the_catalogue_and_no_other(here: World) -> None:
-    names = {*METRICS} - {TRACE_SPANS.name}  # nothing is traced here
+    names = {*METRICS} - {TRACE_SPANS.name, *STREAMED}  # nothing is traced or streamed here
     text = (await scraped(here, Format.TEXT)).decode()
     assert {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")} == names
     openmetrics = (await scraped(here, Format.OPENMETRICS)).decode()
