@@ -181,13 +181,14 @@ def test_the_steps_of_an_exchange_have_ids_of_their_own(number: int) -> None:
 
 
 def test_the_steps_are_those_of_guard() -> None:
-    tree = ast.parse(inspect.getsource(exchange.guard))
-    called = [
+    """In `guard` itself, and in how a body is read: held, or as it comes."""
+    tree = ast.parse(inspect.getsource(exchange))
+    called = {
         node.args[0].value
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "steps"
         and isinstance(node.args[0], ast.Constant)
-    ]
-    assert sorted(str(name) for name in called) == sorted(STEPS)
+    }
+    assert called == {*STEPS}
