@@ -111,6 +111,14 @@ class Around:
     owners: Owners = ()
     notice: str | None = None
 
+    @classmethod
+    def of(
+        cls, body: Body, spec: BodySpec | MemberSpec, unfolding: Unfolding | None = None
+    ) -> "Around":
+        """Around an archive that is a body, or laid out from one."""
+        notice = spec.removed_notice if isinstance(spec, BodySpec) else None
+        return cls(body.scratch, unfolding, body.owners, notice)
+
 
 @dataclass(frozen=True, slots=True)
 class Archive:
@@ -253,6 +261,24 @@ def count(archive: Archive, tally: Tally) -> Iterator[Entry]:
             tally.add_member(nested)
         tally.add_groups(groups)
         yield entry
+
+
+def count_all(archive: Archive, size: int, tally: Tally) -> None:
+    """Count every member; with what is around them, they must be all of `size` bytes.
+
+    Raises BadUpstream as `count` does, and BODY_INCOMPLETE.
+    """
+    inspected = size - sum(entry.size for entry in archive.container.entries)
+    inspected += sum(entry.size for entry in count(archive, tally))
+    if inspected != size:
+        raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of the archive belong to no member")
+
+
+def at_random(source: Source) -> Body:
+    """The body that a source is, for readers of containers."""
+    if not isinstance(source, Body):
+        raise InternalError(Code.INTERNAL_ERROR, "an archive that can't be read at random")
+    return source
 
 
 def folders_of(entries: Iterable[Entry]) -> frozenset[str]:

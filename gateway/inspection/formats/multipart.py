@@ -57,17 +57,8 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
         unfolding = Unfolding(limits, body.stored.size)
         unfolding.count(stored.size)
         container = _Container(stored, read_directory(stored, limits))
-        opened = _open(
-            container,
-            spec,
-            limits,
-            archive.Around(body.scratch, unfolding, body.owners, _notice(spec)),
-        )
-        inspected = stored.size - sum(entry.size for entry in container.entries)
-        for counted in archive.count(opened, tally):
-            inspected += counted.size
-        if inspected != stored.size:
-            raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of the body belong to no part")
+        opened = _open(container, spec, limits, archive.Around.of(body, spec, unfolding))
+        archive.count_all(opened, stored.size, tally)
 
 
 def rewrite(
@@ -81,9 +72,7 @@ def rewrite(
     body = _body(source, spec)
     with body.laid_out() as stored:
         container = _Container(stored, read_directory(stored, limits))
-        opened = _open(
-            container, spec, limits, archive.Around(body.scratch, None, body.owners, _notice(spec))
-        )
+        opened = _open(container, spec, limits, archive.Around.of(body, spec))
         return fates.rewrite(opened, verdict, sink)
 
 
@@ -196,9 +185,7 @@ def _filled(entry: Entry, fill: Callable[[Sink], None], sink: Sink) -> None:
 def _body(source: Source, spec: BodySpec | MemberSpec) -> Body:
     if not isinstance(spec, BodySpec):
         raise BadUpstream(Code.MEMBER_UNSUPPORTED, "parts inside an archive: no boundary is given")
-    if not isinstance(source, Body):
-        raise InternalError(Code.INTERNAL_ERROR, "a body that can't be read at random")
-    return source
+    return archive.at_random(source)
 
 
 def _open(
@@ -260,10 +247,6 @@ def _check_ranges(opened: Archive, entries: tuple[Entry, ...], wanted: bool) -> 
                 Code.MEMBER_UNSUPPORTED, f"part {entry.number}: a range that is read as a whole"
             )
         before = last
-
-
-def _notice(spec: BodySpec | MemberSpec) -> str | None:
-    return spec.removed_notice if isinstance(spec, BodySpec) else None
 
 
 def _unsupported(note: str) -> BadUpstream:

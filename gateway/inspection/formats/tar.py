@@ -11,7 +11,7 @@ from gateway.inspection import archive, detection, fates, tarheaders
 from gateway.inspection.inflation import Unfolding
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import CountingSink, Sink
-from gateway.inspection.source import Body, Source, Stored, read
+from gateway.inspection.source import Source, Stored, read
 from gateway.inspection.tally import Tally
 from gateway.inspection.tardirectory import Contents, Directory, Entry, read_directory
 from gateway.inspection.tarheaders import BLOCK
@@ -35,29 +35,26 @@ def detect(_payload: Payload, head: bytes, _spec: BodySpec) -> None:
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
     """Read every member to its end; count it, or the records in it. Raises BadUpstream."""
-    body = _body(source)
+    body = archive.at_random(source)
     with body.laid_out() as stored:
         unfolding = body.unfolding
         if unfolding is None:
             unfolding = Unfolding(limits, body.stored.size)
             unfolding.count(stored.size)
         container = _Container(stored, read_directory(stored, limits))
-        around = archive.Around(body.scratch, unfolding, body.owners, _notice(spec))
-        inspected = stored.size - sum(entry.size for entry in container.entries)
-        for counted in archive.count(archive.open_archive(container, spec, limits, around), tally):
-            inspected += counted.size
-        if inspected != stored.size:
-            raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of the archive belong to no member")
+        around = archive.Around.of(body, spec, unfolding)
+        opened = archive.open_archive(container, spec, limits, around)
+        archive.count_all(opened, stored.size, tally)
 
 
 def rewrite(
     source: Source, spec: BodySpec | MemberSpec, limits: Limits, verdict: Verdict, sink: Sink
 ) -> Counts:
     """Write a new archive of what the verdict keeps; see `fates`."""
-    body = _body(source)
+    body = archive.at_random(source)
     with body.laid_out() as stored:
         container = _Container(stored, read_directory(stored, limits))
-        around = archive.Around(body.scratch, None, body.owners, _notice(spec))
+        around = archive.Around.of(body, spec)
         return fates.rewrite(archive.open_archive(container, spec, limits, around), verdict, sink)
 
 
@@ -115,13 +112,3 @@ class _Writer:
     def _copy(self, start: int, end: int) -> None:
         for chunk in read(self._container.stored, start, end):
             self._sink.write(chunk)
-
-
-def _body(source: Source) -> Body:
-    if not isinstance(source, Body):
-        raise InternalError(Code.INTERNAL_ERROR, "an archive that can't be read at random")
-    return source
-
-
-def _notice(spec: BodySpec | MemberSpec) -> str | None:
-    return spec.removed_notice if isinstance(spec, BodySpec) else None

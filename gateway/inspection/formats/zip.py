@@ -36,7 +36,7 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     body, container = _read(source, limits)
     unfolding = body.unfolding or Unfolding(limits, body.stored.size)
     unfolding.count(container.directory.size)
-    around = archive.Around(body.scratch, unfolding, body.owners, _notice(spec))
+    around = archive.Around.of(body, spec, unfolding)
     opened = archive.open_archive(container, spec, limits, around)
     body.meter.inspected = body.stored.size - container.directory.compressed
     body.meter.decoded = 0
@@ -51,7 +51,7 @@ def rewrite(
 ) -> Counts:
     """Write a new archive of what the verdict keeps; see `fates`."""
     body, container = _read(source, limits)
-    around = archive.Around(body.scratch, None, body.owners, _notice(spec))
+    around = archive.Around.of(body, spec)
     return fates.rewrite(archive.open_archive(container, spec, limits, around), verdict, sink)
 
 
@@ -110,11 +110,6 @@ class _Writer:
 
 
 def _read(source: Source, limits: Limits) -> tuple[Body, _Container]:
-    if not isinstance(source, Body):
-        raise InternalError(Code.INTERNAL_ERROR, "an archive that can't be read at random")
-    stored = source.plain()
-    return source, _Container(stored, read_directory(stored, limits))
-
-
-def _notice(spec: BodySpec | MemberSpec) -> str | None:
-    return spec.removed_notice if isinstance(spec, BodySpec) else None
+    body = archive.at_random(source)
+    stored = body.plain()
+    return body, _Container(stored, read_directory(stored, limits))
