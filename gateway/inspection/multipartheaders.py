@@ -23,6 +23,11 @@ _LONGEST_TYPE = 255
 """RFC 6838 section 4.2 has 127 letters on either side of the slash."""
 
 _DIGESTS = frozenset({"content-md5", "digest", "content-digest", "repr-digest"})
+_FIELDS = _DIGESTS | {
+    "content-type", "content-disposition", "content-transfer-encoding", "content-encoding",
+    "content-id", "content-length", "content-range",
+}  # fmt: skip
+_PARAMETERS = frozenset({"charset", "name", "filename"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class Said:
     """`kind` is the declared media type in lower case, None where none is, and `charset` its
     parameter; `is_base64` is how the content is written. `length` is its Content-Length, and `at`
     where that stands in the header. `range` are the first and the last byte and the complete
-    length, of a part that is a range. `has_digest` where a digest of the content is given.
+    length, of a part that is a range. `has_digest` where a digest of the content is given,
+    `has_more` where there are fields or parameters that nobody reads here.
     """
 
     name: str
@@ -41,6 +47,7 @@ class Said:
     at: tuple[int, int] | None
     range: tuple[int, int, int] | None
     has_digest: bool
+    has_more: bool
 
 
 def read_said(header: Header, number: int) -> Said:
@@ -77,6 +84,8 @@ def read_said(header: Header, number: int) -> Said:
         lengths[0] if lengths else None,
         _range(span),
         any(field.name in _DIGESTS for field in header.fields),
+        not {field.name for field in header.fields} <= _FIELDS
+        or not {*given, *placed} <= _PARAMETERS,
     )
 
 

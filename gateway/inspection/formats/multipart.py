@@ -200,10 +200,13 @@ def _open(
 
 
 def _check_declared(opened: Archive, entry: Entry) -> None:
-    """A part that is read into declares the format that it is read as, or nothing."""
+    """A part that is read into declares the format that it is read as, or nothing. The text around
+    its records says nothing else: it would stay when one of them goes."""
     member = opened.members.get(entry.number)
     if member is None or not member.is_structured:  # None: the notice that something was left out
         return
+    if entry.said.has_more:
+        raise BadUpstream(Code.BODY_AMBIGUOUS, f"part {entry.number} says what nobody reads")
     spec = member.spec
     reader, body = archive.reader_of(spec), _as_body(spec)
     payload = Payload(entry.said.kind, entry.said.charset)

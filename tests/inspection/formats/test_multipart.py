@@ -196,6 +196,10 @@ def test_the_boundary_is_the_declared_one() -> None:
         ("a.json", b"x", "Content-Transfer-Encoding: quoted-printable", Code.MEMBER_UNSUPPORTED),
         ("a.json", records("me"), "Content-Transfer-Encoding: 8bit", None),
         ("a.json", records("me"), "Content-Range: bytes 0-16/17", Code.BODY_AMBIGUOUS),
+        ("a.json", records("me"), "X-Uploaded-By: foreign", Code.BODY_AMBIGUOUS),
+        ("a.json", records("me"), "Content-Type: application/json; x=foreign",
+         Code.BODY_AMBIGUOUS),
+        ("me/1.jpg", b"x", "X-Uploaded-By: me", None),
         ("me/1.jpg", b"x", "Content-Type: text/html", None),
     ],
 )  # fmt: skip
@@ -286,7 +290,9 @@ def test_exactly_the_permitted_parts_and_records_stay() -> None:
 
 def test_what_stays_whole_stays_byte_for_byte() -> None:
     body = multipart(
-        part(lines("me"), "X-Any:  1", "content-disposition:attachment ;filename=a.ndjson"),
+        part(
+            lines("me"), "content-id:  <a@b>", "content-disposition:attachment ;filename=a.ndjson"
+        ),
         named("rest", b"\0"),
         end=b"",
     )
@@ -296,8 +302,12 @@ def test_what_stays_whole_stays_byte_for_byte() -> None:
 def test_lengths_are_mended_and_digests_are_not() -> None:
     content = lines("me", "foreign")
     length = f"Content-Length: {len(content)}"
-    kept = redacted(multipart(named("a.ndjson", content, length, "A: 1")), permitting(ME))
-    mended = named("a.ndjson", lines("me"), f"Content-Length: {len(lines('me'))}", "A: 1")
+    kept = redacted(
+        multipart(named("a.ndjson", content, length, "Content-ID: <a>")), permitting(ME)
+    )
+    mended = named(
+        "a.ndjson", lines("me"), f"Content-Length: {len(lines('me'))}", "Content-ID: <a>"
+    )
     assert kept == multipart(mended)
     for digest in ("Content-MD5: x", "Digest: x", "Content-Digest: x", "Repr-Digest: x"):
         body = multipart(named("a.ndjson", content, digest))
