@@ -15,16 +15,8 @@ from typing import Annotated, Any, Literal, assert_never
 import msgspec
 
 from gateway.errors import BadUpstream, Code, Unavailable
-from gateway.model import (
-    Attribution,
-    Caller,
-    Decision,
-    Effect,
-    Inspection,
-    Mask,
-    Phase,
-    SubjectRef,
-)
+from gateway.model import Attribution, Caller, Decision, Effect, Inspection, Phase, SubjectRef
+from gateway.policy import masks
 
 SCHEMA = "privacy-gateway/question/v1"
 
@@ -206,46 +198,13 @@ _Category = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _Reason = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
 """Reasons are logged and counted: a name has no room for data from a body or a token."""
 
-# The subset of RFC 9535 that formats can mask; `$` alone would be the record itself.
-_Path = Annotated[
-    str,
-    msgspec.Meta(
-        max_length=1024,
-        pattern=(
-            r"^\$(\.[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_\u0080-\U0010ffff]*"
-            r"|\.\*|\[\*\]"
-            r"|\['([^'\\]|\\['\\])*'\]"
-            r'|\["([^"\\]|\\["\\])*"\])+\Z'
-        ),
-    ),
-]
-
-# One text in every format: no control, no quote, nothing that a spreadsheet takes for a formula.
-_UNFIT = r'\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff"\\'
-_Text = Annotated[
-    str,
-    msgspec.Meta(
-        min_length=1, max_length=64, pattern=rf"^[^{_UNFIT} =+@-]([^{_UNFIT}]*[^{_UNFIT} ])?\Z"
-    ),
-]
-_Keep = Annotated[int, msgspec.Meta(ge=1, le=1024)]
-
-
-class _Masked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A field whose value becomes something else than null: exactly one of the three."""
-
-    path: _Path
-    text: _Text | msgspec.UnsetType = msgspec.UNSET
-    keep: _Keep | msgspec.UnsetType = msgspec.UNSET
-    pseudonym: bool | msgspec.UnsetType = msgspec.UNSET
-
 
 class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     effect: Effect
     permitted: list[_Ref]
     unattributed: Literal["withhold", "release"]
     withhold: list[_Category]
-    mask: list[_Path | _Masked]
+    mask: list[masks.Given]
     reasons: Annotated[list[_Reason], msgspec.Meta(max_length=64)]
 
 
@@ -267,7 +226,10 @@ def read_answer(raw: bytes | None, question: Question, revision: str) -> Decisio
         # The library's text quotes the answer; only the place in it may be noted.
         where = _WHERE.search(str(error))
         raise _invalid(f"ill-typed at {where[1]}" if where else "ill-typed") from None
-    mask = tuple(map(_mask, answer.mask))
+    try:
+        mask = tuple(map(masks.read, answer.mask))
+    except ValueError as error:
+        raise _invalid(str(error)) from None
     permitted = frozenset(SubjectRef(ref.kind, ref.value) for ref in answer.permitted)
     if len(permitted) != len(answer.permitted):
         raise _invalid("a subject is permitted twice")
@@ -303,20 +265,6 @@ def read_answer(raw: bytes | None, question: Question, revision: str) -> Decisio
         reasons=tuple(answer.reasons),
         revision=revision,
     )
-
-
-def _mask(given: str | _Masked) -> Mask:
-    match given:
-        case str():
-            return Mask(given)
-        case _Masked(path, text=str(text), keep=msgspec.UNSET, pseudonym=msgspec.UNSET):
-            return Mask(path, text=text)
-        case _Masked(path, text=msgspec.UNSET, keep=int(keep), pseudonym=msgspec.UNSET):
-            return Mask(path, keep=keep)
-        case _Masked(path, text=msgspec.UNSET, keep=msgspec.UNSET, pseudonym=True):
-            return Mask(path, pseudonym=True)
-        case _:
-            raise _invalid("a mask with none or several of text, keep and pseudonym: true")
 
 
 def _check_allow(

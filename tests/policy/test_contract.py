@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code, Unavailable
-from gateway.inspection import locators
 from gateway.model import Actor, Attribution, Effect, Group, Mask, Phase, SubjectRef
 from gateway.policy.contract import Question, encode_question, read_answer
 from tests.policy.support import FOREIGN, ME, POLICIES, answer, question, unattributed
@@ -435,30 +434,3 @@ def test_an_accepted_answer_permits_only_what_was_asked_and_said(
             assert all(released) and not decision.mask
         case Effect.BLOCK:
             assert not any(released)
-
-
-NAMES = st.text(alphabet="$.ab_[]*'\"\\-0é\n ", max_size=12)
-
-
-@settings(deadline=None)
-@given(path=NAMES.map("$".__add__) | NAMES)
-def test_a_mask_that_is_accepted_is_one_that_formats_can_follow(path: str) -> None:
-    try:
-        decision = read_answer(answer(effect="redact", mask=[path]), question(ME), "r1")
-    except Unavailable:
-        return
-    assert decision.mask == (Mask(path),)
-    assert locators.compile(path)
-
-
-@settings(deadline=None)
-@given(
-    steps=st.lists(
-        st.sampled_from([".a", ".é1", ".*", "[*]", "['a b']", '["\\"]"]', "['']"]), min_size=1
-    )
-)
-def test_a_mask_that_formats_can_follow_is_accepted(steps: list[str]) -> None:
-    path = "$" + "".join(steps)
-    assert locators.compile(path)
-    raw = answer(effect="redact", mask=[path, {"path": path, "keep": 1}])
-    assert read_answer(raw, question(ME), "r1").mask == (Mask(path), Mask(path, keep=1))
