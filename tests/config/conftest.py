@@ -60,3 +60,15 @@ def faults(loaded: Loaded, folder: Path) -> Faults:
         return []
 
     return of_text
+
+
+BODY = '{format: json, records: "$.orders[*]", subject: {account: "$.customer.id"}}'
+SUBJECT = 'subject: {account: "$.a"}'
+COLUMN = "subject: {account: a}"
+
+
+def of_body(faults: Faults, body: str) -> list[str]:
+    """The faults of an endpoint's body: path inside it and message."""
+    text = MINIMAL.replace(BODY, body)
+    assert text != MINIMAL
+    return [fault.split(": endpoints[0].body", 1)[1].lstrip(".") for fault in faults(text)]
