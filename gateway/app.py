@@ -28,7 +28,7 @@ from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.sharing import SharedLog
 from gateway.decisionlog.supervisor import Spawned, Writers
 from gateway.endpoints import Endpoints, ReleaseMode
-from gateway.exchange import Observer, Rooms, Streaming, Tracer, guard
+from gateway.exchange import guard
 from gateway.identity.authenticator import Authenticator
 from gateway.inspection.dispatch import Dispatch
 from gateway.inspection.streams import Streams
@@ -38,6 +38,7 @@ from gateway.policy.engines import make_engine, make_shadow
 from gateway.proxy.admission import admit
 from gateway.proxy.server import DataServer
 from gateway.proxy.upstream import UpstreamClient
+from gateway.rooms import Observer, Rooms, Streaming, Tracer
 from gateway.selfproof import SelfProof, plan
 from gateway.spool import Spool
 from gateway.telemetry import readings

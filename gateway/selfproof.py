@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar, assert_never
 from gateway.endpoints import Endpoint, Endpoints, Route, split_template
 from gateway.enforcement import Denial, Release
 from gateway.errors import Code
-from gateway.exchange import Rooms, guard
+from gateway.exchange import guard
 from gateway.identity.settings import ClaimSource, IssuerSettings, Template
 from gateway.inspection.settings import BodySpec, MemberSpec
 from gateway.log import Log
@@ -30,6 +30,7 @@ from gateway.policy.planted import Cast, Holdings, Look
 from gateway.policy.probes import PROOF, Plan, Target
 from gateway.policy.settings import PolicySettings
 from gateway.response import Payload, Response
+from gateway.rooms import Rooms
 from gateway.spool import InMemory, Spooled
 from gateway.streaming import Stream
 from gateway.trace import CURRENT, UNTRACED

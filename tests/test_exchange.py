@@ -22,7 +22,7 @@ from gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.exchange import Rooms, Streaming, guard
+from gateway.exchange import guard
 from gateway.inspection.flowmessages import Ended
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import (
@@ -42,6 +42,7 @@ from gateway.model import (
 )
 from gateway.policy.contract import Question
 from gateway.response import Payload, Response
+from gateway.rooms import Rooms, Streaming
 from gateway.spool import Spool, Spooled, SpoolSettings
 from gateway.streaming import Stream
 from gateway.trace import STEPS as TRACED

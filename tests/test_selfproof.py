@@ -15,7 +15,6 @@ from gateway import selfproof
 from gateway.decisionlog.entry import Evidence
 from gateway.endpoints import Endpoint, Endpoints
 from gateway.errors import Code, Unavailable
-from gateway.exchange import Rooms
 from gateway.identity.settings import IssuerSettings
 from gateway.inspection.dispatch import Dispatch
 from gateway.inspection.settings import BodySpec, InspectionSettings, MemberSpec
@@ -24,6 +23,7 @@ from gateway.policy.contract import Question
 from gateway.policy.planted import Holdings, Look
 from gateway.policy.probes import Plan, Target
 from gateway.policy.settings import PolicySettings, ProofSettings
+from gateway.rooms import Rooms
 from gateway.selfproof import SelfProof, plan, prove
 from gateway.spool import Spool, SpoolSettings
 from tests.support.said import capture_logs

@@ -28,7 +28,7 @@ from gateway.decisionlog.entry import Evidence
 from gateway.endpoints import Endpoint, Endpoints, Route, split_template
 from gateway.enforcement import Release
 from gateway.errors import BadRequest, BadUpstream, Code, Unauthenticated
-from gateway.exchange import Rooms, guard
+from gateway.exchange import guard
 from gateway.inspection import masking
 from gateway.inspection.settings import InspectionSettings
 from gateway.model import Admitted, Caller, Counts, Decision, Group, Inspection, Request
@@ -43,6 +43,7 @@ from gateway.proxy.admission import admit
 from gateway.proxy.framing import client_headers, read_head
 from gateway.proxy.settings import RequestLimits
 from gateway.response import Response
+from gateway.rooms import Rooms
 from gateway.spool import Spool, Spooled, SpoolSettings
 from gateway.workbench import tokens
 from gateway.workbench.inprocess import InProcess

@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway.decisionlog.entry import Evidence, Outcome, withdrawn
 from gateway.endpoints import Endpoint, Endpoints
 from gateway.errors import Code, Unauthenticated, cut_off
-from gateway.exchange import Rooms, guard
+from gateway.exchange import guard
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Caller, Counts, Decision, Effect, Format, Inspection
 from gateway.policy.contract import Question
@@ -29,6 +29,7 @@ from gateway.proxy.settings import (
 )
 from gateway.proxy.upstream import UpstreamClient
 from gateway.response import Response
+from gateway.rooms import Rooms
 from gateway.spool import Spool, Spooled, SpoolSettings
 from tests.support.wire import Answerer, Script, ScriptedUpstream
 
