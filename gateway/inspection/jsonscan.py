@@ -9,7 +9,6 @@ valid and a comma follows, that comma stands between two elements of the array a
 A wrong guess costs time only.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,6 +16,7 @@ from typing import Any
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext
+from gateway.inspection.jsonguide import SHORTEST, TRIES, Guide
 from gateway.inspection.jsonlineage import found_above
 from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan
 from gateway.inspection.jsonreader import Text
@@ -103,45 +103,8 @@ def scan(source: Source, plan: Plan, limits: Limits) -> Iterator[Piece]:
 _Batch = tuple[bytes, Any, bytes]
 """Items, the list or dict they make, and what closes their container if they are the last."""
 
-_TRIES = 8
-_SHORTEST = 256
-"""How many guesses a batch is worth, and how many bytes a batch that is worth a guess."""
-
-_HEAD = re.compile(rb'[ \t\n\r]*+(?:\{[ \t\n\r]*+"[^"\\]{0,64}+"|.)', re.DOTALL)
-_START = re.compile(rb"[ \t\n\r]*+.", re.DOTALL)
-_TAIL = re.compile(rb'[]}"]*+[ \t\n\r]*\Z')
-
-
-class _Guide:
-    """Where to guess the end of a batch.
-
-    `marker` is what stands between two records, learnt from two neighbours: the end of a record as
-    far as they agree, a comma, the beginning of a record. `comma` is the comma's place in it.
-    `size` is how far to guess: less after wrong guesses, so that many short arrays in a row are
-    not each searched for the records of the others. `wary` once a guess was wrong, `wrong` where
-    the last one was.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.marker, self.comma, self.size = b"", 0, size
-        self.wary = self.wrong = False
-
-    def learn(self, first: bytes, second: bytes) -> None:
-        tail = _text(_TAIL.search(first[-64:]))
-        while not second.endswith(tail):
-            tail = tail[1:]
-        head = _text(_HEAD.match(second))
-        if head.lstrip() != _text(_HEAD.match(first)).lstrip():
-            head = _text(_START.match(second))
-        self.marker, self.comma = tail + b"," + head, len(tail)
-
-
 _FREE = 64 * 1024
 """Bytes of names that any object may have."""
-
-
-def _text(match: re.Match[bytes] | None) -> bytes:
-    return match[0] if match else b""
 
 
 class _Names:
@@ -168,7 +131,7 @@ class _Walk:
 
     def __init__(self, text: Text, limits: Limits) -> None:
         self._text, self._limits = text, limits
-        self._guide = _Guide(text.window)
+        self._guide = Guide(text.window)
         self._above: Mapping[str, Any] = {}
         self._records_seen = 0
 
@@ -276,9 +239,9 @@ class _Walk:
         guide.wrong = False
         if not guide.marker:
             return None
-        size = guide.size = min(max(guide.size, _SHORTEST), self._text.window)
+        size = guide.size = min(max(guide.size, SHORTEST), self._text.window)
         end = min(size, self._text.hold(size, 1))
-        for attempt in range(_TRIES):
+        for attempt in range(TRIES):
             end = self._text.rfind(guide.marker, end)
             if end < 0:
                 guide.wrong = attempt > 0
