@@ -44,7 +44,8 @@ class Runs:
         taking = [each for each in self._contest.contestants if _takes(each, body)]
         runs: dict[str, list[Figures]] = {each.name: [] for each in taking}
         failed: dict[str, dict[str, str]] = {}
-        for number in range(self._rounds + 1):  # the first one warms up
+        small = body.size <= _WRK  # a large one is itself long enough to warm up
+        for number in range(0 if small else 1, self._rounds + 1):
             for each in taking:
                 if each.name in failed:
                     continue
