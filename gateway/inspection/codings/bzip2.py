@@ -10,7 +10,7 @@ import bz2
 from collections.abc import Iterator
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.codings.coding import PIECE, Decoded, Encoder
+from gateway.inspection.codings.coding import Decoded, Encoder, decompressed
 
 _MOST_STREAMS = 100_000
 """Parallel compressors make one of every 900 kB; a stream of nothing has 14 bytes."""
@@ -32,21 +32,8 @@ def decode(chunks: Iterator[bytes]) -> Decoded:
                 if streams > _MOST_STREAMS:
                     raise BadUpstream(Code.CODING_MALFORMED, "too many bzip2 streams")
                 decoder = bz2.BZ2Decompressor()
-            yield from _decompress(decoder, pending)
+            yield from decompressed(decoder, pending, OSError, "not valid bzip2")
             pending = decoder.unused_data if decoder.eof else b""
     if decoder is None or not decoder.eof:
         raise BadUpstream(Code.CODING_MALFORMED, "bzip2 ends before its checksum")
     return False
-
-
-def _decompress(decoder: bz2.BZ2Decompressor, data: bytes) -> Iterator[bytes]:
-    while True:
-        try:
-            decoded = decoder.decompress(data, PIECE)
-        except OSError:
-            raise BadUpstream(Code.CODING_MALFORMED, "not valid bzip2") from None
-        if decoded:
-            yield decoded
-        if decoder.eof or decoder.needs_input:
-            return
-        data = b""

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple, Protocol
 
+from gateway.errors import BadUpstream, Code
+
 PIECE = 256 * 1024
 """The most that a decoder hands out at once, in bytes, whatever one byte of input means."""
 
@@ -18,6 +20,33 @@ class Encoder(Protocol):
     def flush(self) -> bytes:
         """The rest, and the end of the coding."""
         ...
+
+
+class Decompressor(Protocol):
+    """What the decompressors of lzma, bz2 and backports.zstd have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+def decompressed(
+    decoder: Decompressor, data: bytes, error: type[Exception], note: str
+) -> Iterator[bytes]:
+    """What comes out of some input, in pieces. Raises BadUpstream(CODING_MALFORMED) with `note` for
+    what the library raises."""
+    while True:
+        try:
+            decoded = decoder.decompress(data, PIECE)
+        except error:
+            raise BadUpstream(Code.CODING_MALFORMED, note) from None
+        if decoded:
+            yield decoded
+        if decoder.eof or decoder.needs_input:
+            return
+        data = b""
 
 
 class Coding(NamedTuple):

@@ -9,7 +9,7 @@ import lzma
 from collections.abc import Iterator
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.codings.coding import PIECE, Decoded, Encoder
+from gateway.inspection.codings.coding import Decoded, Encoder, decompressed
 
 _MEMORY = 32 * 2**20
 """What a decoder may take: enough for `xz -7`, and for the default, -6, three times over."""
@@ -28,22 +28,11 @@ def decode(chunks: Iterator[bytes]) -> Decoded:
     for chunk in chunks:
         if decoder.eof:
             raise BadUpstream(Code.CODING_MALFORMED, "bytes behind the xz stream")
-        yield from _decompress(decoder, chunk)
+        yield from decompressed(
+            decoder, chunk, lzma.LZMAError, "not valid xz, or in need of memory"
+        )
     if not decoder.eof or decoder.unused_data:
         raise BadUpstream(Code.CODING_MALFORMED, "xz ends before its index, or goes on behind it")
     if decoder.check == lzma.CHECK_NONE:
         raise BadUpstream(Code.CODING_MALFORMED, "xz without a checksum")
     return True
-
-
-def _decompress(decoder: lzma.LZMADecompressor, data: bytes) -> Iterator[bytes]:
-    while True:
-        try:
-            decoded = decoder.decompress(data, PIECE)
-        except lzma.LZMAError:
-            raise BadUpstream(Code.CODING_MALFORMED, "not valid xz, or in need of memory") from None
-        if decoded:
-            yield decoded
-        if decoder.eof or decoder.needs_input:
-            return
-        data = b""

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from backports import zstd
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.codings.coding import PIECE, Decoded, Encoder
+from gateway.inspection.codings.coding import Decoded, Encoder, decompressed
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _MOST_FRAMES = 1_000
@@ -41,7 +41,7 @@ def decode(chunks: Iterator[bytes]) -> Decoded:
                 decoder.decompress(first)
                 frame.pass_by(first)
             frame.pass_by(pending)
-            for piece in _decompress(decoder, pending):
+            for piece in decompressed(decoder, pending, zstd.ZstdError, "not valid zstd"):
                 frame.decoded += len(piece)
                 yield piece
             if decoder.eof and frame.size not in (None, frame.decoded):
@@ -51,19 +51,6 @@ def decode(chunks: Iterator[bytes]) -> Decoded:
     if decoder is None or not decoder.eof or head:
         raise BadUpstream(Code.CODING_MALFORMED, "zstd ends before its frame")
     return frames == 1 and frame.sealed
-
-
-def _decompress(decoder: zstd.ZstdDecompressor, data: bytes) -> Iterator[bytes]:
-    while True:
-        try:
-            decoded = decoder.decompress(data, PIECE)
-        except zstd.ZstdError:
-            raise BadUpstream(Code.CODING_MALFORMED, "not valid zstd") from None
-        if decoded:
-            yield decoded
-        if decoder.eof or decoder.needs_input:
-            return
-        data = b""
 
 
 class _Frame:
