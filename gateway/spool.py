@@ -160,10 +160,12 @@ class Spool:
     def _holding(self, size: int, owner: Hashable) -> "Held":
         """A file for what is reserved."""
         try:
-            return Held(self, self.open(), owner, size)
+            held = Held(self, self.open(), owner, size)
         except Unavailable:
             self._turns.give_back(size, owner)
             raise
+        _LOG.debug("a body goes to disk", used=self.bytes_used)
+        return held
 
     def open(self) -> int:
         try:

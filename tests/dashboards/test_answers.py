@@ -35,6 +35,10 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         await played.prometheus.until(
             "count(sum by (slo) (job:privacy_gateway_slo_events:count5m) > 0) == 3"
         )
+        # Its floor is another group's: what was evaluated before that one holds no number.
+        await played.prometheus.until(
+            "count(endpoint:privacy_gateway_exchanges_stopped:threshold1h > 0) > 0"
+        )
         yield played
 
 
