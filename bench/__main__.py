@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import bodies, flames, load, page, plots, policy, reload, scrape
+from bench import bodies, flames, formats, load, page, plots, policy, reload, scrape
 from bench.bodies import BODIES
 from bench.contest import Runs
 from bench.contestants import EMBEDDED, RAW, Contest, contest
@@ -26,7 +26,7 @@ console = Console()
 
 def measure(quick: bool, guarding: bool) -> dict[str, Any]:
     """Everything that one run of the contest measures."""
-    rounds, seconds = (1, 2.0) if quick else (3, 5.0)
+    rounds, seconds = (1, 2.0) if quick else (3, 3.0)
     began = time.monotonic()
     with workspace() as folder, workspace() as generated:
         generated.chmod(0o755)
@@ -35,7 +35,7 @@ def measure(quick: bool, guarding: bool) -> dict[str, Any]:
         with contest(generated, folder, peers=not guarding) as running:
             for name, why in running.missing.items():
                 console.print(f"{name} does not take part: {why}")
-            runs = Runs(running, console, rounds, seconds)
+            runs = Runs(running, console, rounds, seconds, brief=quick)
             results: dict[str, Any] = {
                 "machine": machine(),
                 "quick": quick,
@@ -50,7 +50,8 @@ def measure(quick: bool, guarding: bool) -> dict[str, Any]:
                 "stream": stream(running),
             }
     if not quick:
-        console.print("reload, scrape, policy")
+        console.print("formats, reload, scrape, policy")
+        results["formats"] = formats.measure()
         results["reload"] = reload.measure(4.0 * seconds)
         scrapes = scrape.run()
         worst = max(figures["ms"] for figures in scrapes.values())

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bench import load
 from bench.bodies import BODIES, LONG, Body
-from bench.contestants import EMBEDDED, OPA, PAIR, RAW, Contest, Contestant
+from bench.contestants import EMBEDDED, OURS, RAW, READ_BY_PEERS, Contest, Contestant
 from bench.load import Load, RefusedError
 from bench.watching import processor, watched
 
@@ -29,11 +29,17 @@ Figures = dict[str, float]
 
 
 class Runs:
-    """The runs of one contest; `seconds` for each run of wrk, and so many `rounds`."""
+    """The runs of one contest: `seconds` for each run of wrk, and so many `rounds`.
 
-    def __init__(self, contest: Contest, console: Console, rounds: int, seconds: float) -> None:
+    A `brief` one takes a body that is large, or that no peer reads, only through this gateway and
+    the raw pass-through.
+    """
+
+    def __init__(
+        self, contest: Contest, console: Console, rounds: int, seconds: float, *, brief: bool
+    ) -> None:
         self._contest, self._console = contest, console
-        self._rounds, self._seconds = rounds, seconds
+        self._rounds, self._seconds, self._brief = rounds, seconds, brief
 
     def body(self, body: Body) -> dict[str, Figures | dict[str, str]]:
         """Each contestant's medians; or why it has none. What doesn't read this kind of body, and
@@ -41,7 +47,7 @@ class Runs:
 
         Raises RefusedError where it is the gateway or the raw pass-through that fails.
         """
-        taking = [each for each in self._contest.contestants if _takes(each, body)]
+        taking = [each for each in self._contest.contestants if self._takes(each, body)]
         runs: dict[str, list[Figures]] = {each.name: [] for each in taking}
         failed: dict[str, dict[str, str]] = {}
         small = body.size <= _WRK  # a large one is itself long enough to warm up
@@ -55,7 +61,7 @@ class Runs:
                         continue
                     figures = self._run(each, body)
                 except (RefusedError, OSError) as error:
-                    if each.name in (EMBEDDED, OPA, PAIR, RAW):
+                    if each.name in (*OURS, RAW):
                         raise
                     failed[each.name] = {"failed": str(error).replace(each.url, "")[:200]}
                 else:
@@ -75,9 +81,9 @@ class Runs:
             fates[body.name] = {
                 each.name: load.fate(f"{each.url}/planted-{body.file}", self._contest.token)
                 for each in self._contest.contestants
-                if _takes(each, body)
+                if each.name in OURS or self._takes(each, body)
             }
-        ours = [each[name] for each in fates.values() for name in (EMBEDDED, OPA, PAIR)]
+        ours = [each[name] for each in fates.values() for name in OURS]
         return {"share": ours.count("blocked") / len(ours), "fates": fates}
 
     def latency(self) -> Figures:
@@ -106,6 +112,11 @@ class Runs:
         with watched(gateway.pid) as peaks:
             load.fetch(f"{gateway.url}/{LONG}", self._contest.token)
         return {"idle": idle / 2**20, "above_idle": (peaks.memory - idle) / 2**20}
+
+    def _takes(self, each: Contestant, body: Body) -> bool:
+        if self._brief and (body.size > _WRK or body.kind not in READ_BY_PEERS):
+            return each.name in (EMBEDDED, RAW)
+        return not each.twin or body.kind in each.reads
 
     def _has(self, body: Body) -> bool:
         try:
@@ -136,10 +147,6 @@ class Runs:
             for each, row in found.items()
         )
         self._console.print(f"{name}: × raw aiohttp: {shown}")
-
-
-def _takes(each: Contestant, body: Body) -> bool:
-    return not each.twin or body.kind in each.reads
 
 
 def _figures(run: Load, spent: float, memory: int) -> Figures:

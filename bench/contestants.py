@@ -26,10 +26,11 @@ MODULES = Path("/usr/lib/nginx/modules")
 
 EMBEDDED, OPA, RAW = "gateway", "gateway, OPA", "raw aiohttp"
 PAIR = "gateway, 2 processes"
+OURS = (EMBEDDED, OPA, PAIR)
 NGINX_PLAIN, NGINX_LUA = "nginx", "nginx + Lua + cjson"
 ENVOY_PLAIN, ENVOY_LUA, MITMPROXY = "Envoy", "Envoy + Lua", "mitmproxy + JSON"
 _EVERYTHING = frozenset(body.kind for body in BODIES)
-_JSON = frozenset({"json", "ndjson"})
+READ_BY_PEERS = frozenset({"json", "ndjson"})
 
 PROXY = (
     "location / { proxy_pass http://origin; proxy_http_version 1.1;"
@@ -77,8 +78,8 @@ def contest(bodies: Path, folder: Path, *, peers: bool = True) -> Iterator[Conte
     everything through, unless `peers`."""
     token = token_and_keys(folder)
     with ExitStack() as stack:
-        arena = _Arena(stack, folder, free_port())
-        arena.upstream(bodies)
+        arena = Arena(stack, folder, free_port())
+        arena.serve(STATIC.format(bodies=bodies))
         entries: dict[str, Callable[[str], Contestant]] = {
             EMBEDDED: arena.gateway,
             OPA: arena.gateway_with_opa,
@@ -90,28 +91,29 @@ def contest(bodies: Path, folder: Path, *, peers: bool = True) -> Iterator[Conte
             ENVOY_LUA: arena.envoy_lua,
             MITMPROXY: arena.mitmproxy,
         }
-        ours = (EMBEDDED, OPA, PAIR, RAW)
+        needed = (*OURS, RAW)
         contestants: list[Contestant] = []
         missing: dict[str, str] = {}
         for name, enter in entries.items():
-            if name in ours or peers:
+            if name in needed or peers:
                 try:
                     contestants.append(enter(name))
                 except NotHereError as error:
-                    if name in ours:
+                    if name in needed:
                         raise
                     missing[name] = str(error)
         yield Contest(tuple(contestants), missing, token)
 
 
-class _Arena:
+class Arena:
     """Starts each of them in front of one upstream."""
 
     def __init__(self, stack: ExitStack, folder: Path, upstream: int) -> None:
         self._stack, self._folder, self._upstream = stack, folder, upstream
 
-    def upstream(self, bodies: Path) -> None:
-        self._nginx("upstream", self._upstream, STATIC.format(bodies=bodies))
+    def serve(self, location: str) -> None:
+        """Start the upstream, an nginx that serves these locations."""
+        self._nginx("upstream", self._upstream, location)
 
     def gateway(self, name: str, **settings: object) -> Contestant:
         port, admin = free_port(), free_port()
@@ -154,13 +156,13 @@ class _Arena:
         lua = f"body_filter_by_lua_file {PEERS / 'check.lua'};"
         location = PROXY.replace("FILTER", lua)
         loaded = "".join(f"load_module {each}; " for each in modules)
-        return self._nginx(name, free_port(), location, loaded, _JSON)
+        return self._nginx(name, free_port(), location, loaded, READ_BY_PEERS)
 
     def envoy(self, name: str) -> Contestant:
         return self._envoy(name, "")
 
     def envoy_lua(self, name: str) -> Contestant:
-        return self._envoy(name, (PEERS / "envoy.lua").read_text(), _JSON)
+        return self._envoy(name, (PEERS / "envoy.lua").read_text(), READ_BY_PEERS)
 
     def mitmproxy(self, name: str) -> Contestant:
         port = free_port()
@@ -170,7 +172,7 @@ class _Arena:
             "--listen-port", str(port), "--scripts", str(PEERS / "mitm.py"), "--set",
             f"confdir={self._folder / 'mitmproxy'}", "--set", "connection_strategy=lazy",
         ]  # fmt: skip
-        return self._started(name, port, command, reads=_JSON)
+        return self._started(name, port, command, reads=READ_BY_PEERS)
 
     def _nginx(
         self,

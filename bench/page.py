@@ -66,7 +66,8 @@ def page(results: Mapping[str, Any], flames: Mapping[str, Mapping[str, float]]) 
     """The whole page."""
     parts = [
         INTRODUCTION, _where(results), _gates(results["gates"]), _policy(results), _speed(results),
-        _flames(flames), _planted(results["planted"]["fates"]), _bodies(results["bodies"]),
+        _formats(results), _flames(flames), _planted(results["planted"]["fates"]),
+        _bodies(results["bodies"]),
     ]  # fmt: skip
     return "\n".join(part.rstrip() + "\n" for part in parts if part)
 
@@ -114,6 +115,25 @@ def _speed(results: Mapping[str, Any]) -> str:
         "![Speed of each contestant as a multiple of raw aiohttp's, by body](performance-speed.png)"
         "\n\n" + _table(("MB/s", *names), table)
     )
+
+
+FORMATS = """\
+## Every format
+
+`python -m bench.formats`: the bodies of the end-to-end tests, grown; every record says whose it is.
+They are small, so that what one record (or member) costs weighs more than in most exports.
+
+"""
+
+
+def _formats(results: Mapping[str, Any]) -> str:
+    table = [
+        (name, f"{row['bytes']:,}", f"{row['records']:,}", f"{row['gateway']:.1f}",
+         f"{row['raw']:.0f}", f"{row['ratio']:.3f}")
+        for name, row in results.get("formats", {}).items()
+    ]  # fmt: skip
+    headings = ("", "bytes", "records", "MB/s", "raw aiohttp, MB/s", "×")
+    return FORMATS + _table(headings, table) if table else ""
 
 
 def _ratio(row: Mapping[str, Any] | None, raw: float) -> str:

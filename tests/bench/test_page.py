@@ -24,6 +24,12 @@ def test_every_body_and_gate_has_its_row() -> None:
         assert f"| {row['name']} |" in written
 
 
+def test_every_format_has_its_row() -> None:
+    row = {"bytes": 4_000_000, "records": 20_000, "gateway": 12.34, "raw": 400.0, "ratio": 0.031}
+    written = page({**MEASURED, "gates": judged(MEASURED), "formats": {"csv": row}}, SHARES)
+    assert "| csv | 4,000,000 | 20,000 | 12.3 | 400 | 0.031 |" in written
+
+
 def test_who_is_missing_or_failed_is_named() -> None:
     results = copy.deepcopy(MEASURED)
     results["missing"] = {"Envoy": "there is no envoy"}
