@@ -32,7 +32,7 @@ from gateway.proxy.connection import BLOCK, Answered, Connection, Listener, Rece
 from gateway.proxy.problem import problem
 from gateway.proxy.settings import Address, ProxySettings
 from gateway.proxy.upload import Upload
-from gateway.spool import InMemory, Stored
+from gateway.stored import InMemory, Stored
 from gateway.streaming import Stream
 
 _ENTRIES, _FAREWELL = 5.0, 0.5
