@@ -258,7 +258,7 @@ class DataPlane:
     def _readings(self) -> Iterable[Reading]:
         proxy = self._data.facts()
         yield from readings.endpoints(self._config.endpoints)
-        yield from readings.data_port(proxy.exchanges, proxy.connections)
+        yield from readings.data_port(proxy.exchanges, proxy.largest_share, proxy.connections)
         yield from readings.spool(self.spool)
         yield from readings.decision_log(self.log.facts())
         yield from readings.inspection(self.inspector.facts())
