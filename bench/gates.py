@@ -97,6 +97,7 @@ GATES = (
     Gate("1 GB NDJSON: MiB above idle", "<=", 64, at("memory", "above_idle"), guard=128),
     Gate("failed requests while policies are replaced", "<=", 0, at("reload", "failed")),
     Gate("scrape of 100 endpoints, ms", "<=", 20, at("scrape", "worst")),
+    Gate("start until ready, embedded, s", "<=", 1, at("startup", "seconds")),
 )  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 at once.
 
 Processor time and memory of all of the gateway's processes, from /proc, and what the spool holds.
-Writes `bench/sizing.json`, and from it `docs/sizing.md` and a part of `docs/deploy.md`; with
-`--page` only these, anew.
+Writes `bench/sizing.json`, has ten thousand exports simulated with it (`bench.simulation`), and
+writes of both `docs/sizing.md` and a part of `docs/deploy.md`; with `--page` only these, anew.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from bench import bodies, load
+from bench import bodies, load, simulation
 from bench.guarded import SPECS, gateway_config, token_and_keys
 from bench.machine import machine
 from bench.servers import NGINX, STATIC, free_port, nginx_binary, started, workspace
@@ -170,8 +170,9 @@ def main() -> int:
     if not asked.page:
         results = run(MOST_HELD_QUICKLY if asked.quick else MOST_HELD)
         RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+        simulation.main()
     results = json.loads(RESULTS.read_text())
-    PAGE.write_text(page(results))
+    PAGE.write_text(page(results, json.loads(simulation.RESULTS.read_text())))
     DEPLOY.write_text(deploy(DEPLOY.read_text(), results))
     return 0
 

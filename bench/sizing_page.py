@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.simulation_page import section
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE, DEPLOY = DOCS / "sizing.md", DOCS / "deploy.md"
 BEGIN, END = "<!-- sizing: written by python -m bench.sizing; do not edit -->", "<!-- /sizing -->"
@@ -16,8 +18,8 @@ SMALL_RATE, BIG_RATE, BIG_TOGETHER, ROOM = 20, 0.5, 8, 1.5
 Cell = Mapping[str, Any]
 
 
-def page(results: Mapping[str, Any]) -> str:
-    """The whole page, as Markdown."""
+def page(results: Mapping[str, Any], simulated: Mapping[str, Any]) -> str:
+    """The whole page, as Markdown; `simulated` is what `bench.simulation` found."""
     cells: Sequence[Cell] = results["cells"]
     machine = results["machine"]
     parts = [
@@ -79,6 +81,7 @@ def page(results: Mapping[str, Any]) -> str:
         " within that limit.",
         "## Worked example",
         *_example(results),
+        *section(simulated),
     ]
     return "\n\n".join(_wrapped(part) for part in parts) + "\n"
 

@@ -167,11 +167,17 @@ class DataPlane:
             if beside:
                 beside.start()
                 stack.push_async_callback(beside.stop)
-        for name, room in self._in_order():
-            self._starting = name
-            # Before it starts: what was begun must end, too.
-            stack.push_async_callback(room.stop)
-            await room.start()
+        for together in self._in_order():
+            starting: list[tuple[str, asyncio.Task[None]]] = []
+            for name, room in together:
+                # Before it starts: what was begun must end, too.
+                stack.push_async_callback(room.stop)
+                starting.append((name, asyncio.create_task(room.start())))
+            try:
+                for self._starting, task in starting:
+                    await task
+            finally:
+                await _ended(task for _, task in starting)
         self._starting = None
         for keep in (
             self.proof.keep_playing(lambda: self.draining),
@@ -179,16 +185,20 @@ class DataPlane:
         ):
             stack.callback(asyncio.create_task(keep).cancel)
 
-    def _in_order(self) -> Iterator[tuple[str, "_Room"]]:
-        """What is waited for, one after another; the data port opens when all of it is there."""
-        yield "decision_log", self.log
-        yield "inspection", self.inspector
+    def _in_order(self) -> Iterator[list[tuple[str, "_Room"]]]:
+        """What starts at once, and is waited for one after another; the data port opens when all
+        of it is there."""
+        needed: list[tuple[str, _Room]] = [
+            ("decision_log", self.log),
+            ("inspection", self.inspector),
+            ("policy", self.engine),
+            ("keys", self.identity),
+            ("upstream", self.upstream),
+        ]
         if self.streams:
-            yield "streams", self.streams
-        yield "policy", self.engine
-        yield "keys", self.identity
-        yield "upstream", self.upstream
-        yield "data_port", self._data
+            needed.insert(2, ("streams", self.streams))
+        yield needed
+        yield [("data_port", self._data)]
 
     def drain(self) -> None:
         """Not ready from now; the data port goes on, and closes each connection with its next
@@ -248,7 +258,7 @@ class DataPlane:
     def _readings(self) -> Iterable[Reading]:
         proxy = self._data.facts()
         yield from readings.endpoints(self._config.endpoints)
-        yield from readings.data_port(proxy.exchanges, proxy.connections)
+        yield from readings.data_port(proxy.exchanges, proxy.largest_share, proxy.connections)
         yield from readings.spool(self.spool)
         yield from readings.decision_log(self.log.facts())
         yield from readings.inspection(self.inspector.facts())
@@ -270,6 +280,15 @@ def writers(config: Config, key: Key, instance: str) -> Spawned:
     """The decision log's, for a process that has the file."""
     labels = {"id": instance, "version": __version__}
     return Spawned(Setup(config.decision_log.file, key, labels, tick=1.0, patience=_PATIENCE))
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Have tasks end, where one of them failed, or whoever waited was told to stop."""
+    every = [*tasks]
+    for task in every:
+        task.cancel()
+    # What a second one failed with is nobody's news any more, and its text is no line of the log.
+    await asyncio.gather(*every, return_exceptions=True)
 
 
 def pids_of(log: DecisionLog | SharedLog) -> tuple[int, ...]:

@@ -9,55 +9,54 @@ a byte that means what their owners agreed on, and so many bytes.
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import resource
-import signal
 import socket
-import struct
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-HEADER = struct.Struct("!IB")
-"""The head of a frame: the length of what follows, and a byte."""
+from gateway.living import HEADER
 
 _READ = 64 * 1024
 """Bytes read at once; an allocation of more than 128 KiB would cost a system call of its own."""
 _MAX_FDS = 16
 """Descriptors that come at once, at the most."""
-_MEMORY = 4 * 2**30
-"""Address space of a child: a parser that wants more dies, and its exchange is refused."""
 _GOING = 0.5
 """Seconds in which a killed child is seen off. One that the kernel holds (in the call to a disk
 that hangs) takes longer, and nobody waits for it."""
 
 
-def harden() -> None:
-    """No core file, no ptrace or /proc/pid/mem by others: memory here holds personal data."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _prctl(_PR_SET_DUMPABLE, 0)
+_Begun = tuple[subprocess.Popen[bytes], socket.socket]
+_begun: dict[tuple[str, ...], deque[_Begun]] = {}
 
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
+def begin(module: str, *arguments: str) -> None:
+    """Start one that `spawn` will be asked for soon: what it imports takes it a while. Raises as
+    `spawn` does."""
+    _begun.setdefault((module, *arguments), deque()).append(_spawned(module, *arguments))
 
 
-def _prctl(option: int, value: int) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # not Linux: the rest still holds
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+def give_up(module: str, *arguments: str) -> None:
+    """End what was begun, and will not be asked for."""
+    for process, sock in _begun.pop((module, *arguments), ()):
+        sock.close()
+        process.kill()
+        process.wait()
 
 
-# --- the parent's side --------------------------------------------------------------------------
-
-
-def spawn(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start `python -m module arguments… PARENT FD`; returns it and our end, which doesn't block.
+def spawn(module: str, *arguments: str) -> _Begun:
+    """Start `python -m module arguments… PARENT FD`, unless such a one was begun already; returns
+    it and our end, which doesn't block.
 
     Raises OSError where the system has no room for another process.
     """
+    waiting = _begun.get((module, *arguments))
+    return waiting.popleft() if waiting else _spawned(module, *arguments)
+
+
+def _spawned(module: str, *arguments: str) -> _Begun:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     fd = theirs.fileno()
@@ -255,43 +254,3 @@ def _see_off(patience: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience if process is _held[-1] else 0)
             _held.remove(process)
-
-
-# --- the child's side ---------------------------------------------------------------------------
-
-
-def end_with(parent: int) -> None:
-    """End when the parent does: one that is killed outright must not leave a runaway child behind.
-
-    It may be dead already. A process that is forked has to say so for itself.
-    """
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
-@contextlib.contextmanager
-def living(name: str, parent: int, *, nice: int = 0) -> Iterator[None]:
-    """The whole life of a child; the process ends with the block, whatever happens in it.
-
-    What goes wrong is one line on standard error, by type and place: a text may quote a body.
-    """
-    end_with(parent)
-    harden()
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    os.nice(nice)
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group by some supervisors:
-        signal.signal(number, signal.SIG_IGN)  # the parent decides when to stop
-    # Native code prints its panics, input included, to standard error: keep only our own line.
-    stderr = os.dup(2)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    try:
-        yield
-    except BaseException as error:  # noqa: BLE001 - a panic is a BaseException; every path exits
-        where = error.__traceback__
-        while where and where.tb_next:
-            where = where.tb_next
-        place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "?"
-        os.write(stderr, f"{name} ends: {type(error).__name__} at {place}\n".encode())
-        os._exit(70)
-    os._exit(0)

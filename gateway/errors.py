@@ -19,7 +19,6 @@ differently. A code is the metric label, the log value and (except for 401) what
 a path.
 """
 
-import asyncio
 from enum import StrEnum
 from typing import ClassVar
 
@@ -240,7 +239,9 @@ def as_refusal(error: BaseException) -> Refusal:
     """Whatever went wrong in an exchange, as the refusal that it is."""
     if isinstance(error, Refusal):
         return error
-    if isinstance(error, asyncio.CancelledError):
+    from asyncio import CancelledError  # most that import this are processes without a loop
+
+    if isinstance(error, CancelledError):
         return cut_off(error)
     return InternalError(Code.INTERNAL_ERROR, place(error))
 

@@ -62,6 +62,7 @@ async def guard(request: Request, rooms: Rooms) -> Release | Stream | Denial:
             observing = route.endpoint.observes(received_at)
         with steps("identity"):
             caller = await rooms.identity.authenticate(admitted.authorization)
+            request.claim((caller.issuer, caller.id))
         question = _question(exchange_id, received_at, admitted, route, caller)
         if rooms.request_phase:
             with steps("request_policy"):

@@ -15,15 +15,18 @@ import json
 import resource
 import signal
 from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING
 
-from gateway.child import harden
 from gateway.config import Config
 from gateway.fleet.cores import cores
-from gateway.fleet.fleet import Fleet
+from gateway.living import harden
 from gateway.log import Log
 from gateway.single import Gateway
 from gateway.startup import CannotStart, started
 from gateway.telemetry import logs
+
+if TYPE_CHECKING:
+    from gateway.fleet.fleet import Fleet
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LOG = Log(__name__)
@@ -66,10 +69,16 @@ class _Orders:
             signal.signal(number, signal.SIG_IGN)
 
 
+def _fleet(config: Config, processes: int) -> "Fleet":
+    from gateway.fleet.fleet import Fleet  # what one process needs none of
+
+    return Fleet(config, processes)
+
+
 async def _live(config: Config) -> None:
     orders = _Orders()
     processes = cores() if config.workers == "auto" else config.workers
-    gateway = Fleet(config, processes) if processes > 1 else Gateway(config)
+    gateway = _fleet(config, processes) if processes > 1 else Gateway(config)
     async with AsyncExitStack() as stack:
         # The loop takes its handlers along when it closes; a late second signal would kill.
         stack.callback(signal.pthread_sigmask, signal.SIG_BLOCK, _SIGNALS)

@@ -9,7 +9,7 @@ decision log turns them into keyed hashes before it writes.
 """
 
 import re
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -133,12 +133,18 @@ class Caller:
     expires_at: datetime | None = None
 
 
+def _unclaimed(_caller: Hashable) -> None:
+    """Where nobody counts places."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request as it arrived: raw and untrusted.
 
     `target` is the request-target and `headers` are the field lines, byte for byte and in order.
     `fault` is set where the HTTP parser already refused it; nothing else is to be believed then.
+    `claim` makes the place that it takes a caller's (`proxy.places`); it raises Unavailable where
+    that caller has its share.
     """
 
     method: str
@@ -147,6 +153,7 @@ class Request:
     body: AsyncIterable[bytes] | None = None
     version: tuple[int, int] = (1, 1)
     fault: Code | None = None
+    claim: Callable[[Hashable], None] = _unclaimed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """An upstream's response at rest: what its headers claimed, and its spooled body."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gateway.model import SubjectRef
-from gateway.spool import Spooled
+
+if TYPE_CHECKING:  # a reading process needs the payload, and no spool
+    from gateway.spool import Spooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +30,4 @@ class Response:
 
     headers: tuple[tuple[str, str], ...]
     payload: Payload
-    body: Spooled
+    body: "Spooled"

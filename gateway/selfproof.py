@@ -31,7 +31,8 @@ from gateway.policy.probes import PROOF, Plan, Target
 from gateway.policy.settings import PolicySettings
 from gateway.response import Payload, Response
 from gateway.rooms import Rooms
-from gateway.spool import InMemory, Spooled
+from gateway.spool import Spooled
+from gateway.stored import InMemory
 from gateway.streaming import Stream
 from gateway.trace import CURRENT, UNTRACED
 

@@ -10,13 +10,14 @@ import tempfile
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from pydantic import ConfigDict
 
 from gateway.errors import Code, Unavailable
 from gateway.log import Log
 from gateway.quantities import Duration, Size
+from gateway.stored import InMemory, OnDisk, Stored
 from gateway.turns import Ledger, Turns
 
 _BLOCK = 256 * 1024
@@ -46,42 +47,6 @@ class SpoolSettings:
     limit: Size = 8 * 2**30
     memory: Size = 64 * 2**10
     wait: Duration = 10.0
-
-
-class Stored(Protocol):
-    """Bytes at rest: in memory or in an unlinked spool file."""
-
-    @property
-    def size(self) -> int: ...
-
-    def pread(self, length: int, offset: int) -> bytes:
-        """Up to `length` bytes at `offset`; fewer only at the end."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class InMemory:
-    """A small body."""
-
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def pread(self, length: int, offset: int) -> bytes:
-        return self.data[offset : offset + length]
-
-
-@dataclass(frozen=True, slots=True)
-class OnDisk:
-    """A spooled body, by file descriptor; whoever opened the descriptor closes it."""
-
-    fd: int
-    size: int
-
-    def pread(self, length: int, offset: int) -> bytes:
-        return os.pread(self.fd, min(length, max(0, self.size - offset)), offset)
 
 
 class Spool:

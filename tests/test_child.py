@@ -1,7 +1,6 @@
 """A child process of ours: what it may do, and how it ends."""
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
@@ -11,51 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.child import HEADER, Child, spawn
+from gateway.child import Child, begin, give_up, spawn
+from gateway.living import HEADER
 from tests.conftest import REPOSITORY
 
 WORKER = "gateway.workers.answering"
-
-
-def alive(body: str, parent: int | None = None) -> subprocess.CompletedProcess[str]:
-    whose = os.getpid() if parent is None else parent
-    code = f"from gateway.child import living\nwith living('a child', {whose}, nice=3):\n{body}"
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=False
-    )
-
-
-def test_a_child_ends_with_its_block() -> None:
-    done = alive("    pass\nprint('never')")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_a_child_whose_parent_died_before_it_could_be_bound_to_it_does_nothing() -> None:
-    """Nobody would kill it: the kernel was told too late."""
-    done = alive("    import os; os.write(1, b'here')", parent=os.getppid())
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_what_goes_wrong_is_one_line_without_its_text() -> None:
-    done = alive("    raise ValueError('secret')")
-    assert done.returncode == 70
-    assert done.stderr.startswith("a child ends: ValueError at ")
-    assert "secret" not in done.stderr
-
-
-def test_what_native_code_prints_goes_nowhere() -> None:
-    done = alive("    import os\n    os.write(2, b'secret')")
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_child_dumps_no_core_is_bounded_and_nice_and_leaves_signals_to_its_parent() -> None:
-    done = alive(
-        "    import json, os, resource, signal, sys\n"
-        "    os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGINT)\n"
-        "    print(json.dumps([resource.getrlimit(resource.RLIMIT_CORE),"
-        " resource.getrlimit(resource.RLIMIT_AS), os.nice(0)])); sys.stdout.flush()"
-    )
-    assert json.loads(done.stdout) == [[0, 0], [4 * 2**30, 4 * 2**30], os.nice(0) + 3]
 
 
 def test_spawned_it_holds_the_other_end_of_a_socket() -> None:
@@ -171,32 +130,18 @@ def test_where_no_process_can_be_had_no_socket_is_left(monkeypatch: pytest.Monke
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_hardened_process_dumps_no_core() -> None:
-    code = (
-        "from gateway.child import harden; import resource; harden();"
-        "print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True
-    )
-    assert done.stdout == "0\n"
-
-
-def test_a_forked_process_ends_with_its_parent_too() -> None:
-    code = (
-        "import os, signal\n"
-        "from gateway.child import end_with\n"
-        "parent = os.getpid()\n"
-        "reading, writing = os.pipe()\n"
-        "if os.fork() == 0:\n"
-        "    end_with(parent)\n"
-        "    os.write(writing, b'x')\n"
-        "    signal.pause()\n"
-        "os.read(reading, 1)\n"
-        "os.kill(parent, signal.SIGKILL)\n"
-    )
-    # Returns when both are gone: the forked one holds the other end of standard output, too.
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, cwd=REPOSITORY, check=False, timeout=60
-    )
-    assert done.returncode == -signal.SIGKILL
+def test_one_that_was_begun_is_the_one_that_is_spawned_once_unless_it_was_given_up() -> None:
+    entry = (WORKER, "tests.support.echo_worker:serve", "0")
+    begin(*entry)
+    other, theirs = spawn(WORKER, "tests.support.echo_worker:serve", "1")
+    process, ours = spawn(*entry)
+    again, its = spawn(*entry)
+    for each in (ours, theirs, its):
+        each.close()
+    assert process.pid < other.pid < again.pid
+    begin(*entry)
+    give_up(*entry)
+    later, its = spawn(*entry)
+    its.close()
+    assert later.wait(60) == 0
+    assert [each.wait(60) for each in (process, other, again)] == [0, 0, 0]

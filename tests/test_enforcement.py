@@ -16,7 +16,8 @@ from gateway.model import (
     SubjectRef,
 )
 from gateway.response import Payload, Response
-from gateway.spool import InMemory, Spooled
+from gateway.spool import Spooled
+from gateway.stored import InMemory
 from tests.support.reading import masks
 
 ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")

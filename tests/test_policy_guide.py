@@ -33,7 +33,7 @@ import jsonschema
 import pytest
 import ruamel.yaml
 
-from gateway.cli import commands
+from gateway.cli import made
 from gateway.errors import Code
 from gateway.policy.engine import Stage
 from gateway.telemetry.catalogue import METRICS
@@ -274,6 +274,7 @@ def test_what_the_guide_names_is_there() -> None:
         assert refusal in {*Code}
     assert {*re.findall(r'stage="(\w+)"', text)} == {*Stage}
     told = set(re.findall(r"^\| `([a-z ]+)` \|", text, re.MULTILINE))
+    commands = made()
     groups = [*commands.registered_groups]
     assert told == {
         *(each.callback.__name__ for each in commands.registered_commands if each.callback),

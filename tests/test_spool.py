@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.errors import Code, Unavailable
-from gateway.spool import Held, InMemory, OnDisk, Spool, Spooled, SpoolSettings
+from gateway.spool import Held, Spool, Spooled, SpoolSettings
+from gateway.stored import InMemory, OnDisk
 from gateway.turns import Ledger
 
 

@@ -4,13 +4,15 @@ import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from gateway.config import Config, ConfigFaults, load
-from gateway.workbench.unusable import Unusable
 from gateway.workbench.wording import counted, plain
+
+if TYPE_CHECKING:  # most of a second, which not every command needs
+    from gateway.config import Config, ConfigFaults
+    from gateway.workbench.unusable import Unusable
 
 WRONG, UNUSABLE = 1, 2
 """Exit codes: it is not well; the input can't be used."""
@@ -52,16 +54,18 @@ def answered(commands: typer.Typer, name: str) -> int:
     return code if isinstance(code, int) else 0
 
 
-def loaded(path: Path, *, thorough: bool = False) -> Config:
+def loaded(path: Path, *, thorough: bool = False) -> "Config":
     """The configuration, or every fault of it on standard error and exit code 2. `thorough` has
     the policy's Rego compiled, too."""
+    from gateway.config import ConfigFaults, load
+
     try:
         return load(path, os.environ, thorough=thorough)
     except ConfigFaults as faults:
         faulty(path, faults)
 
 
-def faulty(path: Path, faults: ConfigFaults) -> NoReturn:
+def faulty(path: Path, faults: "ConfigFaults") -> NoReturn:
     """Every fault of a file on standard error, with its line, and exit code 2."""
     for fault in faults.faults:
         typer.echo(plain(str(fault)), err=True)
@@ -85,7 +89,7 @@ def give_up(reason: str) -> NoReturn:
     raise typer.Exit(UNUSABLE)
 
 
-def unusable(error: Unusable) -> NoReturn:
+def unusable(error: "Unusable") -> NoReturn:
     """One line on standard error, the offending line below it if there is one, and exit code 2."""
     typer.echo(plain(str(error)), err=True)
     if error.excerpt:

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.child import HEADER
 from gateway.decisionlog.anchor import Anchor
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.key import Key
+from gateway.living import HEADER
 
 _REFUSAL = struct.Struct("!Q")
 _COUNT = struct.Struct("!Q")

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from gateway.child import HEADER, living
 from gateway.decisionlog import messages
 from gateway.decisionlog.entry import Renderer
 from gateway.decisionlog.file import Disk, LogFile
@@ -22,6 +21,7 @@ from gateway.decisionlog.messages import Kind, Report
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.writer import Account, Writer, reason
 from gateway.errors import Unavailable
+from gateway.living import HEADER, living
 
 _READ = 256 * 1024
 _MAX_GROUP = 8 * 2**20

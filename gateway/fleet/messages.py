@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.child import HEADER
 from gateway.config import Config
+from gateway.living import HEADER
 
 
 class Begin(msgspec.Struct, tag="begin", frozen=True):

@@ -13,7 +13,7 @@ import sys
 from contextlib import AsyncExitStack
 
 from gateway.app import Beside, DataPlane
-from gateway.child import Channel, end_with, harden
+from gateway.child import Channel
 from gateway.decisionlog.sharing import Joined
 from gateway.fleet import messages
 from gateway.fleet.messages import (
@@ -30,6 +30,7 @@ from gateway.fleet.messages import (
     Unfit,
     Unlinked,
 )
+from gateway.living import end_with, harden
 from gateway.startup import CannotStart, started
 from gateway.telemetry import levels, logs
 from gateway.telemetry.merging import tell

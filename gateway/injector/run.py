@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import assert_never
 
-from gateway.child import harden
 from gateway.injector import generations
 from gateway.injector import metrics as names
 from gateway.injector.files import Watched
@@ -21,6 +20,7 @@ from gateway.injector.settings import InjectorSettings, MountedCertificate, OwnC
 from gateway.injector.template import Template, load
 from gateway.injector.tls import Handshakes, certificate_of
 from gateway.injector.upkeep import Pace, Upkeep
+from gateway.living import harden
 from gateway.log import Log
 from gateway.proxy.settings import Address
 from gateway.telemetry import logs

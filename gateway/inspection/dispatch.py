@@ -6,20 +6,15 @@ speed). What comes back is decoded with a type: the worker has read hostile inpu
 """
 
 import asyncio
-import os
 import pickle
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing, nullcontext
-from dataclasses import dataclass
-
-import msgspec
 
 from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable, refusal_of
 from gateway.inspection import masking, work
 from gateway.inspection.formats import FORMATS
-from gateway.inspection.scratch import Scratch
+from gateway.inspection.process import Answer, Inspected, Job, Refused, Rewritten, decode
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
-from gateway.inspection.sinks import FileSink, MemorySink
+from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory, OnDisk, Stored
 from gateway.log import Log
 from gateway.model import Counts, Decision, Inspection
@@ -37,43 +32,10 @@ record. Where a record has many such values it outgrows its reservation, and is 
 _SHARES = 4
 """A scratch file takes no more than such a share of the spool."""
 
+READER, NICE = "gateway.inspection.process:serve", 10
+"""The worker processes. Small exchanges go first: a big body's inspection takes seconds anyway."""
+
 _LOG = Log(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What a worker is sent, pickled; `data` is the body, or None where a descriptor comes along.
-
-    With `decision` the body is rewritten into the next descriptor, of `space` bytes. The last one
-    is a scratch file of `scratch` bytes, if there are any.
-    """
-
-    task: work.Task
-    data: bytes | None
-    size: int
-    inspection: Inspection | None = None
-    decision: Decision | None = None
-    space: int = 0
-    scratch: int = 0
-
-
-class _Inspected(msgspec.Struct, tag="inspected", frozen=True):
-    inspection: Inspection
-
-
-class _Rewritten(msgspec.Struct, tag="rewritten", frozen=True):
-    counts: Counts
-    size: int
-
-
-class _Refused(msgspec.Struct, tag="refused", frozen=True):
-    code: Code
-    note: str
-
-
-_Answer = _Inspected | _Rewritten | _Refused
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Answer).decode
 
 
 class Dispatch:
@@ -85,9 +47,8 @@ class Dispatch:
         # Only a job that a worker is free for holds a scratch file's share of the spool.
         self._scratches = asyncio.Semaphore(settings.workers)
         self.key = _key(settings)
-        # Small exchanges go first: a big body's inspection takes seconds either way.
         self._pool = WorkerPool(
-            entry=f"{__name__}:serve", size=settings.workers, setup=self.key or b"", nice=10
+            entry=READER, size=settings.workers, setup=self.key or b"", nice=NICE
         )
 
     async def start(self) -> None:
@@ -135,7 +96,7 @@ class Dispatch:
             finally:
                 if held:
                     held.close()
-        if not isinstance(answer, _Inspected):
+        if not isinstance(answer, Inspected):
             raise InternalError(Code.INTERNAL_ERROR, "a worker answered another question")
         return answer.inspection
 
@@ -160,7 +121,7 @@ class Dispatch:
             held = await self._spool.space(job.space + scratch, beside)
             try:
                 answer = await self._call_beside(stored, job, held)
-                if not isinstance(answer, _Rewritten):
+                if not isinstance(answer, Rewritten):
                     raise InternalError(Code.INTERNAL_ERROR, "a worker answered another question")
             except BaseException:
                 held.close()
@@ -199,18 +160,18 @@ class Dispatch:
         half = self._spool.limit // 2
         return half if beside <= half else self._spool.limit - beside
 
-    def _turn(self, job: _Job) -> AbstractAsyncContextManager[None]:
+    def _turn(self, job: Job) -> AbstractAsyncContextManager[None]:
         """Whoever has a scratch file has a worker, too; nobody waits for this holding room."""
         return self._scratches if job.scratch else nullcontext()
 
-    async def _call_beside(self, stored: Stored, job: _Job, held: Held) -> _Answer:
+    async def _call_beside(self, stored: Stored, job: Job, held: Held) -> Answer:
         """`held` has room for what is written, and for the scratch file."""
         if not job.scratch:
             return await self._call(stored, job, held)
         with closing(held.part(job.scratch)) as scratch:
             return await self._call(stored, job, held, scratch)
 
-    async def _call(self, stored: Stored, job: _Job, *files: Held | None) -> _Answer:
+    async def _call(self, stored: Stored, job: Job, *files: Held | None) -> Answer:
         _LOG.debug("a worker reads a body", rewriting=job.decision is not None, bytes=job.size)
         fds = tuple(held.fd for held in files if held)
         if isinstance(stored, OnDisk):
@@ -225,8 +186,8 @@ class Dispatch:
             raise BadUpstream(Code.INSPECTION_FAILED, "the inspecting process died") from None
         except WorkersBusy:
             raise Unavailable(Code.OVERLOADED, "too many bodies wait for inspection") from None
-        answer: _Answer = _decode(raw)
-        if isinstance(answer, _Refused):
+        answer: Answer = decode(raw)
+        if isinstance(answer, Refused):
             raise refusal_of(answer.code, answer.note)
         return answer
 
@@ -256,39 +217,6 @@ def _job(
     inspection: Inspection | None = None,
     decision: Decision | None = None,
     space: int = 0,
-) -> _Job:
+) -> Job:
     data = stored.data if isinstance(stored, InMemory) else None
-    return _Job(task, data, stored.size, inspection, decision, space, scratch)
-
-
-# --- the worker's side ------------------------------------------------------------------------
-
-
-def serve(setup: bytes) -> Callable[[bytes, list[int]], bytes]:
-    """The entry of a worker process; `setup` is the key of pseudonyms, or empty."""
-    key = setup or None
-
-    def answer(raw: bytes, fds: list[int]) -> bytes:
-        job: _Job = pickle.loads(raw)  # noqa: S301 - from our own parent, never from the network
-        try:
-            return _encode(_do(job, fds, key))
-        except Refusal as refusal:
-            return _encode(_Refused(refusal.code, refusal.note))
-
-    return answer
-
-
-def _do(job: _Job, fds: list[int], key: bytes | None) -> _Answer:
-    stored: Stored = InMemory(job.data) if job.data is not None else OnDisk(fds[0], job.size)
-    scratch = None
-    if job.scratch:
-        *fds, last = fds
-        scratch = Scratch(last, job.scratch)
-    if job.decision is None or job.inspection is None:
-        return _Inspected(work.inspect(stored, job.task, scratch))
-    sink = FileSink(fds[-1], job.space)
-    counts = work.rewrite(stored, job.task, job.inspection, job.decision, sink, scratch, key)
-    sink.flush()
-    rewritten = OnDisk(fds[-1], os.fstat(fds[-1]).st_size)
-    work.confirm(rewritten, job.task, job.inspection, job.decision, counts, scratch)
-    return _Rewritten(counts, rewritten.size)
+    return Job(task, data, stored.size, inspection, decision, space, scratch)

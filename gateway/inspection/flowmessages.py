@@ -17,9 +17,9 @@ from enum import IntEnum
 
 import msgspec
 
-from gateway.child import HEADER
 from gateway.errors import Code
 from gateway.inspection.work import Task
+from gateway.living import HEADER
 from gateway.model import Counts, Decision, Inspection
 
 _PIECE, _WORD = b"p", b"w"

@@ -8,11 +8,11 @@ import socket
 import sys
 from collections.abc import Iterator
 
-from gateway.child import HEADER, living
 from gateway.errors import Refusal
 from gateway.inspection import flowmessages as messages
 from gateway.inspection import work
 from gateway.inspection.flowmessages import Kind
+from gateway.living import HEADER, living
 from gateway.model import Counts, Decision, Inspection
 
 _NICE = 10

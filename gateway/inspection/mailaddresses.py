@@ -17,7 +17,8 @@ from gateway.errors import BadUpstream, Code
 
 _TEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"
 _ADDRESS = rf"[{_TEXT}]++(?:\.[{_TEXT}]++)*+@[{_TEXT}]++(?:\.[{_TEXT}]++)*+"
-_WORD = rf'(?:[{_TEXT}.\x80-\U0010ffff]++|"(?:[^"\\]|\\["\\])*+")'
+# Any but controls, spaces and the specials of RFC 5322 section 3.2.3; a dot may stand in it.
+_WORD = r'(?:[^\x00-\x20"(),:;<>@\[\\\]\x7f]++|"(?:[^"\\]|\\["\\])*+")'
 _NAME = rf"{_WORD}(?:[ \t]++{_WORD})*+"
 _MAILBOX = re.compile(
     rf"[ \t]*+(?:(?P<bare>{_ADDRESS})|(?P<name>{_NAME})?+[ \t]*+<(?P<angle>{_ADDRESS})>)"

@@ -18,7 +18,7 @@ from gateway.inspection import parquetpages
 from gateway.inspection.inflation import Inflation
 from gateway.inspection.parquetpages import BYTE_ARRAY, Chunk, Dictionary
 from gateway.inspection.settings import Limits
-from gateway.spool import Stored
+from gateway.stored import Stored
 
 LIBRARY = "pyarrow"
 

@@ -19,7 +19,7 @@ from typing import Any
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.inflation import Inflation
 from gateway.inspection.settings import Limits
-from gateway.spool import Stored
+from gateway.stored import Stored
 
 MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"

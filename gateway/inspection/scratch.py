@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code, Unavailable
-from gateway.spool import Stored
+from gateway.stored import Stored
 
 
 @dataclass(frozen=True, slots=True)

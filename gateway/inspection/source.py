@@ -15,7 +15,7 @@ from gateway.inspection.inflation import Inflation, Unfolding
 from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import Limits
 from gateway.inspection.tally import Owners
-from gateway.spool import InMemory, OnDisk, Stored
+from gateway.stored import InMemory, OnDisk, Stored
 
 __all__ = [
     "CHUNK",

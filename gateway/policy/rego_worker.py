@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import regorus
 
-from gateway.child import end_with
+from gateway.living import end_with
 from gateway.policy.capabilities import capabilities
 from gateway.policy.engine import QUERY, EngineKind
 from gateway.policy.faults import RegoFault

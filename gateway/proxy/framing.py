@@ -26,7 +26,7 @@ MAX_FIELDS = 128
 MAX_HEAD = 64 * 2**10
 """Bytes of one field line, number of lines, bytes of all: as for requests, but not configurable."""
 
-_REASON = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
+_REASON = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _MEDIA_TYPE = re.compile(rb"([!#$&^_.+0-9A-Za-z-]{1,127})/([!#$&^_.+0-9A-Za-z-]{1,127})")
 _PARAMETER = re.compile(
     rb"""[ \t]*;[ \t]*(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)"""

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from gateway.enforcement import ENFORCEMENT, OBSERVING, Denial
 from gateway.proxy.framing import FIXED
 
+RETRY_AFTER = 5
+"""Seconds after which whoever read a 503 may ask again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -36,7 +39,7 @@ def problem(denial: Denial) -> Problem:
     if denial.status == 401:  # RFC 9110 section 15.5.2; no realm, no hint at what was wrong
         headers["WWW-Authenticate"] = "Bearer"
     if denial.status == 503:  # RFC 9110 section 10.2.3, in seconds
-        headers["Retry-After"] = "5"
+        headers["Retry-After"] = str(RETRY_AFTER)
     if denial.observing:
         headers[ENFORCEMENT] = OBSERVING
     return Problem(denial.status, headers, json.dumps(body).encode("ascii"))

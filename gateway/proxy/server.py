@@ -16,7 +16,7 @@ import socket
 import struct
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -29,10 +29,11 @@ from gateway.model import Request
 from gateway.proxy import fields
 from gateway.proxy.accepting import BACKLOG, Acceptor
 from gateway.proxy.connection import BLOCK, Answered, Connection, Listener, Received
+from gateway.proxy.places import Places
 from gateway.proxy.problem import problem
 from gateway.proxy.settings import Address, ProxySettings
 from gateway.proxy.upload import Upload
-from gateway.spool import InMemory, Stored
+from gateway.stored import InMemory, Stored
 from gateway.streaming import Stream
 
 _ENTRIES, _FAREWELL = 5.0, 0.5
@@ -56,6 +57,7 @@ class Facts:
 
     connections: int
     exchanges: int
+    largest_share: int
 
 
 class DataServer:
@@ -69,7 +71,7 @@ class DataServer:
         self._guard, self._sockets = guard, sockets
         self._guarded: set[asyncio.Task[Any]] = set()
         self._notes: set[asyncio.Task[Release | Stream | Denial]] = set()
-        self._exchanges = 0
+        self._places = Places(settings.client.exchanges)
         self._ended = asyncio.Event()
         self._draining = False
         self._listener: Listener | None = None
@@ -99,7 +101,7 @@ class DataServer:
     def facts(self) -> Facts:
         """What telemetry shows."""
         connections = len(self._listener.connections) if self._listener else 0
-        return Facts(connections, self._exchanges)
+        return Facts(connections, self._places.taken, self._places.largest)
 
     def drain(self) -> None:
         """Close each connection with its next answer; go on accepting and serving until `stop`."""
@@ -117,11 +119,11 @@ class DataServer:
         for connection in self._listener.connections:
             cast(Connection, connection).retire()
         grace = self.settings.drain if grace is None else grace
-        await self._until(lambda: not self._exchanges, grace)
+        await self._until(lambda: not self._places.taken, grace)
         for task in tuple(self._guarded):
             task.cancel()
         await self._until(lambda: not self._guarded, _ENTRIES)
-        await self._until(lambda: not self._exchanges, _FAREWELL)
+        await self._until(lambda: not self._places.taken, _FAREWELL)
         await self._listener.shutdown(timeout=_FAREWELL)
         await self._until(lambda: not self._guarded, _ENTRIES)  # of heads that will never end
         await self._socket.wait_closed()
@@ -155,9 +157,10 @@ class DataServer:
 
     async def _exchange(self, request: Received, arrived: Request) -> bool:
         """One exchange, to the last byte. Returns whether the connection may go on."""
-        if self._exchanges >= self.settings.exchanges and not arrived.fault:
+        if self._places.full and not arrived.fault:
             arrived = _faulty(Code.OVERLOADED)
-        self._exchanges += 1
+        place = self._places.take()
+        arrived = replace(arrived, claim=place.claim)
         try:
             outcome = await self._until_logged(arrived, request)
             if isinstance(outcome, Stream):
@@ -175,7 +178,7 @@ class DataServer:
                 request.transport.abort()
             return False
         finally:
-            self._exchanges -= 1
+            place.give_back()
             self._ended.set()
 
     async def _until_logged(

@@ -90,8 +90,9 @@ class ClientSettings:
 
     `idle` ends a connection without a request, `head` a request whose head doesn't arrive, `body`
     one whose body stalls, `send` an answer that the caller doesn't read (256 KiB within it).
-    Beyond `exchanges` in flight the answer is 503; beyond `connections` a connection is closed at
-    once.
+    Beyond `exchanges` in flight the answer is 503; beyond a first one, no caller gets more of them
+    than it leaves free, and so one alone has half at the most. Beyond `connections` a connection is
+    closed at once.
 
     After SIGTERM the gateway is not ready, but takes connections for `drain_delay` more, for as
     long as whoever balances the load may need to notice; in Kubernetes five to ten seconds. Then
@@ -107,7 +108,7 @@ class ClientSettings:
     drain_delay: Duration = 0.0
     drain: Duration = 25.0
     connections: Annotated[int, Field(ge=1)] = 1_024
-    exchanges: Annotated[int, Field(ge=1)] = 256
+    exchanges: Annotated[int, Field(ge=1)] = 512
     limits: RequestLimits = field(default_factory=RequestLimits)
 
 
@@ -126,7 +127,7 @@ class UpstreamSettings:
     connect: Positive = 5.0
     read: Positive = 30.0
     total: Positive = 600.0
-    connections: Annotated[int, Field(ge=1)] = 256
+    connections: Annotated[int, Field(ge=1)] = 512
 
 
 def _as_upstream(value: Any) -> Any:

@@ -143,6 +143,13 @@ IN_FLIGHT_EXCHANGES = _gauge(
     "Exchanges not yet ended.",
     "Near client.exchanges: more replicas, or a slow upstream.",
 )
+LARGEST_SHARE = _gauge(
+    "in_flight_exchanges_largest_share",
+    "Exchanges not yet ended of the caller that has most of them.",
+    "Near in_flight_exchanges: one caller asks for much at once, or reads slowly; beyond what"
+    " it leaves free it is refused, and nobody else is.",
+    merge=Merge.MAX,
+)
 IN_FLIGHT_BYTES = _gauge(
     "in_flight_bytes",
     "Bytes of bodies held for their verdict or for a slow caller, in memory and on disk.",

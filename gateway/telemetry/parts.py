@@ -6,9 +6,9 @@ nothing of the bodies and the policy, which are in other ones.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-
-from prometheus_client import ProcessCollector
+from typing import TYPE_CHECKING
 
 from gateway.telemetry.catalogue import CHILD_CPU, CHILD_MEMORY, CHILD_PROCESSES, PROCESS
 from gateway.telemetry.metrics import Reading
@@ -17,20 +17,28 @@ _TICK, _PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 _STARTED, _UTIME, _STIME, _RSS = 19, 11, 12, 21
 """Fields of /proc/pid/stat behind the command's name (proc_pid_stat(5), from the third on)."""
 
+if TYPE_CHECKING:
+    from prometheus_client import ProcessCollector
+
 Pids = Callable[[], Iterable[int]]
 
 
 def main_process() -> Iterator[Reading]:
     """What prometheus_client's ProcessCollector says, as everywhere."""
     values = {
-        sample.name: sample.value for family in _COLLECTOR.collect() for sample in family.samples
+        sample.name: sample.value for family in _collector().collect() for sample in family.samples
     }
     for metric in PROCESS:
         if metric.name in values:
             yield Reading(metric, values[metric.name])
 
 
-_COLLECTOR = ProcessCollector(registry=None)
+@cache
+def _collector() -> "ProcessCollector":
+    """At the first scrape: what comes with it, an HTTP server among it, is no part of a start."""
+    from prometheus_client import ProcessCollector
+
+    return ProcessCollector(registry=None)
 
 
 class Parts:

@@ -28,8 +28,9 @@ def endpoints(configured: Iterable[Endpoint]) -> Iterator[Reading]:
         yield Reading(names.ENDPOINT_INFO, 1, labels)
 
 
-def data_port(exchanges: int, connections: int) -> Iterator[Reading]:
+def data_port(exchanges: int, largest_share: int, connections: int) -> Iterator[Reading]:
     yield Reading(names.IN_FLIGHT_EXCHANGES, exchanges)
+    yield Reading(names.LARGEST_SHARE, largest_share)
     yield Reading(names.CONNECTIONS, connections)
 
 

@@ -20,7 +20,7 @@ from gateway.model import Format, SubjectRef
 from gateway.policy.contract import encode_question
 from gateway.policy.engine import EngineKind
 from gateway.proxy.framing import read_head
-from gateway.spool import InMemory, Stored
+from gateway.stored import InMemory, Stored
 from gateway.workbench import bodyfault, modules
 from gateway.workbench.account import Account, Ask, Broken, Part
 from gateway.workbench.bench import RegoBench

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from gateway.spool import InMemory
+from gateway.stored import InMemory
 from gateway.workbench.samples import Sample, whole
 from gateway.workbench.unusable import Unusable
 

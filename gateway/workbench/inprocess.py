@@ -15,7 +15,8 @@ from gateway.inspection.sinks import FileSink, MemorySink
 from gateway.inspection.source import InMemory, OnDisk
 from gateway.model import Counts, Decision, Inspection
 from gateway.response import Response
-from gateway.spool import Spool, Spooled, Stored
+from gateway.spool import Spool, Spooled
+from gateway.stored import Stored
 
 
 class InProcess:

@@ -10,7 +10,7 @@ import msgspec
 from gateway.config.faults import Place
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format, Group, SubjectRef
-from gateway.spool import InMemory, Stored
+from gateway.stored import InMemory, Stored
 from gateway.workbench.cases import UNATTRIBUTED, Case, Cases, Expect, Listed
 from gateway.workbench.desk import Desk, Trial, Verdict
 from gateway.workbench.explain import ARCHIVES, member_names

@@ -14,7 +14,7 @@ from gateway.inspection.multipartdirectory import boundary_in
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.source import Body, read
 from gateway.model import Format
-from gateway.spool import InMemory, OnDisk, Stored
+from gateway.stored import InMemory, OnDisk, Stored
 from gateway.workbench.unusable import Unusable
 
 _IN_MEMORY = 16 * 2**20

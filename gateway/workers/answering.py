@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from gateway.child import HEADER, living
+from gateway.living import HEADER, living
 
 _READ = 64 * 1024
 _MAX_FDS = 4
@@ -21,9 +21,10 @@ Answer = Callable[[bytes, list[int]], bytes]
 
 def _answer_all(entry: str, sock: socket.socket) -> None:
     module, _, function = entry.partition(":")
+    serve = getattr(importlib.import_module(module), function)  # while the setup is still coming
     frames = _Frames(sock)
     setup, _ = frames.next()
-    answer: Answer = getattr(importlib.import_module(module), function)(setup)
+    answer: Answer = serve(setup)
     sock.sendall(HEADER.pack(0, 0))
     while True:
         job, fds = frames.next()

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
-from gateway.child import HEADER, Child
+from gateway.child import Child
+from gateway.living import HEADER
 from gateway.log import Log
 
 _START_DEADLINE = 60.0

@@ -12,7 +12,7 @@ from bench.bodies import FOREIGN, OWNER
 from gateway.inspection.settings import Limits
 from gateway.inspection.zipdata import Contents
 from gateway.inspection.zipdirectory import read_directory
-from gateway.spool import InMemory
+from gateway.stored import InMemory
 
 BODIES = bigbodies.bodies(3_000_000, 1_000_000)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import simulation
 from bench.sizing import FORMATS, RESULTS, SIZES, fill
 from bench.sizing_page import BEGIN, DEPLOY, END, PAGE, deploy, page
 from bench.watching import processor, spooled, watched
@@ -32,9 +33,8 @@ MEASURED = {
 
 
 def test_the_page_is_what_was_measured() -> None:
-    assert PAGE.read_text() == page(json.loads(RESULTS.read_text())), (
-        "python -m bench.sizing --page"
-    )
+    results, simulated = (json.loads(each.read_text()) for each in (RESULTS, simulation.RESULTS))
+    assert PAGE.read_text() == page(results, simulated), "python -m bench.sizing --page"
 
 
 def test_the_page_on_deployment_has_what_was_measured() -> None:
@@ -52,7 +52,7 @@ def test_its_part_is_by_size_and_the_rest_is_left_alone() -> None:
 
 
 def test_every_number_on_the_page_comes_from_the_measurement() -> None:
-    text = page(MEASURED)
+    text = page(MEASURED, json.loads(simulation.RESULTS.read_text()))
     assert "| json | 100 KB | 11 | 11 | – |" in text
     assert "| json | 2 KB | 1.2 | – | – |" in text
     assert "| json | 10 MB | 1001 | 1001 | 100 |" in text

@@ -6,14 +6,14 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from gateway.cli import commands
+from gateway.cli import made
 from tests.config.conftest import MINIMAL, folder
 
 __all__ = ["folder", "typed"]
 
 
 def typed(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(commands, [str(each) for each in arguments], prog_name="x")
+    return CliRunner().invoke(made(), [str(each) for each in arguments], prog_name="x")
 
 
 @pytest.fixture

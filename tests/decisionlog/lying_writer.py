@@ -7,11 +7,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.child import HEADER
 from gateway.decisionlog import messages
 from gateway.decisionlog.file import Disk
 from gateway.decisionlog.messages import Kind, Report
 from gateway.decisionlog.process import main
+from gateway.living import HEADER
 
 _TRUE = messages.report_frame
 

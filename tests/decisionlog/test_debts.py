@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from gateway.child import HEADER
 from gateway.decisionlog import messages
 from gateway.decisionlog.debts import Debts
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.messages import Kind, Report
+from gateway.living import HEADER
 from tests.decisionlog.support import released
 
 

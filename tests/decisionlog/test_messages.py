@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway.child import HEADER
 from gateway.decisionlog import anchor, messages
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.messages import Kind, Report, Setup
+from gateway.living import HEADER
 from gateway.model import Identifier, SubjectRef
 from gateway.trace import Span
 from tests.decisionlog.support import A1, KEY, caller, group, inspection, released

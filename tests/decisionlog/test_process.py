@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.child import HEADER
 from gateway.decisionlog import anchor, messages
 from gateway.decisionlog.file import Disk
 from gateway.decisionlog.messages import Kind, Report, Setup
 from gateway.decisionlog.process import serve
+from gateway.living import HEADER
 from tests.decisionlog.support import KEY, LABELS, released
 
 

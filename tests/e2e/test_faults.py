@@ -75,7 +75,7 @@ async def test_a_killed_inspecting_process_refuses_its_own_exchange_only(
     stack: AsyncExitStack, tmp_path: Path, issuer: TestIssuer
 ) -> None:
     world = await start(stack, tmp_path, issuer, inspection={"workers": 1})
-    (worker,) = world.gateway.children("inspection.dispatch")
+    (worker,) = world.gateway.children("inspection.process")
     os.kill(worker, signal.SIGSTOP)
     waiting = asyncio.create_task(world.gateway.get(EXPORTS["zip"].path))
     while "privacy_gateway_inspection_jobs 1.0" not in await world.gateway.metrics():

@@ -154,6 +154,9 @@ async def test_what_the_start_waits_for_is_named_before_anything_is_served(
 ) -> None:
     gateway, held = await held_start(stack, tmp_path, issuer)
     await held.asked.wait()
+    # All start at once, and are waited for in order: the others may take longer than to ask.
+    while (await gateway.readiness())["reasons"]["accepting"] != "starting: keys":
+        await asyncio.sleep(0.05)  # a bounded poll (pytest-timeout) of another process
     told = await until_failing(gateway, "accepting", "keys", "self_proof")
     assert told["reasons"] == {
         "accepting": "starting: keys",
@@ -380,7 +383,7 @@ async def test_a_disk_that_takes_nothing_more_makes_it_unready(
 @pytest.mark.parametrize(
     ("name", "worker", "path", "code"),
     [
-        ("inspection", "inspection.dispatch", ARCHIVE, "inspection_failed"),
+        ("inspection", "inspection.process", ARCHIVE, "inspection_failed"),
         ("policy", "rego_worker", PATH, "policy_unavailable"),
     ],
 )
@@ -427,7 +430,7 @@ async def test_a_self_proof_that_fails_keeps_it_unready(
         stack, tmp_path, issuer, inspection={"workers": 1, "deadline": "3s"}
     )
     await held.asked.wait()
-    (worker,) = gateway.children("inspection.dispatch")
+    (worker,) = gateway.children("inspection.process")
     os.kill(worker, signal.SIGSTOP)
     held.go_on.set()
     told = await until_failing(gateway, "self_proof")

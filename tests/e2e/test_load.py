@@ -67,7 +67,7 @@ async def test_a_full_inspection_refuses_at_once_and_frees_what_is_abandoned(
         client={"exchanges": 8},
     )  # fmt: skip
     gateway = world.gateway
-    (worker,) = gateway.children("inspection.dispatch")
+    (worker,) = gateway.children("inspection.process")
     os.kill(worker, signal.SIGSTOP)
     waiting = [asyncio.create_task(gateway.get(ARCHIVE)) for _ in range(8)]
     while "privacy_gateway_inspection_jobs 8.0" not in await gateway.metrics():
@@ -110,7 +110,7 @@ async def test_what_a_killed_gateway_held_is_gone_and_what_is_not_its_own_stays(
     spool.mkdir(0o700)
     (spool / "somebody-elses").write_bytes(b"theirs")
     world = await start(stack, tmp_path, issuer, inspection={"workers": 1, "deadline": "10m"})
-    (worker,) = world.gateway.children("inspection.dispatch")
+    (worker,) = world.gateway.children("inspection.process")
     os.kill(worker, signal.SIGSTOP)
     owners = [ME] * 3000
     world.service.answer(ARCHIVE, EXPORTS["zip"].of(*owners), "application/zip")

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.config import Config, load
-from gateway.spool import InMemory
+from gateway.stored import InMemory
 from gateway.workbench.desk import Desk, Trial
 from gateway.workbench.samples import Sample
 from tests.e2e.conftest import EXPORTS, FOREIGN, ME, endpoints

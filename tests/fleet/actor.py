@@ -7,9 +7,9 @@ import socket
 import sys
 from pathlib import Path
 
-from gateway.child import HEADER
 from gateway.fleet import messages
 from gateway.fleet.messages import Ask, Begin, Report, Serving, State, Stop, Unfit, Unlinked
+from gateway.living import HEADER
 
 ACT = Path(os.environ["ACT"])
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.child import HEADER
 from gateway.config import load
 from gateway.fleet import messages
 from gateway.fleet.messages import Ask, Drain, Level, Linked, Serving, Setup, State, Stop, Unfit
+from gateway.living import HEADER
 from tests.e2e.conftest import endpoints
 from tests.support.gateway import configuration
 from tests.support.issuer import TestIssuer

@@ -19,7 +19,8 @@ from gateway.inspection.dispatch import Dispatch
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits, MemberSpec
 from gateway.model import Decision, Effect, Format, Mask, SubjectRef
 from gateway.response import Payload, Response
-from gateway.spool import InMemory, Spool, SpoolSettings
+from gateway.spool import Spool, SpoolSettings
+from gateway.stored import InMemory
 from tests.support.reading import masks
 from tests.support.tars import tarred, untarred
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.child import HEADER
 from gateway.errors import Code
 from gateway.inspection import flowmessages as messages
 from gateway.inspection.flowmessages import Asked, Ended, Kind, Piece, Ready, Refused, Wanting
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.work import Task
+from gateway.living import HEADER
 from gateway.model import (
     Attribution,
     Counts,

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.child import HEADER
 from gateway.errors import Code
 from gateway.inspection import flowmessages as messages
 from gateway.inspection import masking
@@ -17,6 +16,7 @@ from gateway.inspection.flowmessages import Asked, Ended, Kind, Piece, Ready, Re
 from gateway.inspection.flowprocess import serve
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.work import Task
+from gateway.living import HEADER
 from gateway.model import Counts, Decision, Effect, Format, Mask, SubjectRef
 from gateway.response import Payload
 

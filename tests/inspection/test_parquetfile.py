@@ -11,7 +11,7 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import parquetfile
 from gateway.inspection.parquetfile import ParquetRows
 from gateway.inspection.settings import Limits
-from gateway.spool import InMemory
+from gateway.stored import InMemory
 from tests.support.parquets import written
 
 

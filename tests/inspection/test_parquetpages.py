@@ -15,7 +15,7 @@ from gateway.inspection.parquetpages import (
     row_groups,
 )
 from gateway.inspection.settings import Limits
-from gateway.spool import InMemory
+from gateway.stored import InMemory
 from tests.support.parquets import framed, integers, page, varint, written
 
 LIMITS = Limits(record=1 << 16)

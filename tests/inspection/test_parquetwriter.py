@@ -13,7 +13,7 @@ from gateway.inspection.parquetfile import ParquetRows
 from gateway.inspection.parquetwriter import ParquetWriter, check_writable
 from gateway.inspection.settings import Limits
 from gateway.inspection.sinks import MemorySink
-from gateway.spool import InMemory
+from gateway.stored import InMemory
 from tests.support.parquets import read, written
 
 

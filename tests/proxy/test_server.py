@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,39 @@ async def test_how_much_of_a_release_was_sent_is_told_where_the_caller_leaves_it
     assert line["event"] == "release cut off"
     assert line["exchange_id"] == gate.log.entries[0].exchange_id
     assert 0 < line["sent"] < line["size"] == len(BIG * 5)
+
+
+async def test_a_caller_with_many_slow_exports_does_not_keep_anothers_from_being_served(
+    tmp_path: Path,
+) -> None:
+    """200 at once by one caller, where there are 100 places."""
+    finish = asyncio.Event()
+
+    async def answer(asked: bytes) -> Script:
+        return [finish, response(SOUND)] if b"Bearer me" in asked else [response(SOUND)]
+
+    async with AsyncExitStack() as stack:
+        client = impatient(exchanges=100)
+        gate = await stack.enter_async_context(gateway(answer, tmp_path, client=client))
+        many = [await stack.enter_async_context(calling(gate.port)) for _ in range(200)]
+        for caller in many:
+            await caller.send(request())
+        replies = [asyncio.create_task(caller.reply()) for caller in many]
+        while len(gate.log.entries) < 150:
+            await asyncio.sleep(0)
+        assert gate.server.facts().exchanges == gate.server.facts().largest_share == 50
+        other = await stack.enter_async_context(calling(gate.port))
+        await other.send(request().replace(b"Bearer me", b"Bearer another"))
+        assert (await other.reply()).body == SOUND
+        finish.set()
+        answers = await asyncio.gather(*replies)
+        assert Counter(each.status for each in answers) == {200: 50, 503: 150}
+        refused = next(each for each in answers if each.status == 503)
+        assert (refused["Retry-After"], json.loads(refused.body)["code"]) == ("5", "overloaded")
+        # What the caller had is free again.
+        await many[0].send(request())
+        assert (await many[0].reply()).status == 200
+        assert gate.server.facts().largest_share == 0
 
 
 async def test_exchanges_beyond_the_limit_are_refused_and_logged(tmp_path: Path) -> None:

@@ -47,9 +47,9 @@ ENDPOINTS = (
 
 class _Identity:
     async def authenticate(self, authorization: tuple[bytes, ...]) -> Caller:
-        if authorization != (b"Bearer me",):
+        if authorization not in ((b"Bearer me",), (b"Bearer another",)):
             raise Unauthenticated(Code.TOKEN_MISSING)
-        return Caller("https://id.test", "me", ())
+        return Caller("https://id.test", authorization[0].split()[1].decode(), ())
 
 
 class _Policy:

@@ -15,7 +15,7 @@ from gateway.workers.pool import WorkerFacts
 
 def test_what_a_room_says_is_shown_once_under_its_own_name() -> None:
     rooms = [
-        *readings.data_port(1, 2),
+        *readings.data_port(3, 2, 1),
         *readings.spool(Spool(SpoolSettings())),
         *readings.decision_log(append.Facts(1, 2, 3, 4, 5, 6, "")),
         *readings.inspection(WorkerFacts(ready=1, restarts=2, jobs=3)),

@@ -9,7 +9,7 @@ from gateway.inspection import work
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Format
 from gateway.response import Payload
-from gateway.spool import InMemory
+from gateway.stored import InMemory
 from gateway.workbench.bodyfault import json_fault, place
 from gateway.workbench.samples import declared
 

@@ -14,7 +14,7 @@ from gateway.errors import Code
 from gateway.model import Effect, Format, SubjectRef
 from gateway.policy.engine import EngineKind
 from gateway.policy.settings import PolicySettings
-from gateway.spool import OnDisk
+from gateway.stored import OnDisk
 from gateway.workbench.desk import Desk, Trial, settings
 from gateway.workbench.samples import opened, sample
 from gateway.workbench.unusable import Unusable

@@ -16,7 +16,7 @@ from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.engine import EngineKind
 from gateway.policy.settings import PolicySettings
-from gateway.spool import InMemory
+from gateway.stored import InMemory
 from gateway.workbench import modules
 from gateway.workbench.account import Account, Ask
 from gateway.workbench.bench import RegoBench

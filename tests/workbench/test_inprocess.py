@@ -12,7 +12,8 @@ from gateway.inspection import work
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Decision, Effect, Format, SubjectRef
 from gateway.response import Payload, Response
-from gateway.spool import InMemory, OnDisk, Spool, Spooled, SpoolSettings, Stored
+from gateway.spool import Spool, Spooled, SpoolSettings
+from gateway.stored import InMemory, OnDisk, Stored
 from gateway.workbench.inprocess import InProcess
 from tests.support.reading import masks
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
-from gateway.spool import InMemory, OnDisk
+from gateway.stored import InMemory, OnDisk
 from gateway.workbench.samples import declared, opened, plain_bytes, sample, whole
 from gateway.workbench.unusable import Unusable
 

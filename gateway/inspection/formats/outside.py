@@ -11,12 +11,14 @@ bytes inspected, a rewritten body inspected again.
 """
 
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.inspection.formats.reader import Reader
 from gateway.inspection.settings import BodySpec, MemberSpec
 from gateway.model import Format
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "privacy_gateway.formats"
 
@@ -51,6 +53,8 @@ class Table(dict[Format, Reader]):
 def _load(name: str) -> Reader | None:
     if "." not in name:
         return None
+    from importlib.metadata import entry_points  # mail, ZIP and more, which nobody else here needs
+
     match [*entry_points(group=GROUP, name=name)]:
         case []:
             return None
@@ -61,7 +65,7 @@ def _load(name: str) -> Reader | None:
             raise OutsideFormatError(f"{name} is brought by several packages: {brought}")
 
 
-def _checked(entry: EntryPoint) -> Reader:
+def _checked(entry: "EntryPoint") -> Reader:
     what = f"{entry.name} of {_package(entry)}"
     try:
         reader = entry.load()
@@ -76,5 +80,5 @@ def _checked(entry: EntryPoint) -> Reader:
     return reader
 
 
-def _package(entry: EntryPoint) -> str:
+def _package(entry: "EntryPoint") -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"

@@ -19,7 +19,7 @@ from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import MemorySink
 from gateway.model import Attribution, Decision, Effect, Format, Inspection, SubjectRef
 from gateway.response import Payload
-from gateway.spool import InMemory
+from gateway.stored import InMemory
 from tests.support.parquets import read, written
 from tests.support.reading import masks
 from tests.support.scratches import scratch

@@ -1,0 +1,91 @@
+"""The process that reads bodies at rest (`gateway.workers`), and what it is asked and answers.
+
+It reads the spool's file by itself, through a descriptor, and says in typed messages what it found.
+"""
+
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.errors import Code, Refusal
+from gateway.inspection import work
+from gateway.inspection.scratch import Scratch
+from gateway.inspection.sinks import FileSink
+from gateway.inspection.source import InMemory, OnDisk, Stored
+from gateway.model import Counts, Decision, Inspection
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is sent, pickled; `data` is the body, or None where a descriptor comes along.
+
+    With `decision` the body is rewritten into the next descriptor, of `space` bytes. The last one
+    is a scratch file of `scratch` bytes, if there are any.
+    """
+
+    task: work.Task
+    data: bytes | None
+    size: int
+    inspection: Inspection | None = None
+    decision: Decision | None = None
+    space: int = 0
+    scratch: int = 0
+
+
+class Inspected(msgspec.Struct, tag="inspected", frozen=True):
+    """What is in the body."""
+
+    inspection: Inspection
+
+
+class Rewritten(msgspec.Struct, tag="rewritten", frozen=True):
+    """What became of the records, and how many bytes were written."""
+
+    counts: Counts
+    size: int
+
+
+class Refused(msgspec.Struct, tag="refused", frozen=True):
+    """Why nothing may leave."""
+
+    code: Code
+    note: str
+
+
+Answer = Inspected | Rewritten | Refused
+_encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Answer).decode
+"""What a worker answered. Raises msgspec.DecodeError, since a worker reads hostile input."""
+
+
+def serve(setup: bytes) -> Callable[[bytes, list[int]], bytes]:
+    """The entry of a worker process; `setup` is the key of pseudonyms, or empty."""
+    key = setup or None
+
+    def answer(raw: bytes, fds: list[int]) -> bytes:
+        job: Job = pickle.loads(raw)  # noqa: S301 - from our own parent, never from the network
+        try:
+            return _encode(_do(job, fds, key))
+        except Refusal as refusal:
+            return _encode(Refused(refusal.code, refusal.note))
+
+    return answer
+
+
+def _do(job: Job, fds: list[int], key: bytes | None) -> Answer:
+    stored: Stored = InMemory(job.data) if job.data is not None else OnDisk(fds[0], job.size)
+    scratch = None
+    if job.scratch:
+        *fds, last = fds
+        scratch = Scratch(last, job.scratch)
+    if job.decision is None or job.inspection is None:
+        return Inspected(work.inspect(stored, job.task, scratch))
+    sink = FileSink(fds[-1], job.space)
+    counts = work.rewrite(stored, job.task, job.inspection, job.decision, sink, scratch, key)
+    sink.flush()
+    rewritten = OnDisk(fds[-1], os.fstat(fds[-1]).st_size)
+    work.confirm(rewritten, job.task, job.inspection, job.decision, counts, scratch)
+    return Rewritten(counts, rewritten.size)

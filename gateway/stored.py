@@ -1,0 +1,41 @@
+"""Bytes at rest, for whoever reads them: a reading process needs nothing else of the spool."""
+
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Stored(Protocol):
+    """Bytes at rest: in memory or in an unlinked spool file."""
+
+    @property
+    def size(self) -> int: ...
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """Up to `length` bytes at `offset`; fewer only at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """A small body."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def pread(self, length: int, offset: int) -> bytes:
+        return self.data[offset : offset + length]
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """A spooled body, by file descriptor; whoever opened the descriptor closes it."""
+
+    fd: int
+    size: int
+
+    def pread(self, length: int, offset: int) -> bytes:
+        return os.pread(self.fd, min(length, max(0, self.size - offset)), offset)

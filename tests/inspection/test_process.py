@@ -1,0 +1,55 @@
+"""The process that reads bodies at rest: a job in, a typed answer out."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.errors import Code
+from gateway.inspection.process import Inspected, Job, Refused, Rewritten, decode, serve
+from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.work import Task
+from gateway.model import Counts, Decision, Effect, Format, SubjectRef
+from gateway.response import Payload
+
+ME, OTHER = SubjectRef("account", "me"), SubjectRef("account", "other")
+SPEC = BodySpec(Format.JSON, records="$[*]", subject=({"account": ("$.owner",)},))
+TASK = Task(Payload("application/json"), SPEC, Limits())
+BODY = json.dumps([{"owner": "me"}, {"owner": "other"}]).encode()
+REDACT = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), (), (), "r1")
+
+
+def test_a_body_in_the_job_is_inspected() -> None:
+    answered = decode(serve(b"")(pickle.dumps(Job(TASK, BODY, len(BODY))), []))
+    assert isinstance(answered, Inspected)
+    assert {owner for group in answered.inspection.groups for owner in group.owners} == {ME, OTHER}
+
+
+def test_a_body_behind_a_descriptor_is_rewritten_into_another(tmp_path: Path) -> None:
+    for name, data in (("body", BODY), ("space", b"")):
+        (tmp_path / name).write_bytes(data)
+    fds = [os.open(tmp_path / name, os.O_RDWR) for name in ("body", "space")]
+    answer = serve(b"")
+    seen = decode(answer(pickle.dumps(Job(TASK, None, len(BODY))), fds[:1]))
+    assert isinstance(seen, Inspected)
+    job = Job(TASK, None, len(BODY), seen.inspection, REDACT, space=1_000)
+    answered = decode(answer(pickle.dumps(job), fds))
+    for fd in fds:
+        os.close(fd)
+    written = (tmp_path / "space").read_bytes()
+    assert answered == Rewritten(Counts(seen=2, released=1, redacted=1), len(written))
+    assert json.loads(written) == [{"owner": "me"}]
+
+
+def test_what_may_not_leave_is_said_by_its_code() -> None:
+    answered = decode(serve(b"")(pickle.dumps(Job(TASK, b"[{", 2)), []))
+    assert isinstance(answered, Refused)
+    assert answered.code is Code.BODY_MALFORMED
+
+
+def test_what_is_no_answer_is_none() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode(b"nonsense")
