@@ -91,7 +91,8 @@ def check_streamed(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
 
 def _parts_streamed(members: Any, path: KeyPath) -> Iterator[Finding]:
     """Findings about parts that need the others, or a place to be laid out in."""
-    specs = [spec for spec in members if isinstance(spec, Mapping)] if members else []
+    given = members if isinstance(members, list) else []
+    specs = [spec for spec in given if isinstance(spec, Mapping)]
     forms = [one_of(Format, spec.get("format", Format.OPAQUE.value)) for spec in specs]
     if any(spec.get("vouches_for") or spec.get("owns_archive") for spec in specs):
         message = "a manifest may stand behind the parts that it speaks of: hold the body"

@@ -101,6 +101,8 @@ def as_body(spec: MemberSpec) -> BodySpec:
     """The specification of a part as if it were a body."""
     return BodySpec(
         spec.format,
+        delimiter=spec.delimiter,
+        quote=spec.quote,
         encoding=spec.encoding,
         compression=spec.compression,
         lines=spec.lines,

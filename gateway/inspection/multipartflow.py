@@ -30,7 +30,7 @@ from gateway.inspection.multipartarchive import (
     wanted,
 )
 from gateway.inspection.multipartdirectory import Directory, entry_of, read_directory
-from gateway.inspection.multipartscan import END, Part, Scan
+from gateway.inspection.multipartscan import DASHES, END, Part, Scan
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink, Sink
 from gateway.inspection.source import Flow, InMemory
@@ -104,7 +104,13 @@ class _Parts:
         reader, body = archive.reader_of(member.spec), as_body(member.spec)
         progress = self._verdict.progress
         before = progress.released
-        out = _Part(self._sink, part.lines, lambda: progress.released > before, self._limits.record)
+        out = _Part(
+            self._sink,
+            part.lines,
+            lambda: progress.released > before,
+            DASHES + self._scan.boundary,
+            self._limits.record,
+        )
         content = Flow(
             part.chunks(), (), self._limits, lambda head: reader.detect(payload, head, body)
         )
@@ -217,20 +223,27 @@ def _leaves_one_by_one(spec: MemberSpec) -> bool:
 
 class _Part:
     """Writes a part whose `lines` (its delimiter and header) are held, with what stands before the
-    first record, until one `stays`. Raises BadUpstream(BODY_TOO_LARGE) where that is too much."""
+    first record, until one `stays`.
 
-    def __init__(self, sink: Sink, lines: bytes, stays: Callable[[], bool], most: int) -> None:
-        self._sink, self._stays, self._most = sink, stays, most
-        self._held, self._size, self._is_open = [lines], 0, False
+    Raises BadUpstream: BODY_TOO_LARGE where `most` bytes are held, REDACTION_UNSUPPORTED where what
+    is left has the delimiter in it, as a masked row of a CSV may: nobody reads it again.
+    """
+
+    def __init__(
+        self, sink: Sink, lines: bytes, stays: Callable[[], bool], delimiter: bytes, most: int
+    ) -> None:
+        self._sink, self._stays, self._delimiter, self._most = sink, stays, delimiter, most
+        self._held, self._size, self._last, self._is_open = [lines], 0, b"", False
 
     def write(self, data: bytes) -> None:
+        self._size += len(data)
+        self._check(data)
         if not self._is_open and self._stays():
             self._open()
         if self._is_open:
             self._sink.write(data)
             return
         self._held.append(data)
-        self._size += len(data)
         if self._size > self._most:
             raise BadUpstream(Code.BODY_TOO_LARGE, "more than limits.record before a record")
 
@@ -246,3 +259,9 @@ class _Part:
     def _open(self) -> None:
         self._sink.write(b"".join(self._held))
         self._held, self._is_open = [], True
+
+    def _check(self, data: bytes) -> None:
+        kept = len(self._delimiter) - 1
+        if self._delimiter in self._last + data[:kept] or self._delimiter in data:
+            raise unsupported("the boundary in what would be left")
+        self._last = (self._last + data[-kept:])[-kept:]

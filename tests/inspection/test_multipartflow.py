@@ -329,6 +329,26 @@ def test_a_part_that_a_mask_gives_to_somebody_else_does_not_leave() -> None:
     assert other.left == files({"a.xml": b'<x><o><c id="me"/><d></d></o></x>'})
 
 
+def test_a_mask_that_makes_a_delimiter_of_a_row_ends_the_stream() -> None:
+    """The upstream chooses the boundary, and a client would find another part behind it."""
+    spec = replace(SPEC, members=(MemberSpec("*.csv", Format.CSV, subject=COLUMN),))
+    body = multipart(named("t.csv", b"n,x,owner\r\n--b,secret,me\r\n"), boundary="b,,me")
+    payload = Payload("multipart/mixed", boundary="b,,me")
+    left: list[bytes] = []
+    mask = (Mask("$.x"),)
+    for size in (1, 7, len(body)):
+        chunks = (body[at : at + size] for at in range(0, len(body), size))
+        with pytest.raises(BadUpstream) as refused:
+            work.stream(
+                chunks,
+                work.Task(payload, spec, Limits()),
+                lambda *_: decided(ME, mask=mask),
+                lambda data, _: left.append(data),
+            )
+        assert refused.value.code is Code.REDACTION_UNSUPPORTED
+    assert left == []
+
+
 def test_another_boundary_than_the_declared_one_is_seen_at_its_first_byte() -> None:
     body = multipart(named("a.csv", table("me")), boundary="other")
     coming = Coming(decided(ME))
