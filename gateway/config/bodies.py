@@ -20,6 +20,7 @@ from gateway.config.specs import (
 )
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.members import compile_pattern
+from gateway.inspection.multipartheaders import READ
 from gateway.model import Attribution, Format
 
 
@@ -46,6 +47,7 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
                     (*path, "members"),
                     depth=1,
                     held=bool(body.get("subject_header")),
+                    parts=form is Format.MULTIPART,
                 )
             yield from check_locators(body, form, path)
 
@@ -75,11 +77,28 @@ def check_streamed(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
     elif body.get("preamble"):
         message = "a preamble is read at rest: hold the body"
         yield Finding(path, message)
+    elif form is Format.FHIR and not body.get("lines"):
+        message = "a Bundle's references may lead to its end: say lines, or hold the body"
+        yield Finding(path, message)
+    elif form is Format.MULTIPART:
+        yield from _parts_streamed(body.get("members"), path)
     elif form is Format.JSON and any(
         text.startswith(("$^", "$~")) for _, text in subjects(body.get("subject"), path)
     ):
         message = "owners above the records are read at rest: hold the body"
         yield Finding(path, message)
+
+
+def _parts_streamed(members: Any, path: KeyPath) -> Iterator[Finding]:
+    """Findings about parts that need the others, or a place to be laid out in."""
+    given = members if isinstance(members, list) else []
+    specs = [spec for spec in given if isinstance(spec, Mapping)]
+    forms = [one_of(Format, spec.get("format", Format.OPAQUE.value)) for spec in specs]
+    if any(spec.get("vouches_for") or spec.get("owns_archive") for spec in specs):
+        message = "a manifest may stand behind the parts that it speaks of: hold the body"
+        yield Finding(path, message)
+    elif any(form and not unread(form) and FORMATS[form].random_access for form in forms):
+        yield Finding(path, "an archive among the parts is read at rest: hold the body")
 
 
 _MAIL = (Format.MBOX, Format.EML)
@@ -102,18 +121,26 @@ def _attachments(members: Any, path: KeyPath) -> Iterator[Finding]:
         yield from check_locators(spec, form, where)
         if not spec.get("subject"):
             yield Finding(where, "an attachment needs a subject, or the message has no owner")
-        for name in sorted(spec.keys() & {"vouches_for", "attribution", "category", "compression"}):
+        for name in sorted(spec.keys() & _NOT_ATTACHED):
             yield Finding((*where, name), "has no meaning for an attachment", on_key=True)
         if form in _MAIL:
             yield from _attachments(spec.get("members"), (*where, "members"))
 
 
+_PARTS = frozenset({"subject_header", "media_type"})
+"""Keys of what has a header of its own: the parts of a multipart body."""
+
+_NOT_ATTACHED = frozenset({"vouches_for", "attribution", "category", "compression"}) | _PARTS
+
 _DEPTH = 2
 """How deep archives are read: one, and those inside it."""
 
 
-def _members(members: Any, path: KeyPath, *, depth: int, held: bool) -> Iterator[Finding]:
-    """Findings about what is in an archive; `held` where it has owners as a whole."""
+def _members(
+    members: Any, path: KeyPath, *, depth: int, held: bool, parts: bool = False
+) -> Iterator[Finding]:
+    """Findings about what is in an archive; `held` where it has owners as a whole, `parts` where it
+    is a multipart body."""
     if members is None or members == []:
         yield Finding(path, "say what is in the archive, or all of it is unattributed")
         return
@@ -135,7 +162,19 @@ def _members(members: Any, path: KeyPath, *, depth: int, held: bool) -> Iterator
         if isinstance(pattern, str) and patterns.setdefault(pattern, index) != index:
             message = f"members[{patterns[pattern]}] has this pattern; only the first match counts"
             yield Finding((*where, "match"), message)
-        yield from _member(spec, where, vouched, depth, held)
+        if parts:
+            yield from _header(spec.get("subject_header"), (*where, "subject_header"))
+        for name in sorted(spec.keys() & _PARTS if not parts else ()):
+            yield Finding((*where, name), "is for the parts of a multipart body", on_key=True)
+        of_all = {name: value for name, value in spec.items() if name not in _PARTS}
+        yield from _member(of_all, where, vouched, depth, held)
+
+
+def _header(fields: Any, path: KeyPath) -> Iterator[Finding]:
+    """Findings about the fields of a part's header that name its owner."""
+    for kind, name in fields.items() if isinstance(fields, Mapping) else ():
+        if isinstance(name, str) and name.lower() in READ:
+            yield Finding((*path, kind), "says something else of a part, not whose it is")
 
 
 def _member(

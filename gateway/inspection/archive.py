@@ -320,6 +320,8 @@ def groups_hollow(member: Member) -> tuple[Group, ...]:
     attribution = Attribution.CONTAINER
     if member.named or member.vouched:
         attribution = Attribution.PATH if member.named else Attribution.MANIFEST
+    elif member.told:
+        attribution = Attribution.DIRECT
     return (Group(owners, attribution, member.spec.category, 1, (0,)),) if owners else ()
 
 

@@ -37,9 +37,14 @@ class Asking:
         """Note the names of fields of the records that are judged next."""
         self.tally.add_fields(names)
 
-    def judge(self, owners: Sequence[Owners], category: str) -> Decision:
+    def judge(
+        self,
+        owners: Sequence[Owners],
+        category: str,
+        attribution: Attribution = Attribution.DIRECT,
+    ) -> Decision:
         """The decision in force for the next records, whose owners these are."""
-        self.tally.add_each(owners, lambda each: each, Attribution.DIRECT, category)
+        self.tally.add_each(owners, lambda each: each, attribution, category)
         return self.decision()
 
     def decision(self) -> Decision:

@@ -7,12 +7,14 @@ what remains: it and its members stay or go together, or the archive can't be re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import assert_never
 
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import notice
 from gateway.inspection.archive import (
     Archive,
     Entry,
+    Writer,
     folders_of,
     groups_hollow,
     groups_inside,
@@ -24,7 +26,7 @@ from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts, Group
 
 
-class _Way(Enum):
+class Way(Enum):
     """What becomes of an entry."""
 
     DROP = auto()
@@ -33,11 +35,11 @@ class _Way(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Fate:
+class Fate:
     """What becomes of an entry, and of how many of its records; `is_hollow` where these are not
     inside it."""
 
-    way: _Way
+    way: Way
     seen: int
     kept: int
     is_hollow: bool = False
@@ -50,36 +52,43 @@ def rewrite(archive: Archive, verdict: Verdict, sink: Sink) -> Counts:
     together.
     """
     entries = archive.container.entries
-    fates = {entry.number: _decide(archive, entry, verdict) for entry in entries}
+    fates = {entry.number: decide(archive, entry, verdict) for entry in entries}
     _check_manifests(archive, fates, verdict)
     _check_holder(archive, fates)
-    kept = (entry for entry in entries if fates[entry.number].way is not _Way.DROP)
+    kept = (entry for entry in entries if fates[entry.number].way is not Way.DROP)
     folders = folders_of(kept)
     writer = archive.container.writer(sink)
     for entry in entries:
         fate = fates[entry.number]
         if entry.is_directory and fate.seen == 0 and entry.name not in folders:
             continue
-        match fate.way:
-            case _Way.DROP:
-                continue
-            case _Way.COPY:
-                writer.copy(entry.number)
-            case _Way.CHANGE:
-                change = _Change(archive, entry, fate, verdict)
-                writer.change(entry.number, change)
+        write(archive, entry, fate, verdict, writer)
     seen = sum(fate.seen for fate in fates.values())
     released = sum(fate.kept for fate in fates.values())
     if archive.around.notice and released < seen:
-        gone = sum(fates[number].way is _Way.DROP for number in archive.members)
+        gone = sum(fates[number].way is Way.DROP for number in archive.members)
         writer.add(archive.around.notice, notice.text(seen - released, gone))
     writer.finish()
     return Counts(seen=seen, released=released, redacted=seen - released)
 
 
-def _decide(archive: Archive, entry: Entry, verdict: Verdict) -> _Fate:
+def write(archive: Archive, entry: Entry, fate: Fate, verdict: Verdict, writer: Writer) -> None:
+    """Write what becomes of an entry."""
+    match fate.way:
+        case Way.DROP:
+            return
+        case Way.COPY:
+            writer.copy(entry.number)
+        case Way.CHANGE:
+            writer.change(entry.number, _Change(archive, entry, fate, verdict))
+        case _:
+            assert_never(fate.way)
+
+
+def decide(archive: Archive, entry: Entry, verdict: Verdict) -> Fate:
+    """What becomes of an entry under a verdict. Raises BadUpstream as reading it does."""
     if entry.number == archive.notice:
-        return _Fate(_Way.DROP, 0, 0)
+        return Fate(Way.DROP, 0, 0)
     member = archive.members.get(entry.number)
     inside: tuple[Group, ...] = ()
     sealed = True
@@ -94,14 +103,14 @@ def _decide(archive: Archive, entry: Entry, verdict: Verdict) -> _Fate:
     if member and seen == 0:
         # Nobody knows whose it is, but its name and the text around the records may tell of
         # someone.
-        return _Fate(_Way.DROP, 0, 0)
+        return Fate(Way.DROP, 0, 0)
     if seen and not kept:
-        return _Fate(_Way.DROP, seen, 0)
+        return Fate(Way.DROP, seen, 0)
     changes = not sealed or (bool(inside) and (kept < seen or bool(verdict.mask)))
-    return _Fate(_Way.CHANGE if changes else _Way.COPY, seen, kept, is_hollow=not inside)
+    return Fate(Way.CHANGE if changes else Way.COPY, seen, kept, is_hollow=not inside)
 
 
-def _check_manifests(archive: Archive, fates: Mapping[int, _Fate], verdict: Verdict) -> None:
+def _check_manifests(archive: Archive, fates: Mapping[int, Fate], verdict: Verdict) -> None:
     """Each record of a manifest goes where its member goes."""
     for entry in archive.container.entries:
         voucher = archive.vouchers.get(entry.name)
@@ -109,26 +118,26 @@ def _check_manifests(archive: Archive, fates: Mapping[int, _Fate], verdict: Verd
             continue
         manifest = archive.members[voucher.manifest]
         listed = verdict.keeps(manifest.owners(voucher.owners), manifest.spec.category)
-        if listed != (fates[entry.number].way is not _Way.DROP):
+        if listed != (fates[entry.number].way is not Way.DROP):
             raise BadUpstream(
                 Code.REDACTION_UNSUPPORTED,
                 f"member {entry.number} and its record in the manifest at member "
                 f"{voucher.manifest} would not stay together",
             )
-        if voucher.stated and fates[entry.number].way is _Way.CHANGE:
+        if voucher.stated and fates[entry.number].way is Way.CHANGE:
             raise BadUpstream(
                 Code.REDACTION_UNSUPPORTED,
                 f"member {entry.number} would no longer be what its manifest states",
             )
 
 
-def _check_holder(archive: Archive, fates: Mapping[int, _Fate]) -> None:
+def _check_holder(archive: Archive, fates: Mapping[int, Fate]) -> None:
     """Where the member that names the owner of all goes, nothing may stay that is owned by it."""
-    if archive.holder is None or fates[archive.holder].way is not _Way.DROP:
+    if archive.holder is None or fates[archive.holder].way is not Way.DROP:
         return
     for number, member in archive.members.items():
         owned = member.spec.attribution is Attribution.CONTAINER
-        if owned and fates[number].way is not _Way.DROP:
+        if owned and fates[number].way is not Way.DROP:
             raise BadUpstream(
                 Code.REDACTION_UNSUPPORTED, f"member {number} would stay without its owner's name"
             )
@@ -140,7 +149,7 @@ class _Change:
 
     archive: Archive
     entry: Entry
-    fate: _Fate
+    fate: Fate
     verdict: Verdict
 
     def __call__(self, sink: Sink) -> None:
@@ -159,7 +168,7 @@ class _Change:
             raise InternalError(Code.INTERNAL_ERROR, "redaction and inspection count differently")
 
 
-def _verdict_inside(member: Member, fate: _Fate, verdict: Verdict) -> Verdict:
+def _verdict_inside(member: Member, fate: Fate, verdict: Verdict) -> Verdict:
     """The verdict for a reader that knows only the owners inside: it keeps the same records."""
     owners, decision = member.outer_owners(), verdict.decision
     if not member.tells:

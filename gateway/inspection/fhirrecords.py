@@ -121,21 +121,36 @@ class Selection:
 
     def __init__(self, fates: Fates, spec: BodySpec | MemberSpec, verdict: Verdict) -> None:
         self._fates, self._verdict, self._category = fates, verdict, spec.category
-        masks = (*verdict.mask, *(each for mask in verdict.mask for each in _beside(mask)))
-        masking = replace(verdict, decision=replace(verdict.decision, mask=masks))
-        self._masks = jsonrecords.Selection(replace(spec, subject=()), masking)
+        self._spec = replace(spec, subject=())
+        self._mask: tuple[Mask, ...] = ()
+        self._masks = self._compiled()
 
     def keeps(self, records: Sequence[Any]) -> list[bool]:
         """Which of the records stay."""
-        fates = map(self._fates.of, records)
-        return [self._verdict.keeps(fate.owners, fate.category) for fate in fates]
+        if self._verdict.asks:
+            resources = map(self._fates.resource, records)
+            self._verdict.sees(set().union(*(each for each in resources if type(each) is dict)))
+        keeps: list[bool] = []
+        for category, group in groupby(map(self._fates.of, records), attrgetter("category")):
+            owners = [fate.owners for fate in group]
+            keeps += self._verdict.keeps_each(owners, _themselves, category)
+        return keeps
 
     def keeps_stray(self) -> bool:
         """Whether something in a Bundle that is no entry stays."""
-        return self._verdict.keeps((), self._category)
+        return self._verdict.keeps_each(((),), _themselves, self._category)[0]
+
+    def _compiled(self) -> jsonrecords.Selection:
+        """A stream's masks may change with a decision."""
+        self._mask, verdict = self._verdict.mask, self._verdict
+        masks = (*self._mask, *(each for mask in self._mask for each in _beside(mask)))
+        masking = replace(verdict, decision=replace(verdict.decision, mask=masks))
+        return jsonrecords.Selection(self._spec, masking)
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:
         """Which of the records have a value to blank."""
+        if self._mask != self._verdict.mask:
+            self._masks = self._compiled()
         return self._masks.blanks([self._fates.resource(record) for record in records])
 
     def masked(self, text: bytes) -> bytes:

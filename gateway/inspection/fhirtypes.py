@@ -129,6 +129,22 @@ ROWS = {name: _row(written) for name, written in (_COMPARTMENT | _BESIDE).items(
 """Resource type → its references to patients."""
 
 
+NAMING = tuple(
+    f"$.{name}"
+    for name in (
+        "resourceType", "id", "identifier", "contained",
+        *sorted({
+            ".".join((*path, part))
+            for row in ROWS.values()
+            for paths in row
+            for path in paths
+            for part in ("reference", "type", "identifier")
+        }),
+    )
+)  # fmt: skip
+"""Where it stands in a resource whose it is, as JSONPath without the steps into lists."""
+
+
 def known_type(name: str) -> str:
     """A resource type that a category may be given to, or ValueError."""
     if name not in ROWS and name not in NOBODYS:

@@ -30,11 +30,12 @@ class Inflation:
 
 class Unfolding:
     """Counts what comes out of the archives and compressed files inside a body, at any depth,
-    against the bytes of the body: many small bombs, or one in another, are one."""
+    against the bytes of the body (or what was `received` of it so far): many small bombs, or one in
+    another, are one."""
 
     def __init__(self, limits: Limits, received: int) -> None:
-        self._inflation, self._received = Inflation(limits), received
+        self._inflation, self.received = Inflation(limits), received
 
     def count(self, decoded: int) -> None:
         """Note `decoded` more bytes."""
-        self._inflation.count(decoded, self._received)
+        self._inflation.count(decoded, self.received)

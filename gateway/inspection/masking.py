@@ -21,10 +21,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import jsontext
+from gateway.inspection import fhirtypes, jsontext
 from gateway.inspection.locators import LocatorError, Steps, Wildcard, compile
-from gateway.inspection.settings import Owner
-from gateway.model import Mask
+from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec, Owner
+from gateway.model import Format, Mask
 
 LONGEST = 33
 """Characters of a pseudonym."""
@@ -64,6 +64,14 @@ def erased(masks: Iterable[Mask]) -> list[str]:
     return paths
 
 
+def naming(spec: BodySpec | InnerMemberSpec) -> list[Owner]:
+    """Where it stands whose a record is: in a body, and in what is in it."""
+    if spec.format is Format.FHIR:
+        return [{"fhir": fhirtypes.NAMING}]
+    inside = spec.members if isinstance(spec, (BodySpec, MemberSpec)) else ()
+    return [*spec.subject, *(owner for member in inside for owner in naming(member))]
+
+
 def check_apart(masks: Iterable[Mask], subject: Sequence[Owner]) -> None:
     """For a body that leaves as it comes, and that nobody reads again after its masks: no mask may
     touch what says whose a record is. Raises BadUpstream(REDACTION_UNSUPPORTED)."""
@@ -73,7 +81,7 @@ def check_apart(masks: Iterable[Mask], subject: Sequence[Owner]) -> None:
             masked = _steps(mask.path)
         except LocatorError:
             raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
-        if any(_meet(masked, each) for each in named):
+        if any(_meet(masked, each) or _meet(_bare(masked), _bare(each)) for each in named):
             raise BadUpstream(
                 Code.REDACTION_UNSUPPORTED, "a mask on what names the owners, as it comes"
             )
@@ -82,6 +90,11 @@ def check_apart(masks: Iterable[Mask], subject: Sequence[Owner]) -> None:
 def _steps(locator: str) -> Steps:
     """Of a CSV, a column's name is a locator, too."""
     return compile(locator) if locator.startswith("$") else (locator,)
+
+
+def _bare(steps: Steps) -> Steps:
+    """Without the steps into lists: FHIR's elements are found whether there is a list or not."""
+    return tuple(step for step in steps if step is not Wildcard.ELEMENTS)
 
 
 def _meet(one: Steps, other: Steps) -> bool:

@@ -164,13 +164,14 @@ class Member:
     """What is known about one member besides its contents.
 
     `named` are the owners in its name, `vouched` those that a manifest names for it, `held` those
-    of everything in the archive.
+    of everything in the archive, `told` those in a header of its own.
     """
 
     spec: MemberSpec
     named: Owners
     vouched: Owners
     held: Owners = ()
+    told: Owners = ()
 
     @property
     def is_structured(self) -> bool:
@@ -185,10 +186,11 @@ class Member:
     def outer_owners(self) -> Owners:
         """The owners of the whole member, as its configuration attributes it.
 
-        Empty: it is an orphan. Raises BadUpstream(BODY_AMBIGUOUS) where path, manifest and archive
-        name different owners of one kind; of different kinds, they own the member together.
+        Empty: it is an orphan. Raises BadUpstream(BODY_AMBIGUOUS) where path, manifest, archive and
+        its own header name different owners of one kind; of different kinds, they own the member
+        together.
         """
-        both = joint(self.named, self.vouched)
+        both = joint(joint(self.named, self.vouched), self.told)
         if self.tells:
             shared = self.spec.attribution is Attribution.CONTAINER
             return joint(both, self.held) if shared else both
@@ -199,7 +201,9 @@ class Member:
                 return both if self.named else ()
             case Attribution.CONTAINER:
                 return joint(both, self.held) if self.held else ()
-            case Attribution.DIRECT | Attribution.NONE:
+            case Attribution.DIRECT:
+                return both if self.told else ()
+            case Attribution.NONE:
                 return ()
             case other:
                 assert_never(other)

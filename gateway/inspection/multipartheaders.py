@@ -3,10 +3,12 @@
 Readers take a part's name from several fields; where two of these disagree, or one is written in a
 way that only some decode (RFC 2231, backslashes), the part is refused. The name is the file's, or
 else the form field's, or the Content-ID; a part without any has its number, which changes when a
-part before it goes.
+part before it goes. A form may name a field beside the file (RFC 7578 section 4.2): some readers
+name the part by that.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code
@@ -19,14 +21,19 @@ _KIND = re.compile(r"[A-Za-z0-9!#$&^_.+-]+(?:/[A-Za-z0-9!#$&^_.+-]+)?")
 _ID = re.compile(r"<([!-;=?-~]+)>")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_IDENTIFIER = re.compile(r"[!#-+\--\[\]-~]{1,1024}")
+"""Visible ASCII without quotes, backslashes and commas, which would be syntax."""
+
 _LONGEST_TYPE = 255
 """RFC 6838 section 4.2 has 127 letters on either side of the slash."""
 
 _DIGESTS = frozenset({"content-md5", "digest", "content-digest", "repr-digest"})
-_FIELDS = _DIGESTS | {
+READ = _DIGESTS | {
     "content-type", "content-disposition", "content-transfer-encoding", "content-encoding",
     "content-id", "content-length", "content-range",
 }  # fmt: skip
+"""The fields of a part that are read here, in lower case."""
+
 _PARAMETERS = frozenset({"charset", "name", "filename"})
 
 
@@ -36,7 +43,9 @@ class Said:
     parameter; `is_base64` is how the content is written. `length` is its Content-Length, and `at`
     where that stands in the header. `range` are the first and the last byte and the complete
     length, of a part that is a range. `has_digest` where a digest of the content is given,
-    `has_more` where there are fields or parameters that nobody reads here.
+    `has_more` and `has_parameters` where there are fields or parameters that nobody reads here.
+    `field` is a form field's name that stands beside a file's. `told` are the fields that the
+    endpoint asks for, by their names in lower case; None for one that isn't one identifier.
     """
 
     name: str
@@ -48,11 +57,23 @@ class Said:
     range: tuple[int, int, int] | None
     has_digest: bool
     has_more: bool
+    has_parameters: bool
+    field: str | None
+    told: Mapping[str, str | None]
+
+    @property
+    def letters(self) -> int:
+        """How many of them are held for each part."""
+        told = sum(len(name) + len(text or "") for name, text in self.told.items())
+        return len(self.name) + len(self.field or "") + told
 
 
-def read_said(header: Header, number: int) -> Said:
-    """Raises BadUpstream: BODY_AMBIGUOUS for what readers take differently, MEMBER_UNSUPPORTED for
-    parts in a part and for encodings that aren't read."""
+def read_said(header: Header, number: int, wanted: frozenset[str] = frozenset()) -> Said:
+    """What a header says, of it the `wanted` fields.
+
+    Raises BadUpstream: BODY_AMBIGUOUS for what readers take differently, MEMBER_UNSUPPORTED for
+    parts in a part and for encodings that aren't read.
+    """
     content_type, disposition = header.one("content-type"), header.one("content-disposition")
     kind, given = _read(content_type)
     _, placed = _read(disposition)
@@ -66,14 +87,13 @@ def read_said(header: Header, number: int) -> Said:
     name = _name(placed.get("filename"), placed.get("name"), given.get("name"))
     if name is None:
         name = str(number) if identity is None else _identity(identity)
-    if not name or name.endswith("/"):
-        raise _ambiguous("a name that is none")
-    if len(name) > names.LONGEST:
-        raise BadUpstream(Code.BODY_TOO_COMPLEX, f"a name over {names.LONGEST} letters")
+    _check_name(name, number)
+    field = placed["name"] if placed.get("name", name) != name else None
+    if field is not None:
+        _check_name(field, number)
     charset = given["charset"].lower() if "charset" in given else None
     if max(len(kind or ""), len(charset or "")) > _LONGEST_TYPE:
         raise _ambiguous("a type that is none")
-    names.check(name, number)
     lengths = [(field.begin, field.end) for field in header.all("content-length")]
     return Said(
         name,
@@ -83,10 +103,31 @@ def read_said(header: Header, number: int) -> Said:
         _length(length),
         lengths[0] if lengths else None,
         _range(span),
-        any(field.name in _DIGESTS for field in header.fields),
-        not {field.name for field in header.fields} <= _FIELDS
-        or not {*given, *placed} <= _PARAMETERS,
+        has_digest=any(field.name in _DIGESTS for field in header.fields),
+        has_more=not {field.name for field in header.fields} <= READ | wanted,
+        has_parameters=not {*given, *placed} <= _PARAMETERS,
+        field=field,
+        told=_told(header, wanted),
     )
+
+
+def _check_name(name: str, number: int) -> None:
+    if not name or name.endswith("/"):
+        raise _ambiguous("a name that is none")
+    if len(name) > names.LONGEST:
+        raise BadUpstream(Code.BODY_TOO_COMPLEX, f"a name over {names.LONGEST} letters")
+    names.check(name, number)
+
+
+def _told(header: Header, wanted: frozenset[str]) -> Mapping[str, str | None]:
+    """A field that comes twice, in two lines, or as a list that somebody may have joined, names no
+    one."""
+    found: dict[str, str | None] = {}
+    for field in header.fields:
+        if field.name in wanted:
+            plain = field.name not in found and not field.is_folded
+            found[field.name] = field.text if plain and _IDENTIFIER.fullmatch(field.text) else None
+    return found
 
 
 def _name(file: str | None, field: str | None, typed: str | None) -> str | None:

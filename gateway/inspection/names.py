@@ -64,6 +64,30 @@ def check_distinct(names: Sequence[str]) -> None:
         raise BadUpstream(Code.BODY_AMBIGUOUS, "a member inside a member that is a file")
 
 
+class Distinct:
+    """Names of files that come one after the other, each held against those before it, as
+    `check_distinct` does with all of them; who takes them counts their letters (`check_letters`).
+    Raises BadUpstream."""
+
+    def __init__(self) -> None:
+        self._keys: list[str] = []
+
+    def add(self, name: str) -> None:
+        key = folded(name)
+        at = bisect_left(self._keys, key)
+        if self._is_at(at, key):
+            raise BadUpstream(Code.BODY_AMBIGUOUS, "two members of one name")
+        folders = (key[:end] for end, letter in enumerate(key) if letter == "/")
+        if is_around(key + "/", self._keys) or any(
+            self._is_at(bisect_left(self._keys, folder), folder) for folder in folders
+        ):
+            raise BadUpstream(Code.BODY_AMBIGUOUS, "a member inside a member that is a file")
+        self._keys.insert(at, key)
+
+    def _is_at(self, at: int, key: str) -> bool:
+        return at < len(self._keys) and self._keys[at] == key
+
+
 def check_letters(letters: int) -> None:
     """Whether so many letters in all names so far can be held. Raises BadUpstream."""
     if letters > _MAX_LETTERS:

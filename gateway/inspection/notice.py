@@ -26,11 +26,16 @@ def text(records: int, members: int) -> bytes:
     return _TEXT % (records, members)
 
 
+def is_named(member: str, name: str) -> bool:
+    """Whether a member would have the notice's name on some file system, or be in it."""
+    return folded(member.partition("/")[0]) == folded(name)
+
+
 def find(container: "Container", name: str) -> int | None:
     """The number of the notice in an archive. Raises BadUpstream(BODY_AMBIGUOUS) where something
     else has its name."""
     for entry in container.entries:
-        if folded(entry.name.partition("/")[0]) == folded(name):
+        if is_named(entry.name, name):
             if entry.name == name and entry.size <= _LONGEST:
                 data = b"".join(container.contents(entry.number).chunks())
                 if _PATTERN.fullmatch(data):

@@ -161,9 +161,15 @@ class MemberSpec(InnerMemberSpec):
     it names is the owner of the archive, which counts for members with `attribution: container`.
     `compression` says that the member is a compressed
     file, and `members` what is in it where it is an archive; archives are read two deep.
+
+    A part of a multipart body has a header of its own: `subject_header` names the fields in it that
+    hold the identifiers of its owner, and `media_type` is the one type that it may declare, where
+    that isn't one of the well-known ones.
     """
 
     members: tuple[InnerMemberSpec, ...] = ()
+    subject_header: Mapping[str, FieldName] = field(default_factory=dict)
+    media_type: MediaType | None = None
 
     @property
     def inner(self) -> tuple["MemberSpec", ...]:

@@ -113,7 +113,8 @@ class Flow:
 
     A format hands on what is there before it waits for more (`jsonreader.Blocks`). `detect` looks
     at the beginning before anything of it is handed out, and again while there is more of it to
-    see, up to `HEAD`: whatever it refuses is refused by the first bytes that show it.
+    see, up to `HEAD`: whatever it refuses is refused by the first bytes that show it. `owners` are
+    those of `Body`.
     """
 
     received: Iterator[bytes]
@@ -121,6 +122,7 @@ class Flow:
     limits: Limits
     detect: Callable[[bytes], None]
     meter: Meter = field(default_factory=Meter)
+    owners: Owners = ()
     _begun: bool = False
 
     def chunks(self) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from gateway.inspection.tally import Owners
+from gateway.inspection.tally import Owners, Tally
 from gateway.model import Attribution, Counts, Decision, Group, Mask
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -29,9 +29,20 @@ class Inquiry(Protocol):
         """Note the names of fields of the records that are judged next."""
         ...
 
-    def judge(self, owners: Sequence[Owners], category: str) -> Decision:
+    def judge(self, owners: Sequence[Owners], category: str, attribution: Attribution) -> Decision:
         """The decision in force for the next records, whose owners these are."""
         ...
+
+    @property
+    def tally(self) -> Tally:
+        """What was counted so far; a reader that counts by itself asks for the `decision` then."""
+        ...
+
+    def decision(self) -> Decision: ...
+
+
+def _their_own(owners: Owners) -> Owners:
+    return owners
 
 
 @dataclass(slots=True)
@@ -43,7 +54,8 @@ class Verdict:
     is the number of records that will be dropped, known from the inspection's groups before the
     rewrite starts, because a declared total often stands before the records it counts. With an
     `inquiry` the decision is asked for as records come, and `mask` may change with each batch;
-    `progress` counts them.
+    `progress` counts them. Inside a part of a body `whose` says which owners a record has of those
+    that its reader finds, and `attribution` how it has them.
     """
 
     decision: Decision
@@ -51,6 +63,8 @@ class Verdict:
     key: bytes | None = field(default=None, repr=False)
     inquiry: Inquiry | None = None
     progress: Progress = field(default_factory=Progress)
+    whose: Callable[[Owners], Owners] = _their_own
+    attribution: Attribution = Attribution.DIRECT
 
     @property
     def mask(self) -> tuple[Mask, ...]:
@@ -74,10 +88,11 @@ class Verdict:
         self, keys: Sequence[_Key], owners: Callable[[_Key], Owners], category: str
     ) -> list[bool]:
         """Whether each of the next records stays. Whose a record is follows from its key."""
-        whose = {key: owners(key) for key in dict.fromkeys(keys)}
+        whose = {key: self.whose(owners(key)) for key in dict.fromkeys(keys)}
         if self.inquiry:
-            self.decision = self.inquiry.judge([whose[key] for key in keys], category)
-        stays = {key: self.keeps(each, category) for key, each in whose.items()}
+            each = [whose[key] for key in keys]
+            self.decision = self.inquiry.judge(each, category, self.attribution)
+        stays = {key: self.keeps(found, category) for key, found in whose.items()}
         kept = [stays[key] for key in keys]
         self.progress.seen += len(kept)
         self.progress.released += sum(kept)

@@ -4,12 +4,11 @@ rewritten as it comes (`stream`).
 Pure: bytes or a file descriptor in, values and bytes out. `dispatch` decides where it runs.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gateway.errors import BadUpstream, Code, InternalError
-from gateway.inspection import detection, masking
+from gateway.inspection import confirmation, detection, masking
 from gateway.inspection.asking import Asking
 from gateway.inspection.formats import FORMATS, Reader
 from gateway.inspection.inflation import Inflation
@@ -17,7 +16,7 @@ from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import FlowSink, Sink, under
 from gateway.inspection.source import HEAD, Body, Flow, Meter, Stored
-from gateway.inspection.tally import Owners, Tally
+from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Progress, Verdict
 from gateway.model import Counts, Decision, Effect, Inspection
 from gateway.response import Payload
@@ -115,28 +114,8 @@ def confirm(
     try:
         left = inspect(rewritten, task, scratch)
     except BadUpstream as refusal:
-        if not decision.mask:
-            raise
-        note = f"a mask that leaves what is refused: {refusal.code}"
-        raise BadUpstream(Code.REDACTION_UNSUPPORTED, note) from None
-    if left.records != counts.released:
-        raise InternalError(Code.INTERNAL_ERROR, "redaction left another number of records")
-    permitted = all(decision.releases(group) for group in left.groups)
-    if permitted and not _owned(left) - _owned(inspection):
-        return
-    if decision.mask:
-        # Such as a text in the place of an identifier. What it says of the owners can't be proven.
-        raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask that changes whose a record is")
-    raise InternalError(Code.INTERNAL_ERROR, "a withheld record is left after redaction")
-
-
-def _owned(inspection: Inspection) -> Counter[tuple[Owners, str]]:
-    """How many records of which category each of the owners has, or have together."""
-    counts = Counter[tuple[Owners, str]]()
-    for group in inspection.groups:
-        if group.owners:
-            counts[group.owners, group.category] += group.records
-    return counts
+        raise confirmation.refused(refusal, decision) from None
+    confirmation.check(left.groups, inspection.groups, decision, counts.released)
 
 
 Ask = Callable[[Inspection, Counts], Decision]
@@ -158,7 +137,7 @@ def stream(
     what `ask` and `hand_on` raise.
     """
     reader, progress = _reader(task), Progress()
-    if not reader.streams or task.spec.compression or task.spec.preamble:
+    if not reader.flows(task.spec):
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a body that is read at rest only")
     sink = FlowSink(lambda data: hand_on(data, progress.counts), task.limits.record + _ENVELOPE)
 
@@ -173,7 +152,7 @@ def stream(
     def asked(tally: Tally) -> Decision:
         sink.flush()
         decision = ask(_inspection(task, tally, flow.meter), progress.counts)
-        masking.check_apart(decision.mask, task.spec.subject)
+        masking.check_apart(decision.mask, masking.naming(task.spec))
         sink.open()
         return decision
 
@@ -182,6 +161,7 @@ def stream(
         task.payload.codings,
         task.limits,
         lambda head: reader.detect(task.payload, head, task.spec),
+        owners=task.payload.owners,
     )
     asking = Asking(task.limits, asked)
     verdict = Verdict(_UNDECIDED, key=key, inquiry=asking, progress=progress)

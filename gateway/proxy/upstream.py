@@ -103,7 +103,8 @@ class UpstreamClient:
             with self._in_total():
                 wire = await self._pool.take()
                 try:
-                    claims, content = await self._ask(wire, head, request, {})
+                    subject = endpoint.body.subject_header
+                    claims, content = await self._ask(wire, head, request, subject)
                     if (claims.length or 0) > endpoint.limits.body:
                         raise _too_large("Content-Length is over limits.body")
                 except BaseException:

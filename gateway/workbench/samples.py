@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.errors import BadUpstream, Unavailable
 from gateway.inspection.formats import FORMATS
-from gateway.inspection.multipartdirectory import boundary_in
+from gateway.inspection.multipartscan import boundary_in
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.source import Body, read
 from gateway.model import Format

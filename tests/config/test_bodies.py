@@ -150,7 +150,23 @@ def test_junk_in_a_member_is_answered_with_faults(faults: Faults, junk: str, key
     [
         (
             "{format: zip, members: [{match: x}]}",
-            "zip can't be released before its end; these can: json, ndjson, json-seq, sse, csv",
+            "zip can't be released before its end; these can: json, ndjson, json-seq, sse, csv,"
+            " fhir, multipart",
+        ),
+        ("{format: fhir, subject: {fhir: Patient}}", "a Bundle's references may lead to its end"),
+        (
+            "{format: multipart, members: [{match: m, format: json, records: '$[*]',"
+            f" vouches_for: $.file, {SUBJECT}}}, {{match: '*'}}]}}",
+            "a manifest may stand behind the parts",
+        ),
+        (
+            "{format: multipart, members: [{match: m, format: json, records: '$[*]',"
+            f" owns_archive: true, {SUBJECT}}}]}}",
+            "a manifest may stand behind the parts",
+        ),
+        (
+            "{format: multipart, members: [{match: m, format: zip, members: [{match: x}]}]}",
+            "an archive among the parts is read at rest",
         ),
         (f"{{format: json, {SUBJECT}}}", "the whole document is one record"),
         (f"{{format: json, records: '$.x[*]', totals: $.n, {SUBJECT}}}", "totals often stand"),
@@ -178,6 +194,58 @@ def test_what_can_not_be_released_as_it_comes_is_held(
     (said,) = faults(text + endpoint % ("stream", body))
     assert f"endpoints[0].release: {found}" in said
     assert faults(text + endpoint % ("hold", body)) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{format: fhir, lines: true, subject: {fhir: Patient}}",
+        f"{{format: multipart, members: [{{match: x, format: xml, records: /a/b, {COLUMN}}}]}}",
+        "{format: multipart, removed_notice: REMOVED.txt, subject_header: {account: X-Owner},"
+        " members: [{match: '*', attribution: container}]}",
+    ],
+)
+def test_parts_and_fhir_s_lines_can_be_released_as_they_come(faults: Faults, body: str) -> None:
+    endpoint = f"endpoints:\n  - {{name: a, path: /a, release: stream, body: {body}}}\n"
+    assert faults(MINIMAL[: MINIMAL.index("endpoints:")] + endpoint) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("{format: zip, members: [{match: x, KEY}]}", "is for the parts of a multipart body"),
+        (
+            "{format: multipart, members: [{match: x, format: zip, members: [{match: y, KEY}]}]}",
+            "members[0].KEY: ",
+        ),
+        ("{format: eml, subject: {account: To}, members: [{match: text/csv, format: csv,"
+         f" {COLUMN}, KEY}}]}}", "has no meaning for an attachment"),
+    ],
+)  # fmt: skip
+def test_what_a_part_s_header_says_is_asked_for_of_parts_only(
+    faults: Faults, body: str, found: str
+) -> None:
+    for key, value in (("subject_header", "{account: X-Id}"), ("media_type", "a/b")):
+        written = body.replace("KEY", f"{key}: {value}")
+        endpoint = f"endpoints:\n  - {{name: a, path: /a, body: {written}}}\n"
+        said = faults(MINIMAL[: MINIMAL.index("endpoints:")] + endpoint)
+        assert any(found.replace("KEY", key) in each for each in said), said
+
+
+def test_the_header_of_a_part_may_name_its_owner_but_not_by_what_says_something_else(
+    faults: Faults,
+) -> None:
+    def said(field: str) -> list[str]:
+        body = (
+            f"{{format: multipart, members: [{{match: x, subject_header: {{account: {field}}}}}]}}"
+        )
+        endpoint = f"endpoints:\n  - {{name: a, path: /a, body: {body}}}\n"
+        return faults(MINIMAL[: MINIMAL.index("endpoints:")] + endpoint)
+
+    assert said("X-Subject-Id") == []
+    for field in ("Content-ID", "content-type", "Digest"):
+        (fault,) = said(field)
+        assert "says something else of a part" in fault
 
 
 @pytest.mark.parametrize("form", ["ndjson", "json-seq", "sse", "csv", "json"])

@@ -1,13 +1,15 @@
 """What must hold for any bytes at all: one target for every format, one for every coding.
 
 Nothing crashes or hangs; how a body is cut into chunks changes nothing; a body is read or refused,
-and what is read is written again: whole where all may stay, without a record where none may.
+and what is read is written again: whole where all may stay, without a record where none may. What
+leaves of a body as it comes is what leaves of it at rest; one that is refused at rest has no end.
 """
 
 import random
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 from unittest import mock
@@ -16,10 +18,10 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import source, work
 from gateway.inspection.codings import CODINGS
 from gateway.inspection.formats import FORMATS
-from gateway.inspection.settings import Limits
+from gateway.inspection.settings import Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
-from gateway.model import Decision, Effect, Format, Inspection
+from gateway.model import Counts, Decision, Effect, Format, Inspection
 from gateway.response import Payload
 from tests.fuzz.mutator import mutated
 from tests.fuzz.seeds import SEEDS
@@ -55,6 +57,7 @@ def examine_body(form: Format, body: bytes, chunk: int) -> bool:
         with mock.patch.object(source, "CHUNK", chunk):
             cut = _read(body, task)
         assert (found and found.groups) == (cut and cut.groups), "cut otherwise, read otherwise"
+        _examine_stream(body, task, chunk)
         if found is None:
             return False
         kept = _rewritten(body, task, found, everything=True)
@@ -71,6 +74,30 @@ def _read(body: bytes, task: work.Task) -> Inspection | None:
             return work.inspect(InMemory(body), task, file)
     except BadUpstream:
         return None
+
+
+def _examine_stream(body: bytes, task: work.Task, chunk: int) -> None:
+    members = tuple(each for each in task.spec.members if not _needs_others(each))
+    task = replace(task, spec=replace(task.spec, members=members))
+    if not FORMATS[task.spec.format].flows(task.spec):
+        return
+    left: list[bytes] = []
+
+    def ask(seen: Inspection, _: Counts) -> Decision:
+        return Decision(Effect.REDACT, frozenset(seen.subjects), True, frozenset(), (), (), "r1")
+
+    pieces = (body[at : at + chunk] for at in range(0, len(body), chunk))
+    try:
+        work.stream(pieces, task, ask, lambda data, _: left.append(data))
+    except BadUpstream:
+        return
+    found = _read(body, task)
+    assert found, "refused at rest, and whole as it comes"
+    assert b"".join(left) == _rewritten(body, task, found, everything=True), "another one"
+
+
+def _needs_others(member: MemberSpec) -> bool:
+    return bool(member.vouches_for or member.owns_archive or FORMATS[member.format].random_access)
 
 
 def _rewritten(

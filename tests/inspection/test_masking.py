@@ -19,13 +19,15 @@ from gateway.inspection.masking import (
     derive,
     erased,
     longest,
+    naming,
     of_json,
     of_text,
     of_xml,
     spliced,
     strictest_first,
 )
-from gateway.model import Mask
+from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec
+from gateway.model import Format, Mask
 from tests.support.reading import spaced
 
 KEY = derive(b"0123456789abcdef0123456789abcdef")
@@ -267,6 +269,31 @@ def test_a_mask_beside_the_owners_is_none_of_theirs() -> None:
     masks = tuple(map(Mask, ("$.iban", "$.owner.name", "$.owners", "$.orders[*].id")))
     check_apart(masks, ({"account": ("$.owner.id",), "order": ("$.id",)},))
     check_apart(masks, ())
+
+
+def test_what_names_the_owners_of_fhir_and_of_members_is_found() -> None:
+    fhir = BodySpec(Format.FHIR, subject=({"fhir": ("Patient",)},), lines=True)
+    member = MemberSpec("*", Format.NDJSON, subject=({"account": ("$.owner",)},))
+    parts = BodySpec(Format.MULTIPART, members=(member,))
+    mail = MemberSpec("*", Format.EML, members=(InnerMemberSpec("*", subject=member.subject),))
+    letters = BodySpec(Format.MULTIPART, members=(mail,))
+    refused = [
+        *((fhir, path) for path in (
+            "$.id", "$.subject", "$.subject.reference", "$.participant[*].actor.reference",
+            "$.participant[*].actor", "$.contained[*].name", "$.identifier[*].value",
+            "$.subject.identifier.value", "$.resourceType", "$.*", "$.participant[*].*.type",
+        )),
+        (parts, "$.owner"),
+        (letters, "$.owner"),
+    ]  # fmt: skip
+    for spec, path in refused:
+        with pytest.raises(BadUpstream) as caught:
+            check_apart((Mask(path),), naming(spec))
+        assert caught.value.code is Code.REDACTION_UNSUPPORTED, path
+    for path in ("$.note[*].text", "$.subject.display", "$.name[*].given", "$.birthDate"):
+        check_apart((Mask(path),), naming(fhir))
+    for spec in (parts, letters):
+        check_apart((Mask("$.n"),), naming(spec))
 
 
 def test_what_is_no_path_is_refused_before_anything_flows() -> None:

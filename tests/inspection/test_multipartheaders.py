@@ -123,3 +123,50 @@ def test_what_a_part_says_is_as_long_as_it_may_be() -> None:
     assert refusal("Content-Type: image/" + "x" * 250) is Code.BODY_AMBIGUOUS
     assert said("Content-Type: text/csv; charset=" + "x" * 255).charset == "x" * 255
     assert refusal("Content-Type: text/csv; charset=" + "x" * 256) is Code.BODY_AMBIGUOUS
+
+
+def test_a_form_may_name_a_field_beside_the_file() -> None:
+    both = said('Content-Disposition: form-data; name="a"; filename="b"')
+    assert (both.name, both.field) == ("b", "a")
+    assert said('Content-Disposition: form-data; name="b"; filename="b"').field is None
+    assert said('Content-Disposition: form-data; name="a"').field is None
+    for name in ("../a", "a/", "a\u202eb", ""):
+        fields = f'Content-Disposition: form-data; name="{name}"; filename="b"'
+        assert refusal(fields) is Code.BODY_AMBIGUOUS
+    long = "x" * 4097
+    assert refusal(f"Content-Disposition: form-data; name={long}; filename=b") is (
+        Code.BODY_TOO_COMPLEX
+    )
+
+
+def told(*fields: str) -> dict[str, str | None]:
+    text = "".join(f"{field}\r\n" for field in fields) + "\r\n"
+    header = read_header(text.encode(), 0, Limits())
+    return dict(read_said(header, 7, frozenset({"x-subject-id", "x-tenant"})).told)
+
+
+def test_the_fields_that_are_asked_for_are_told_if_they_are_one_identifier() -> None:
+    assert told("A: 1", "x-SUBJECT-id:  me-1 ") == {"x-subject-id": "me-1"}
+    assert told("X-Tenant: t", "X-Subject-Id: me") == {"x-tenant": "t", "x-subject-id": "me"}
+    assert told("A: 1") == {}
+    for fields in (
+        ["X-Tenant: a", "X-Tenant: a"],
+        ["X-Tenant: a", "x-tenant: b", "X-TENANT: a"],
+        ["X-Tenant: a, b"],
+        ['X-Tenant: "a"'],
+        ["X-Tenant: a b"],
+        ["X-Tenant: \u00e4"],
+        ["X-Tenant:\r\n a"],
+        ["X-Tenant:"],
+        ["X-Tenant: " + "a" * 1025],
+    ):
+        assert told(*fields) == {"x-tenant": None}
+
+
+def test_fields_and_parameters_that_nobody_reads_are_noted() -> None:
+    assert said("A: 1").has_more and not said("A: 1").has_parameters
+    text = b"X-Tenant: t\r\n\r\n"
+    asked = read_said(read_header(text, 0, Limits()), 7, frozenset({"x-tenant"}))
+    assert not asked.has_more
+    for field in ("Content-Type: audio/ogg; codecs=x", "Content-Disposition: inline; x=y"):
+        assert said(field).has_parameters and not said(field).has_more

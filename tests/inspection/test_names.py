@@ -1,8 +1,11 @@
 """Names that every reader, on any file system, takes for the same."""
 
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import names
@@ -85,3 +88,24 @@ def test_deep_names_are_compared_in_memory_of_their_own_length() -> None:
 def test_all_names_together_are_bounded() -> None:
     longest = [f"{number:04}" + "x" * 4092 for number in range(1 << 14)]
     assert refused(names.check_distinct, [*longest, "y"]) is Code.BODY_TOO_COMPLEX
+
+
+SEGMENTS = st.sampled_from(["a", "A", "b", "a.", "b ", "\u00e4", "a\u0308"])
+NAMES = st.lists(st.lists(SEGMENTS, min_size=1, max_size=3).map("/".join), max_size=6)
+
+
+@given(NAMES)
+def test_names_one_by_one_are_as_distinct_as_all_at_once(several: list[str]) -> None:
+    def one_by_one(several: list[str]) -> None:
+        distinct = names.Distinct()
+        for name in several:
+            distinct.add(name)
+
+    def verdict(check: Callable[[list[str]], None]) -> Code | None:
+        try:
+            check(several)
+        except BadUpstream as refusal:
+            return refusal.code
+        return None
+
+    assert verdict(one_by_one) is verdict(names.check_distinct)

@@ -98,13 +98,7 @@ _SIZES = (1, 7, 1 << 18)
 def streams(module: ModuleType, spec: BodySpec) -> bool:
     """Whether a body can be released as it comes."""
     rows = (reader for reader in FORMATS.values() if reader.rewrite is module.rewrite)
-    climbs = any(
-        text.startswith(("$^", "$~"))
-        for owner in spec.subject
-        for texts in owner.values()
-        for text in texts
-    )
-    return any(reader.streams for reader in rows) and not (spec.totals or spec.also or climbs)
+    return any(reader.flows(spec) for reader in rows)
 
 
 def streamed(

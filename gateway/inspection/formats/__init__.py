@@ -172,6 +172,7 @@ _OURS = {
         fhir.inspect,
         fhir.rewrite,
         locator=fhirreferences.locator,
+        streams=True,
     ),
     Format.ZIP: Reader(
         zip.MEDIA_TYPES,
@@ -217,6 +218,7 @@ _OURS = {
         multipart.inspect,
         multipart.rewrite,
         random_access=True,
+        streams=True,
     ),
     Format.OPAQUE: Reader(
         opaque.MEDIA_TYPES,

@@ -10,7 +10,7 @@ from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
-from gateway.model import Counts
+from gateway.model import Counts, Format
 from gateway.response import Payload
 
 
@@ -62,9 +62,8 @@ class Reader(NamedTuple):
     `charset` is declared where the upstream declares none and clients would guess. `as_declared`
     completes settings that leave something to what a response declares. `library` is what has to
     be installed, by the extra that is called as the format.
-    `charset` is declared where the upstream declares none and clients would guess. What `streams`
-    asks for decisions as its records come (`Verdict.keeps_each`), reads its source once, and writes
-    nothing that depends on a later record.
+    What `streams` asks for decisions as its records come (`Verdict.keeps_each`), reads its source
+    once, and writes nothing that depends on a later record.
     """
 
     media_types: tuple[str, ...]
@@ -80,6 +79,18 @@ class Reader(NamedTuple):
     as_declared: Callable[[Payload, BodySpec], BodySpec] | None = None
     library: str | None = None
     streams: bool = False
+
+    def flows(self, spec: BodySpec | MemberSpec) -> bool:
+        """Whether what is read like this can leave as it comes."""
+        climbs = any(
+            text.startswith(("$^", "$~"))
+            for owner in spec.subject
+            for texts in owner.values()
+            for text in texts
+        )
+        counts = bool(spec.totals or spec.also or spec.preamble or spec.compression)
+        is_bundle = spec.format is Format.FHIR and not spec.lines
+        return self.streams and not (climbs or counts or is_bundle)
 
     def declared(self, spec: BodySpec) -> tuple[str, ...]:
         """The media types that may declare a body that is read like this."""
