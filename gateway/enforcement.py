@@ -186,7 +186,7 @@ def put_in_force(
         case Effect.ALLOW:
             _check_allow(decision, inspection)
         case Effect.REDACT:
-            masking.check_apart(decision.mask, spec.subject)
+            masking.check_apart(decision.mask, spec)
         case _:
             assert_never(decision.effect)
     return InForce(_PERMIT, decision=decision, effect=decision.effect)

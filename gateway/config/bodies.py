@@ -7,6 +7,7 @@ and whether it can be released before its end.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gateway.config.embedding import check_embedded
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.config.specs import (
@@ -23,8 +24,8 @@ from gateway.inspection.members import compile_pattern
 from gateway.model import Attribution, Format
 
 
-def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
-    """The findings about one endpoint's `body`."""
+def check_body(body: Mapping[str, Any], path: KeyPath, limits: Any = None) -> Iterator[Finding]:
+    """The findings about one endpoint's `body`, which has these `limits`."""
     form = one_of(Format, body.get("format"))
     match form:
         case None:
@@ -46,8 +47,11 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
                     (*path, "members"),
                     depth=1,
                     held=bool(body.get("subject_header")),
+                    limits=limits,
                 )
             yield from check_locators(body, form, path)
+            if "embedded" in FORMATS[form].settings:
+                yield from check_embedded(body, path, limits)
 
 
 def check_streamed(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
@@ -84,6 +88,11 @@ def check_streamed(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
 
 _MAIL = (Format.MBOX, Format.EML)
 
+_ARCHIVED = {
+    "vouches_for", "attribution", "category", "compression", "embedded", "undeclared",
+}  # fmt: skip
+"""Keys that have a meaning for members of archives only."""
+
 
 def _attachments(members: Any, path: KeyPath) -> Iterator[Finding]:
     """Findings about the parts of a message that are to be read, by their media types."""
@@ -102,7 +111,7 @@ def _attachments(members: Any, path: KeyPath) -> Iterator[Finding]:
         yield from check_locators(spec, form, where)
         if not spec.get("subject"):
             yield Finding(where, "an attachment needs a subject, or the message has no owner")
-        for name in sorted(spec.keys() & {"vouches_for", "attribution", "category", "compression"}):
+        for name in sorted(spec.keys() & _ARCHIVED):
             yield Finding((*where, name), "has no meaning for an attachment", on_key=True)
         if form in _MAIL:
             yield from _attachments(spec.get("members"), (*where, "members"))
@@ -112,7 +121,9 @@ _DEPTH = 2
 """How deep archives are read: one, and those inside it."""
 
 
-def _members(members: Any, path: KeyPath, *, depth: int, held: bool) -> Iterator[Finding]:
+def _members(
+    members: Any, path: KeyPath, *, depth: int, held: bool, limits: Any
+) -> Iterator[Finding]:
     """Findings about what is in an archive; `held` where it has owners as a whole."""
     if members is None or members == []:
         yield Finding(path, "say what is in the archive, or all of it is unattributed")
@@ -135,11 +146,11 @@ def _members(members: Any, path: KeyPath, *, depth: int, held: bool) -> Iterator
         if isinstance(pattern, str) and patterns.setdefault(pattern, index) != index:
             message = f"members[{patterns[pattern]}] has this pattern; only the first match counts"
             yield Finding((*where, "match"), message)
-        yield from _member(spec, where, vouched, depth, held)
+        yield from _member(spec, where, vouched, depth, held, limits)
 
 
 def _member(
-    spec: Mapping[str, Any], path: KeyPath, vouched: bool, depth: int, held: bool
+    spec: Mapping[str, Any], path: KeyPath, vouched: bool, depth: int, held: bool, limits: Any
 ) -> Iterator[Finding]:
     form = one_of(Format, spec.get("format", Format.OPAQUE.value))
     attribution = one_of(Attribution, spec.get("attribution", Attribution.DIRECT.value))
@@ -167,11 +178,15 @@ def _member(
             return
         case _ if FORMATS[form].random_access:
             yield from check_keys(spec, form, path)
-            yield from _members(spec.get("members"), (*path, "members"), depth=depth + 1, held=True)
+            inside = (*path, "members")
+            deeper = depth + 1
+            yield from _members(spec.get("members"), inside, depth=deeper, held=True, limits=limits)
             return
         case _:
             yield from check_keys(spec, form, path)
             yield from check_locators(spec, form, path)
+            if "embedded" in FORMATS[form].settings:
+                yield from check_embedded(spec, path, limits)
             if form in _MAIL:
                 yield from _attachments(spec.get("members"), (*path, "members"))
     if spec.get("vouches_for") and not spec.get("subject"):

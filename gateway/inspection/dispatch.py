@@ -176,6 +176,7 @@ class Dispatch:
             and reader is not None
             and not reader.random_access
             and not (task.payload.codings or task.spec.compression)
+            and not any(each.compression for each in task.spec.embedded)
         )
 
     def _rewrite_inline(

@@ -18,12 +18,12 @@ pseudonym (true, 1.50): anything else is REDACTION_UNSUPPORTED.
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext
-from gateway.inspection.locators import LocatorError, Steps, Wildcard, compile
-from gateway.inspection.settings import Owner
+from gateway.inspection.locators import LocatorError, Steps, compile, meet
+from gateway.inspection.settings import BodySpec
 from gateway.model import Mask
 
 LONGEST = 33
@@ -64,16 +64,17 @@ def erased(masks: Iterable[Mask]) -> list[str]:
     return paths
 
 
-def check_apart(masks: Iterable[Mask], subject: Sequence[Owner]) -> None:
+def check_apart(masks: Iterable[Mask], spec: BodySpec) -> None:
     """For a body that leaves as it comes, and that nobody reads again after its masks: no mask may
     touch what says whose a record is. Raises BadUpstream(REDACTION_UNSUPPORTED)."""
-    named = [_steps(text) for owner in subject for texts in owner.values() for text in texts]
+    named = [_steps(text) for owner in spec.subject for texts in owner.values() for text in texts]
+    named += [_steps(each.at[0]) for each in spec.embedded]
     for mask in masks:
         try:
             masked = _steps(mask.path)
         except LocatorError:
             raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
-        if any(_meet(masked, each) for each in named):
+        if any(meet(masked, each) for each in named):
             raise BadUpstream(
                 Code.REDACTION_UNSUPPORTED, "a mask on what names the owners, as it comes"
             )
@@ -82,12 +83,6 @@ def check_apart(masks: Iterable[Mask], subject: Sequence[Owner]) -> None:
 def _steps(locator: str) -> Steps:
     """Of a CSV, a column's name is a locator, too."""
     return compile(locator) if locator.startswith("$") else (locator,)
-
-
-def _meet(one: Steps, other: Steps) -> bool:
-    """Whether one may lead to what the other finds, or into it, or to what holds it."""
-    pairs = zip(one, other, strict=False)
-    return all(a == b or isinstance(a, Wildcard) or isinstance(b, Wildcard) for a, b in pairs)
 
 
 def of_text(mask: Mask, value: str, key: bytes | None) -> str:

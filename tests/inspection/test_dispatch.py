@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -16,7 +17,13 @@ import pytest_asyncio
 from gateway.errors import BadUpstream, Code, Late
 from gateway.inspection import masking
 from gateway.inspection.dispatch import Dispatch
-from gateway.inspection.settings import BodySpec, InspectionSettings, Limits, MemberSpec
+from gateway.inspection.settings import (
+    BodySpec,
+    EmbeddedSpec,
+    InspectionSettings,
+    Limits,
+    MemberSpec,
+)
 from gateway.model import Decision, Effect, Format, Mask, SubjectRef
 from gateway.response import Payload, Response
 from gateway.spool import InMemory, Spool, SpoolSettings
@@ -274,3 +281,21 @@ async def test_a_body_that_takes_too_long_is_refused_and_the_next_one_is_read(
         assert (await dispatch.inspect(held, SPEC, LIMITS)).records == 4
     finally:
         await dispatch.stop()
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+async def test_what_is_compressed_in_a_text_is_not_read_in_the_event_loop(
+    spool: Spool, compression: Literal["gzip"] | None
+) -> None:
+    document = EmbeddedSpec(("$.p",), Format.JSON, transfer="base64", compression=compression)
+    spec = replace(SPEC, embedded=(document,))
+    async with running(InspectionSettings(workers=1, inline=1024, deadline=0.5), spool) as dispatch:
+        pid = dispatch.pids()[0]
+        os.kill(pid, signal.SIGSTOP)
+        held = response(spool, body(4))
+        if compression is None:
+            assert (await dispatch.inspect(held, spec, LIMITS)).records == 4
+            os.kill(pid, signal.SIGCONT)
+            return
+        with pytest.raises(Late):
+            await dispatch.inspect(held, spec, LIMITS)
