@@ -176,7 +176,7 @@ class Dispatch:
             and reader is not None
             and not reader.random_access
             and not (task.payload.codings or task.spec.compression)
-            and not any(each.compression for each in task.spec.embedded)
+            and not task.spec.embedded  # thousands of documents, each with a reader of its own
         )
 
     def _rewrite_inline(

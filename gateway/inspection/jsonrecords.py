@@ -77,8 +77,8 @@ class Selection:
     """Applies a verdict to the records of one body.
 
     Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that is no JSONPath locator, or that leads
-    into a document in a text. First comes
-    which of some records stay, then what is blanked in them: a decision about them may be new.
+    into a document in a text. First comes which of some records stay, then what is blanked in them:
+    a decision about them may be new.
     """
 
     def __init__(

@@ -100,6 +100,7 @@ def test_no_reader_finds_another_owner_in_a_text(transfer: Transfer | None) -> N
                     theirs = names(reader.read(undone))
                 except Exception:  # noqa: BLE001 - each reader has its own ways to refuse
                     continue
-                exact = reader.exact or not any(name.startswith("n:") for name in ours)
-                assert not exact or theirs | {"s:outside"} <= ours, (seed, reader.name, written)
+                if not reader.exact:  # its numbers are doubles
+                    theirs = {name for name in theirs if name.startswith("s:")}
+                assert theirs <= ours, (seed, reader.name, written)
     assert read > 20
