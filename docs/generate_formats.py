@@ -25,6 +25,7 @@ LIMITS = {
     "members": ("members of an archive", Code.BODY_TOO_COMPLEX),
     "fields": ("distinct names of fields", Code.BODY_TOO_COMPLEX),
     "columns": ("columns of a table", Code.BODY_TOO_COMPLEX),
+    "embedding_depth": ("documents in the texts of others", Code.BODY_TOO_COMPLEX),
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ and whether it can be released before its end.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gateway.config.embedding import check_embedded
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
 from gateway.config.specs import (
@@ -24,8 +25,8 @@ from gateway.inspection.multipartheaders import READ
 from gateway.model import Attribution, Format
 
 
-def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
-    """The findings about one endpoint's `body`."""
+def check_body(body: Mapping[str, Any], path: KeyPath, limits: Any = None) -> Iterator[Finding]:
+    """The findings about one endpoint's `body`, which has these `limits`."""
     form = one_of(Format, body.get("format"))
     match form:
         case None:
@@ -48,8 +49,11 @@ def check_body(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
                     depth=1,
                     held=bool(body.get("subject_header")),
                     parts=form is Format.MULTIPART,
+                    limits=limits,
                 )
             yield from check_locators(body, form, path)
+            if "embedded" in FORMATS[form].settings:
+                yield from check_embedded(body, path, limits)
 
 
 def check_streamed(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
@@ -130,14 +134,22 @@ def _attachments(members: Any, path: KeyPath) -> Iterator[Finding]:
 _PARTS = frozenset({"subject_header", "media_type"})
 """Keys of what has a header of its own: the parts of a multipart body."""
 
-_NOT_ATTACHED = frozenset({"vouches_for", "attribution", "category", "compression"}) | _PARTS
+_NOT_ATTACHED = _PARTS | {
+    "vouches_for", "attribution", "category", "compression", "embedded", "undeclared",
+}  # fmt: skip
 
 _DEPTH = 2
 """How deep archives are read: one, and those inside it."""
 
 
 def _members(
-    members: Any, path: KeyPath, *, depth: int, held: bool, parts: bool = False
+    members: Any,
+    path: KeyPath,
+    *,
+    depth: int,
+    held: bool,
+    limits: Any,
+    parts: bool = False,
 ) -> Iterator[Finding]:
     """Findings about what is in an archive; `held` where it has owners as a whole, `parts` where it
     is a multipart body."""
@@ -167,7 +179,7 @@ def _members(
         for name in sorted(spec.keys() & _PARTS if not parts else ()):
             yield Finding((*where, name), "is for the parts of a multipart body", on_key=True)
         of_all = {name: value for name, value in spec.items() if name not in _PARTS}
-        yield from _member(of_all, where, vouched, depth, held)
+        yield from _member(of_all, where, vouched, depth, held, limits)
 
 
 def _header(fields: Any, path: KeyPath) -> Iterator[Finding]:
@@ -178,7 +190,7 @@ def _header(fields: Any, path: KeyPath) -> Iterator[Finding]:
 
 
 def _member(
-    spec: Mapping[str, Any], path: KeyPath, vouched: bool, depth: int, held: bool
+    spec: Mapping[str, Any], path: KeyPath, vouched: bool, depth: int, held: bool, limits: Any
 ) -> Iterator[Finding]:
     form = one_of(Format, spec.get("format", Format.OPAQUE.value))
     attribution = one_of(Attribution, spec.get("attribution", Attribution.DIRECT.value))
@@ -206,11 +218,15 @@ def _member(
             return
         case _ if FORMATS[form].random_access:
             yield from check_keys(spec, form, path)
-            yield from _members(spec.get("members"), (*path, "members"), depth=depth + 1, held=True)
+            inside = (*path, "members")
+            deeper = depth + 1
+            yield from _members(spec.get("members"), inside, depth=deeper, held=True, limits=limits)
             return
         case _:
             yield from check_keys(spec, form, path)
             yield from check_locators(spec, form, path)
+            if "embedded" in FORMATS[form].settings:
+                yield from check_embedded(spec, path, limits)
             if form in _MAIL:
                 yield from _attachments(spec.get("members"), (*path, "members"))
     if spec.get("vouches_for") and not spec.get("subject"):

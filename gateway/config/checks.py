@@ -210,7 +210,7 @@ def _endpoints(settings: Mapping[str, Any]) -> Iterator[Finding]:
             message = "this name is for the planted exchanges that the gateway proves itself by"
             yield Finding(("endpoints", index, "name"), message)
         if isinstance(body, Mapping):
-            yield from check_body(body, ("endpoints", index, "body"))
+            yield from check_body(body, ("endpoints", index, "body"), _at(endpoint, "limits"))
             if _at(endpoint, "release") == ReleaseMode.STREAM:
                 yield from check_streamed(body, ("endpoints", index, "release"))
         yield from _observing(_at(endpoint, "observe_until"), ("endpoints", index))

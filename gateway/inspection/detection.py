@@ -69,8 +69,13 @@ def check_charset(payload: Payload, encoding: charset.Encoding) -> None:
 
 def check_no_other(head: bytes) -> None:
     """The first bytes are no other format's, markup among them."""
-    if head.startswith(_SIGNATURES) or head.lstrip(MARK_OR_BLANK).startswith(b"<"):
+    if is_file(head) or head.lstrip(MARK_OR_BLANK).startswith(b"<"):
         raise mismatch("the first bytes")
+
+
+def is_file(head: bytes) -> bool:
+    """Whether the first bytes are those of a known kind of file that is no plain text."""
+    return head.startswith(_SIGNATURES)
 
 
 def mismatch(what: str) -> BadUpstream:

@@ -137,6 +137,7 @@ class Dispatch:
             and reader is not None
             and not reader.random_access
             and not (task.payload.codings or task.spec.compression)
+            and not task.spec.embedded  # thousands of documents, each with a reader of its own
         )
 
     def _rewrite_inline(

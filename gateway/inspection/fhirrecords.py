@@ -8,15 +8,25 @@ from typing import Any, NamedTuple
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import fhirowners, fhirtypes, jsonrecords, jsontext
+from gateway.inspection.embedded import Embedded
 from gateway.inspection.fhirowners import UNTOLD, Ownership
 from gateway.inspection.fhirreferences import Meant, Patients, Place, restful
 from gateway.inspection.locators import LocatorError, Steps, Wildcard, compile, written
-from gateway.inspection.settings import BodySpec, MemberSpec
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Mask
 
 ALONE = Place()
+
+_BINARY = {"resourceType", "id", "meta", "implicitRules", "language", "contentType", "data"}
+"""The elements of a Binary (R4: binary.html) but for securityContext, which may name someone."""
+
+_NARRATIVES: tuple[Steps, ...] = (
+    ("text", "div"),
+    ("contained", Wildcard.ELEMENTS, "text", "div"),
+)
+"""XHTML that says again what is in the resource (R4: narrative.html)."""
 
 
 class Fate(NamedTuple):
@@ -35,12 +45,13 @@ class Fates:
         self,
         spec: BodySpec | MemberSpec,
         patients: Patients,
+        limits: Limits,
         entries: Mapping[str, Meant] | None = None,
     ) -> None:
         self._patients, self._entries = patients, entries
         self._categories, self._category = spec.categories, spec.category
-
         self.steps: Steps = () if entries is None else ("resource",)
+        self._embedded = Embedded(spec, limits, self.steps, _NARRATIVES)
 
     def of(self, record: Any) -> Fate:
         """Raises BadUpstream(BODY_AMBIGUOUS) for what readers take in two ways."""
@@ -48,10 +59,30 @@ class Fates:
             found = fhirowners.of(record, ALONE, self._patients)
         else:
             found = self._entry(record, self._entries)
+        if not self._embedded.idle:
+            found = self._with_documents(record, found)
         if not found.owners and not found.nobodys:
             return Fate((), self._category, False)
         kind = self.resource(record)["resourceType"]
         return Fate(found.owners, self._categories.get(kind, self._category), found.nobodys)
+
+    def _with_documents(self, record: Any, found: Ownership) -> Ownership:
+        """Whoever owns something in a resource's documents owns the resource, too; of a Binary
+        nothing else says whose it is."""
+        inside = self._embedded.owners_inside(record)
+        binary = self._is_binary(record)
+        if inside is None or not (found.owners or found.nobodys or binary):
+            return UNTOLD
+        owners = tuple(dict.fromkeys((*found.owners, *inside)))
+        return Ownership(owners, nobodys=not (owners or binary))
+
+    def _is_binary(self, record: Any) -> bool:
+        """Whether a record is a Binary and nothing more."""
+        resource = self.resource(record)
+        if type(resource) is not dict or resource.get("resourceType") != "Binary":
+            return False
+        alone = self._entries is None or self._plain_outcome(record.get("response"))
+        return alone and resource.keys() <= _BINARY
 
     def resource(self, record: Any) -> Any:
         """The resource of a record; None where it has none."""
@@ -119,9 +150,11 @@ class Selection:
     """Applies a verdict to the records of one body. A mask is relative to the resource, and what
     stands beside a masked value (`_beside`) becomes null."""
 
-    def __init__(self, fates: Fates, spec: BodySpec | MemberSpec, verdict: Verdict) -> None:
+    def __init__(
+        self, fates: Fates, spec: BodySpec | MemberSpec, limits: Limits, verdict: Verdict
+    ) -> None:
         self._fates, self._verdict, self._category = fates, verdict, spec.category
-        self._spec = replace(spec, subject=())
+        self._spec, self._limits = replace(spec, subject=()), limits
         self._mask: tuple[Mask, ...] = ()
         self._masks = self._compiled()
 
@@ -145,7 +178,7 @@ class Selection:
         self._mask, verdict = self._verdict.mask, self._verdict
         masks = (*self._mask, *(each for mask in self._mask for each in _beside(mask)))
         masking = replace(verdict, decision=replace(verdict.decision, mask=masks))
-        return jsonrecords.Selection(self._spec, masking)
+        return jsonrecords.Selection(self._spec, self._limits, masking)
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:
         """Which of the records have a value to blank."""

@@ -32,7 +32,7 @@ def inspect(
 ) -> None:
     """Count the record of each frame."""
     _check(spec)
-    census = Census(spec, tally)
+    census = Census(spec, limits, tally)
     for batch in batches:
         census.count(_values(batch, limits))
 
@@ -47,7 +47,7 @@ def rewrite(
 ) -> Counts:
     """Write the frames that the verdict keeps; `reframe` puts another text into a frame."""
     _check(spec)
-    selection = Selection(spec, verdict)
+    selection = Selection(spec, limits, verdict)
     seen = released = 0
     for batch in batches:
         values = _values(batch, limits)

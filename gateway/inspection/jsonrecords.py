@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext, masking
+from gateway.inspection.embedded import Embedded
 from gateway.inspection.locators import (
     Attributor,
     LocatorError,
@@ -13,7 +14,7 @@ from gateway.inspection.locators import (
     compile,
     find,
 )
-from gateway.inspection.settings import AlsoSpec, BodySpec, MemberSpec
+from gateway.inspection.settings import AlsoSpec, BodySpec, Limits, MemberSpec
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Mask
@@ -49,20 +50,22 @@ class Census:
     def __init__(
         self,
         spec: BodySpec | MemberSpec | AlsoSpec,
+        limits: Limits,
         tally: Tally,
         attribution: Attribution = Attribution.DIRECT,
     ) -> None:
-        self._attributor = Attributor(spec.subject)
+        self._attributor, self._embedded = Attributor(spec.subject), Embedded(spec, limits)
         self._category, self._tally, self._attribution = spec.category, tally, attribution
 
     def count(self, records: Sequence[Any], owned: Sequence[Any] | None = None) -> None:
         """Count records by their owners, and note the names of their fields. Owners are looked for
-        in the records, or in `owned`, one for each."""
+        in the records, or in `owned`, one for each; documents always in the records."""
         objects = records
         if set(map(type, records)) != {dict}:
             objects = [record for record in records if isinstance(record, dict)]
         self._tally.add_fields(set().union(*objects))
         keys, owners = self._attributor.keyed(records if owned is None else owned)
+        keys, owners = self._embedded.joined(records, keys, owners)
         self._tally.add_each(keys, owners, self._attribution, self._category)
 
     def count_stray(self, owners: Owners = ()) -> None:
@@ -73,24 +76,28 @@ class Census:
 class Selection:
     """Applies a verdict to the records of one body.
 
-    Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that is no JSONPath locator. First comes
-    which of some records stay, then what is blanked in them: a decision about them may be new.
+    Raises BadUpstream(REDACTION_UNSUPPORTED) for a mask that is no JSONPath locator, or that leads
+    into a document in a text. First comes which of some records stay, then what is blanked in them:
+    a decision about them may be new.
     """
 
-    def __init__(self, spec: BodySpec | MemberSpec | AlsoSpec, verdict: Verdict) -> None:
-        self._attributor = Attributor(spec.subject)
+    def __init__(
+        self, spec: BodySpec | MemberSpec | AlsoSpec, limits: Limits, verdict: Verdict
+    ) -> None:
+        self._attributor, self._embedded = Attributor(spec.subject), Embedded(spec, limits)
         self._category, self._verdict = spec.category, verdict
         self._mask: tuple[Mask, ...] = ()
         self._masks: list[tuple[Mask, Steps]] = []
         self._compile()
 
-    def keeps(self, records: Sequence[Any]) -> list[bool]:
-        """Which of the records stay."""
+    def keeps(self, records: Sequence[Any], owned: Sequence[Any] | None = None) -> list[bool]:
+        """Which of the records stay; `owned` as in `Census.count`."""
         if self._verdict.asks:
             self._verdict.sees(
                 set().union(*(record for record in records if isinstance(record, dict)))
             )
-        keys, owners = self._attributor.keyed(records)
+        keys, owners = self._attributor.keyed(records if owned is None else owned)
+        keys, owners = self._embedded.joined(records, keys, owners)
         return self._verdict.keeps_each(keys, owners, self._category)
 
     def keeps_stray(self, owners: Owners = ()) -> bool:
@@ -107,6 +114,8 @@ class Selection:
             ]
         except LocatorError:
             raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
+        for _, steps in self._masks:
+            self._embedded.check_mask(steps)
         self._mask = self._verdict.mask
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:

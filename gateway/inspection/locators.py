@@ -112,6 +112,12 @@ def find(value: Any, steps: Steps) -> list[Any]:
     return found
 
 
+def meet(one: Steps, other: Steps) -> bool:
+    """Whether one may lead to what the other finds, or into it, or to what holds it."""
+    pairs = zip(one, other, strict=False)
+    return all(a == b or isinstance(a, Wildcard) or isinstance(b, Wildcard) for a, b in pairs)
+
+
 def is_whole(value: Any, steps: Steps) -> bool:
     """Whether `steps` lead on from everything that their wildcards find."""
     found = [value]

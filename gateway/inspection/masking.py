@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import fhirtypes, jsontext
-from gateway.inspection.locators import LocatorError, Steps, Wildcard, compile
+from gateway.inspection.locators import LocatorError, Steps, Wildcard, compile, meet
 from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec, Owner
 from gateway.model import Format, Mask
 
@@ -66,10 +66,12 @@ def erased(masks: Iterable[Mask]) -> list[str]:
 
 def naming(spec: BodySpec | InnerMemberSpec) -> list[Owner]:
     """Where it stands whose a record is: in a body, and in what is in it."""
+    embedded = [{"embedded": each.at[:1]} for each in spec.embedded]
     if spec.format is Format.FHIR:
-        return [{"fhir": fhirtypes.NAMING}]
+        return [{"fhir": fhirtypes.NAMING}, *embedded]
     inside = spec.members if isinstance(spec, (BodySpec, MemberSpec)) else ()
-    return [*spec.subject, *(owner for member in inside for owner in naming(member))]
+    named = (owner for member in inside for owner in naming(member))
+    return [*spec.subject, *embedded, *named]
 
 
 def check_apart(masks: Iterable[Mask], subject: Sequence[Owner]) -> None:
@@ -81,7 +83,7 @@ def check_apart(masks: Iterable[Mask], subject: Sequence[Owner]) -> None:
             masked = _steps(mask.path)
         except LocatorError:
             raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
-        if any(_meet(masked, each) or _meet(_bare(masked), _bare(each)) for each in named):
+        if any(meet(masked, each) or meet(_bare(masked), _bare(each)) for each in named):
             raise BadUpstream(
                 Code.REDACTION_UNSUPPORTED, "a mask on what names the owners, as it comes"
             )
@@ -95,12 +97,6 @@ def _steps(locator: str) -> Steps:
 def _bare(steps: Steps) -> Steps:
     """Without the steps into lists: FHIR's elements are found whether there is a list or not."""
     return tuple(step for step in steps if step is not Wildcard.ELEMENTS)
-
-
-def _meet(one: Steps, other: Steps) -> bool:
-    """Whether one may lead to what the other finds, or into it, or to what holds it."""
-    pairs = zip(one, other, strict=False)
-    return all(a == b or isinstance(a, Wildcard) or isinstance(b, Wildcard) for a, b in pairs)
 
 
 def of_text(mask: Mask, value: str, key: bytes | None) -> str:

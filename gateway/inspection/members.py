@@ -181,7 +181,7 @@ class Member:
     @property
     def tells(self) -> bool:
         """Whether what is inside names owners by itself."""
-        return bool(self.spec.subject or self.spec.members)
+        return bool(self.spec.subject or self.spec.members or self.spec.embedded)
 
     def outer_owners(self) -> Owners:
         """The owners of the whole member, as its configuration attributes it.

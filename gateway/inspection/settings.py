@@ -16,6 +16,7 @@ from gateway.response import Payload
 __all__ = [
     "AlsoSpec",
     "BodySpec",
+    "EmbeddedSpec",
     "InspectionSettings",
     "Limits",
     "MemberSpec",
@@ -116,6 +117,45 @@ MemberName = Annotated[
 
 Compression = Literal["gzip", "bzip2", "xz", "zstd"]
 
+Transfer = Literal["base64", "base64url", "hex", "data"]
+Undeclared = Literal["keep", "refuse"]
+Beside = Mapping[Annotated[str, Field(min_length=1, max_length=256)], Locators]
+"""Name of a member → the texts that it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedSpec:
+    """A document in a text of a JSON record: where it stands, and how it is read.
+
+    `at` locates the text in the record. Where the document is in another one, `at` lists the way
+    there: `["$.payload", "$.attachment.data"]` is in the records of the document at `$.payload`,
+    which has an entry of its own. `when` says what stands beside the text, such as
+    `contentType: application/json`; of several entries for one place the first that fits counts,
+    and a text that none fits is refused. `transfer` is how the document is written in the text:
+    `base64`, `base64url`, `hex`, or `data` (a data URI in base64); left out, it is the text itself.
+    `compression` says that what this makes is compressed. All other keys are those of a body of
+    that `format`. Whoever owns something in the document owns the record, too. `opaque` is a
+    document that belongs to its record and isn't read, such as a PDF.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    at: Locators
+    format: Format
+    when: Beside = field(default_factory=dict)
+    transfer: Transfer | None = None
+    compression: Literal["gzip", "xz", "zstd"] | None = None
+    records: Locator = "$"
+    subject: Owners = ()
+    delimiter: Delimiter | None = None
+    encoding: Encoding | None = None
+    quote: Quote | None = None
+    preamble: Preamble = 0
+    namespaces: Namespaces = field(default_factory=dict)
+    doctype: bool = False
+    base: Bases = ()
+    lines: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class InnerMemberSpec:
@@ -145,6 +185,8 @@ class InnerMemberSpec:
     sizes: Locator | None = None
     hashes: Hashes = field(default_factory=dict)
     owns_archive: bool = False
+    embedded: tuple[EmbeddedSpec, ...] = ()
+    undeclared: Undeclared = "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +255,8 @@ class BodySpec:
     of an `opaque` body, or of an archive as a whole (`attribution: container`). `removed_notice`
     is the name of a text that is added to an archive of which something was left out, such as
     `REMOVED.txt`: it says how many records and members.
+    `embedded` are documents in texts of the records, which are read with them; with
+    `undeclared: refuse` a JSON body is refused where any other text looks like a document.
     `media_type` is the one type that the response must declare, where it isn't one of the format's
     well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """
@@ -239,6 +283,8 @@ class BodySpec:
     subject_header: Mapping[str, FieldName] = field(default_factory=dict)
     removed_notice: MemberName | None = None
     preamble: Preamble = 0
+    embedded: tuple[EmbeddedSpec, ...] = ()
+    undeclared: Undeclared = "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +293,7 @@ class Limits:
 
     `body` bounds the bytes as received, `decoded` those after content decoding and inflating,
     `ratio` decoded to received (beyond the first MiB), `record` one record held in memory,
-    `depth` nesting, `fields` distinct field names.
+    `depth` nesting, `fields` distinct field names, `embedding_depth` documents in documents.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -261,6 +307,7 @@ class Limits:
     members: Annotated[int, Field(ge=1)] = 100_000
     fields: Annotated[int, Field(ge=1)] = 4_096
     columns: Annotated[int, Field(ge=1)] = 4_096
+    embedding_depth: Annotated[int, Field(ge=1, le=8)] = 3
 
 
 @dataclass(frozen=True, slots=True)

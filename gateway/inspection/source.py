@@ -83,6 +83,15 @@ class Body:
         received = read(self.stored)
         return _decoded(received, self.codings, self.compression, self.limits, self.meter)
 
+    def head(self) -> bytes:
+        """The first decoded bytes; one chunk may be a single byte of them."""
+        head = b""
+        for chunk in self.chunks():
+            head += chunk
+            if len(head) >= HEAD:
+                break
+        return head[:HEAD]
+
     def plain(self) -> Stored:
         """The bytes for random access. Raises BadUpstream where they are coded.
 

@@ -15,7 +15,7 @@ from gateway.inspection.inflation import Inflation
 from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import FlowSink, Sink, under
-from gateway.inspection.source import HEAD, Body, Flow, Meter, Stored
+from gateway.inspection.source import Body, Flow, Meter, Stored
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Progress, Verdict
 from gateway.model import Counts, Decision, Effect, Inspection
@@ -60,7 +60,7 @@ def inspect(stored: Stored, task: Task, scratch: Scratch | None = None) -> Inspe
     """Read a whole body. Raises BadUpstream for anything that can't be vouched for."""
     reader = _reader(task)
     body = _body(stored, task, scratch)
-    reader.detect(task.payload, _head(body), task.spec)
+    reader.detect(task.payload, body.head(), task.spec)
     tally = Tally(task.limits)
     reader.inspect(body, task.spec, task.limits, tally)
     if body.meter.inspected != stored.size:
@@ -207,13 +207,3 @@ def _inspection(task: Task, tally: Tally, meter: Meter) -> Inspection:
         members=tally.members,
         sealed=tally.sealed and not meter.unsealed,
     )
-
-
-def _head(body: Body) -> bytes:
-    """The first decoded bytes; one chunk may be a single byte of them."""
-    head = b""
-    for chunk in body.chunks():
-        head += chunk
-        if len(head) >= HEAD:
-            break
-    return head[:HEAD]

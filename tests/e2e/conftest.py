@@ -1,5 +1,6 @@
 """One issuer, one scripted export service, and a gateway for each engine, shared by a module."""
 
+import base64
 import csv
 import email
 import gzip
@@ -49,6 +50,8 @@ class Export:
                 return json.dumps({"orders": records}, indent=1).encode()
             case "ndjson":
                 lines = [{"customer": {"id": o}, "n": n} for n, o in enumerate(owners)]
+                if self.body.get("embedded"):
+                    lines = [_enclosing(line) for line in lines]
                 return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
             case "fhir":
                 return _fhir(owners, self.body.get("lines", False))
@@ -95,7 +98,8 @@ class Export:
             case "json":
                 return [record["customer"]["id"] for record in json.loads(body)["orders"]]
             case "ndjson":
-                return [json.loads(line)["customer"]["id"] for line in body.splitlines()]
+                lines = [json.loads(line) for line in body.splitlines()]
+                return [_enclosed(line)["customer"]["id"] for line in lines]
             case "fhir":
                 text = body.decode()
                 if self.body.get("lines"):
@@ -176,6 +180,16 @@ _READERS: dict[str, Callable[[bytes], dict[str, bytes]]] = {
 _FROM = b"From shop@example.org Sat Nov 28 08:57:42 2026\n"
 
 
+def _enclosing(record: dict[str, Any]) -> dict[str, Any]:
+    """A record that is a text in another one, and a table in base64 of the same owner."""
+    table = f"customer_id,n\r\n{json.dumps(record['customer']['id'])},1\r\n"
+    return {"payload": json.dumps(record), "file": base64.b64encode(table.encode()).decode()}
+
+
+def _enclosed(line: Any) -> Any:
+    return json.loads(line["payload"]) if "payload" in line else line
+
+
 def _message(owner: str) -> bytes:
     message = EmailMessage()
     message["X-Customer"] = owner
@@ -246,6 +260,23 @@ EXPORTS = {
         "/exports/ndjson",
         "application/x-ndjson",
         {"format": "ndjson", "subject": {"account": "$.customer.id"}},
+    ),
+    "documents": Export(
+        "/exports/documents",
+        "application/x-ndjson",
+        {
+            "format": "ndjson",
+            "embedded": [
+                {"at": "$.payload", "format": "json", "subject": {"account": "$.customer.id"}},
+                {
+                    "at": "$.file",
+                    "transfer": "base64",
+                    "format": "csv",
+                    "subject": {"account": "customer_id"},
+                },
+            ],
+            "undeclared": "refuse",
+        },
     ),
     "json-seq": Export(
         "/exports/json-seq",

@@ -4,7 +4,7 @@ import base64
 import gzip
 import json
 
-from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec
+from gateway.inspection.settings import BodySpec, EmbeddedSpec, InnerMemberSpec, MemberSpec
 from gateway.model import Attribution, Format
 from tests.support.parquets import written
 from tests.support.tars import T, long_name, pax, tar, tarred
@@ -122,6 +122,46 @@ _MEMBERS = (
     MemberSpec("*.tar", Format.TAR, members=(InnerMemberSpec("{account}", attribution=_PATH),)),
     MemberSpec("{account}/*", attribution=Attribution.PATH),
 )
+
+_INNER_ROWS = base64.b64encode(_TABLE).decode()
+
+
+def _enclosing(payload: str, **more: str) -> bytes:
+    return json.dumps({"owner": "me", "payload": payload, **more}).encode() + b"\n"
+
+
+EMBEDDED = (
+    BodySpec(
+        Format.NDJSON,
+        subject=OWNER,
+        embedded=(
+            EmbeddedSpec(("$.payload",), Format.JSON, records="$.records[*]", subject=OWNER),
+            EmbeddedSpec(
+                ("$.payload", "$.rows"),
+                Format.CSV,
+                transfer="base64",
+                subject=({"account": ("owner",)},),
+            ),
+            EmbeddedSpec(
+                ("$.file",),
+                Format.XML,
+                {"type": ("text/xml",)},
+                "hex",
+                records="/e/r",
+                subject=({"account": ("@owner",)},),
+            ),
+            EmbeddedSpec(("$.file",), Format.OPAQUE, {"type": ("image/png",)}, "base64url"),
+        ),
+        undeclared="refuse",
+    ),
+    [
+        _enclosing(_ENVELOPE.decode()) + _enclosing('{"records": []}'),
+        _enclosing(json.dumps({"records": [{"owner": "me", "rows": _INNER_ROWS}]})),
+        _enclosing("", file=_XML.hex(), type="text/xml"),
+        _enclosing("", file="iVBORw0", type="image/png") + b'{"owner": "foreign"}\n',
+    ],
+)
+"""Documents in the texts of records, whatever the format around them."""
 
 SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
     Format.JSON: (

@@ -18,13 +18,13 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import source, work
 from gateway.inspection.codings import CODINGS
 from gateway.inspection.formats import FORMATS
-from gateway.inspection.settings import Limits, MemberSpec
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
 from gateway.model import Counts, Decision, Effect, Format, Inspection
 from gateway.response import Payload
 from tests.fuzz.mutator import mutated
-from tests.fuzz.seeds import SEEDS
+from tests.fuzz.seeds import EMBEDDED, SEEDS
 from tests.support.codings import CODED
 from tests.support.scratches import scratch
 
@@ -32,8 +32,11 @@ LIMITS = Limits(body=1 << 20, decoded=1 << 20, record=1 << 12, depth=20, members
 HANGING = 20
 """Seconds for a body of a few kilobytes."""
 
-NAMES = (*(str(form) for form in SEEDS), *CODINGS)
-"""What is tried: every format but the opaque one, of which nothing is read."""
+_IN_TEXTS = "embedded"
+
+NAMES = (*(str(form) for form in SEEDS), *CODINGS, _IN_TEXTS)
+"""What is tried: every format but the opaque one, of which nothing is read, and documents in the
+texts of records."""
 
 
 def examine(name: str, dice: random.Random) -> bool:
@@ -43,13 +46,16 @@ def examine(name: str, dice: random.Random) -> bool:
     """
     if name in CODINGS:
         return _examine_coding(name, dice)
+    if name == _IN_TEXTS:
+        spec, bodies = EMBEDDED
+        return examine_body(spec.format, mutated(bodies, dice), dice.randint(1, 9), spec)
     form = Format(name)
     return examine_body(form, mutated(SEEDS[form][1], dice), dice.randint(1, 9))
 
 
-def examine_body(form: Format, body: bytes, chunk: int) -> bool:
+def examine_body(form: Format, body: bytes, chunk: int, spec: BodySpec | None = None) -> bool:
     """Try one body, whole and in chunks of `chunk` bytes. See `examine`."""
-    reader, spec = FORMATS[form], SEEDS[form][0]
+    reader, spec = FORMATS[form], spec or SEEDS[form][0]
     boundary = "b" if form is Format.MULTIPART else None
     task = work.Task(Payload(reader.media_types[0], boundary=boundary), spec, LIMITS)
     with _in_time():

@@ -1,6 +1,7 @@
 """What all archives share: which specification reads a member, and whose it is."""
 
 import gzip
+import json
 import tracemalloc
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import notice, work
 from gateway.inspection.archive import Around, check_proven, count, folders_of, open_archive
-from gateway.inspection.settings import BodySpec, InnerMemberSpec, Limits, MemberSpec
+from gateway.inspection.settings import BodySpec, EmbeddedSpec, InnerMemberSpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
 from gateway.inspection.tally import Tally
@@ -330,3 +331,38 @@ def test_an_inner_archive_that_outgrows_the_scratch_file_is_refused() -> None:
     with pytest.raises(BadUpstream) as caught:
         inspected(data, room=50)
     assert caught.value.code is Code.BODY_TOO_LARGE
+
+
+def test_documents_in_the_texts_of_members_name_owners_too() -> None:
+    document = EmbeddedSpec(("$.p",), Format.JSON, subject=ROWS.subject)
+    lines = b"".join(
+        json.dumps({"p": json.dumps({"owner": owner})}).encode() + b"\n"
+        for owner in ("me", "other")
+    )
+    inner = replace(ROWS, subject=(), embedded=(document,))
+    spec = BodySpec(
+        Format.ZIP,
+        members=(
+            MemberSpec("{account}/*.ndjson", Format.NDJSON, embedded=(document,)),
+            MemberSpec("*.zip", Format.ZIP, members=(inner,)),
+        ),
+    )
+    task = replace(TASK, spec=spec)
+    data = zipped({"a.zip": zipped({"r.ndjson": lines})})
+    found = inspected(data, task)
+    assert {group.owners: group.records for group in found.groups} == {
+        (ME,): 1,
+        (SubjectRef("account", "other"),): 1,
+    }
+    decision = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), (), (), "")
+    sink = MemorySink()
+    with scratch() as file:
+        counts = work.rewrite(InMemory(data), task, found, decision, sink, file)
+        work.confirm(InMemory(sink.getvalue()), task, found, decision, counts, file)
+    mine = lines.splitlines(keepends=True)[0]
+    assert unzipped(unzipped(sink.getvalue())["a.zip"]) == {"r.ndjson": mine}
+
+    inspected(zipped({"me/r.ndjson": mine}), task)
+    with pytest.raises(BadUpstream) as refused:  # its name says otherwise
+        inspected(zipped({"other/r.ndjson": mine}), task)
+    assert refused.value.code is Code.BODY_AMBIGUOUS

@@ -365,3 +365,8 @@ def test_mail_begins_with_a_header_and_a_mailbox_with_a_message(
 def test_an_empty_body_is_left_to_its_reader() -> None:
     for expected in (Format.JSON, Format.NDJSON, Format.CSV):
         check(expected, b"")
+
+
+def test_a_kind_of_file_is_known_by_its_first_bytes() -> None:
+    assert detection.is_file(b"%PDF-1.7") and detection.is_file(b"PK\x03\x04")
+    assert not detection.is_file(b"<a/>") and not detection.is_file(b"{}")

@@ -16,7 +16,13 @@ import pytest_asyncio
 from gateway.errors import BadUpstream, Code, Late
 from gateway.inspection import masking
 from gateway.inspection.dispatch import Dispatch
-from gateway.inspection.settings import BodySpec, InspectionSettings, Limits, MemberSpec
+from gateway.inspection.settings import (
+    BodySpec,
+    EmbeddedSpec,
+    InspectionSettings,
+    Limits,
+    MemberSpec,
+)
 from gateway.model import Decision, Effect, Format, Mask, SubjectRef
 from gateway.response import Payload, Response
 from gateway.spool import Spool, SpoolSettings
@@ -275,3 +281,14 @@ async def test_a_body_that_takes_too_long_is_refused_and_the_next_one_is_read(
         assert (await dispatch.inspect(held, SPEC, LIMITS)).records == 4
     finally:
         await dispatch.stop()
+
+
+async def test_documents_in_texts_are_not_read_in_the_event_loop(spool: Spool) -> None:
+    """Thousands of them may be in a small body."""
+    document = EmbeddedSpec(("$.p",), Format.JSON)
+    async with running(InspectionSettings(workers=1, inline=1024, deadline=0.5), spool) as dispatch:
+        os.kill(dispatch.pids()[0], signal.SIGSTOP)
+        held = response(spool, body(4))
+        assert (await dispatch.inspect(held, SPEC, LIMITS)).records == 4
+        with pytest.raises(Late):
+            await dispatch.inspect(held, replace(SPEC, embedded=(document,)), LIMITS)

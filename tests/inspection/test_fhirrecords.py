@@ -23,8 +23,8 @@ SPEC = BodySpec(
 PATIENTS = Patients(SPEC.subject, SPEC.base)
 MINE = (SubjectRef("fhir", "Patient/me"),)
 UUID = "urn:uuid:05efabf0-4be2-4561-91ce-51548425acb9"
-ENTRIES = Fates(SPEC, PATIENTS, {UUID: MINE, UUID + "0": Told.OTHER})
-ALONE = Fates(SPEC, PATIENTS)
+ENTRIES = Fates(SPEC, PATIENTS, Limits(), {UUID: MINE, UUID + "0": Told.OTHER})
+ALONE = Fates(SPEC, PATIENTS, Limits())
 OBSERVATION = {"resourceType": "Observation", "id": "1", "subject": {"reference": "Patient/me"}}
 DOCTOR = {"resourceType": "Practitioner", "id": "9"}
 
@@ -121,7 +121,7 @@ def test_masks_are_relative_to_the_resource_wherever_it_stands() -> None:
     subject = {"reference": "Patient/me", "display": "x"}
     record = OBSERVATION | {"subject": subject}
     for fates, value in (ALONE, record), (ENTRIES, {"subject": subject, "resource": record}):
-        selection = Selection(fates, SPEC, verdict)
+        selection = Selection(fates, SPEC, Limits(), verdict)
         assert selection.keeps([value, value]) == [True, True]
         assert selection.blanks([value, {"resource": DOCTOR}]) == [True, False]
         text = b" " + json.dumps(value).encode() + b"\n"
@@ -129,7 +129,7 @@ def test_masks_are_relative_to_the_resource_wherever_it_stands() -> None:
         assert json.loads(selection.masked(text)) == (
             masked if fates is ALONE else value | {"resource": masked}
         )
-    assert not Selection(ALONE, SPEC, verdict).keeps_stray()
+    assert not Selection(ALONE, SPEC, Limits(), verdict).keeps_stray()
 
 
 def test_what_stands_beside_a_masked_primitive_goes_with_it() -> None:
@@ -144,12 +144,12 @@ def test_what_stands_beside_a_masked_primitive_goes_with_it() -> None:
         "name": [{"given": ["Ann", None], "_given": [None, {"id": "canary"}], "_family": beside}],
     }
     given = (Mask("$.birthDate", keep=4), "$.name[*].given[*]", "$['name'][*]['family']")
-    selection = Selection(ALONE, SPEC, permit(*MINE, mask=given))
+    selection = Selection(ALONE, SPEC, Limits(), permit(*MINE, mask=given))
     assert selection.blanks([record, {"_birthDate": beside}, DOCTOR]) == [True, True, False]
     assert json.loads(selection.masked(json.dumps(record).encode())) == record | {
         "birthDate": "1974",
         "_birthDate": None,
         "name": [{"given": [None, None], "_given": None, "_family": None}],
     }
-    other = Selection(ALONE, SPEC, permit(*MINE, mask=("$.name[*].prefix", "$.*.x")))
+    other = Selection(ALONE, SPEC, Limits(), permit(*MINE, mask=("$.name[*].prefix", "$.*.x")))
     assert other.blanks([record]) == [False]

@@ -25,7 +25,7 @@ RECORDS: list[Any] = [
 
 def test_records_are_counted_by_owner_and_their_fields_noted() -> None:
     tally = Tally(Limits())
-    census = Census(SPEC, tally)
+    census = Census(SPEC, Limits(), tally)
     census.count(RECORDS)
     census.count(RECORDS[:1])
     census.count_stray()
@@ -39,7 +39,7 @@ def test_records_are_counted_by_owner_and_their_fields_noted() -> None:
 
 def test_more_fields_than_the_limit_are_refused() -> None:
     """A56."""
-    census = Census(SPEC, Tally(Limits(fields=10)))
+    census = Census(SPEC, Limits(), Tally(Limits(fields=10)))
     census.count([{f"f{number}": 1 for number in range(10)}])
     with pytest.raises(BadUpstream) as caught:
         census.count([{"another": 1}])
@@ -47,32 +47,38 @@ def test_more_fields_than_the_limit_are_refused() -> None:
 
 
 def test_a_selection_keeps_what_the_verdict_keeps() -> None:
-    assert Selection(SPEC, permit(ME)).keeps(RECORDS) == [True, False, False, False, False]
-    both = Selection(SPEC, permit(ME, OTHER, unattributed=True))
+    assert Selection(SPEC, Limits(), permit(ME)).keeps(RECORDS) == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    both = Selection(SPEC, Limits(), permit(ME, OTHER, unattributed=True))
     assert both.keeps(RECORDS) == [True] * 5
     assert both.keeps_stray()
-    assert not Selection(SPEC, permit(ME)).keeps_stray()
+    assert not Selection(SPEC, Limits(), permit(ME)).keeps_stray()
 
 
 def test_a_selection_knows_which_records_have_something_to_blank() -> None:
-    selection = Selection(SPEC, permit(ME, mask=("$.a", "$.b", "$[*].c")))
+    selection = Selection(SPEC, Limits(), permit(ME, mask=("$.a", "$.b", "$[*].c")))
     assert selection.blanks(RECORDS) == [True, False, True, True, False]
-    assert Selection(SPEC, permit(ME)).blanks(RECORDS) == [False] * 5
+    assert Selection(SPEC, Limits(), permit(ME)).blanks(RECORDS) == [False] * 5
 
 
 def test_masked_values_become_null_and_nothing_else_changes() -> None:
-    selection = Selection(SPEC, permit(ME, mask=("$.a", "$.c[*].d")))
+    selection = Selection(SPEC, Limits(), permit(ME, mask=("$.a", "$.c[*].d")))
     text = b' { "a" : [1, {"x":"}"}] ,"b":2, "c":[{"d":"x"},{"d":null}, 3]}\r'
     assert selection.masked(text) == (b' { "a" : null ,"b":2, "c":[{"d":null},{"d":null}, 3]}\r')
 
 
 def test_masked_values_become_what_their_masks_say() -> None:
     masks = (Mask("$.a", keep=2), Mask("$.*", text="x"), Mask("$.c[*].d", pseudonym=True))
-    single = Selection(SPEC, permit(ME, mask=masks[:1]))
+    single = Selection(SPEC, Limits(), permit(ME, mask=masks[:1]))
     assert single.masked(b'{"a" : "abc", "b": "abc"}') == b'{"a" : "ab", "b": "abc"}'
-    both = Selection(SPEC, permit(ME, mask=masks[:2]))
+    both = Selection(SPEC, Limits(), permit(ME, mask=masks[:2]))
     assert both.masked(b'{"a" : "abc", "b":1}') == b'{"a" : "x", "b":"x"}'
-    keyed = Selection(SPEC, permit(ME, mask=masks[2:], key=bytes(32)))
+    keyed = Selection(SPEC, Limits(), permit(ME, mask=masks[2:], key=bytes(32)))
     first, second, third = json.loads(keyed.masked(b'{"c":[{"d":"A"},{"d":"B"},{"d":"A"}]}'))["c"]
     assert first == third != second
     with pytest.raises(BadUpstream) as caught:
@@ -86,7 +92,7 @@ def test_masked_values_become_what_their_masks_say() -> None:
 )
 def test_a_name_that_looks_like_a_masked_one_is_refused_and_not_passed_by(record: Any) -> None:
     """A52: a reader that folds case would find the value that was masked."""
-    selection = Selection(SPEC, permit(ME, mask=("$.a", "$.c[*].d")))
+    selection = Selection(SPEC, Limits(), permit(ME, mask=("$.a", "$.c[*].d")))
     with pytest.raises(BadUpstream) as caught:
         selection.blanks([{"a": 1}, record])
     assert caught.value.code is Code.BODY_AMBIGUOUS
@@ -96,6 +102,6 @@ def test_a_name_that_looks_like_a_masked_one_is_refused_and_not_passed_by(record
 
 def test_a_mask_that_is_no_locator_is_refused_unquoted() -> None:
     with pytest.raises(BadUpstream) as caught:
-        Selection(SPEC, permit(ME, mask=("$.canary[0]",)))
+        Selection(SPEC, Limits(), permit(ME, mask=("$.canary[0]",)))
     assert caught.value.code is Code.REDACTION_UNSUPPORTED
     assert "canary" not in caught.value.note

@@ -36,7 +36,7 @@ def spec_of(records: str, totals: tuple[str, ...] = ()) -> BodySpec:
 
 def whole(document: bytes, spec: BodySpec) -> Any:
     tally = Tally(Limits())
-    census, route = Census(spec, tally), plan(spec.records, tuple(spec.totals))
+    census, route = Census(spec, Limits(), tally), plan(spec.records, tuple(spec.totals))
     try:
         jsonwhole.count(document, route, Limits(), census)
     except BadUpstream as refusal:
@@ -46,7 +46,7 @@ def whole(document: bytes, spec: BodySpec) -> Any:
 
 def pieces(document: bytes, spec: BodySpec) -> Any:
     tally = Tally(Limits())
-    census, route = Census(spec, tally), plan(spec.records, tuple(spec.totals))
+    census, route = Census(spec, Limits(), tally), plan(spec.records, tuple(spec.totals))
     try:
         for piece in scan(Body(InMemory(document), (), Limits()), route, Limits()):
             if isinstance(piece, Items) and piece.role is Role.RECORD:

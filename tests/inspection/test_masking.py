@@ -26,7 +26,7 @@ from gateway.inspection.masking import (
     spliced,
     strictest_first,
 )
-from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec
+from gateway.inspection.settings import BodySpec, EmbeddedSpec, InnerMemberSpec, MemberSpec
 from gateway.model import Format, Mask
 from tests.support.reading import spaced
 
@@ -242,6 +242,10 @@ def test_no_value_becomes_longer_than_is_reckoned(text: str) -> None:
 # --- what names the owners, as a body comes -----------------------------------------------------
 
 
+def _owned(*subject: dict[str, tuple[str, ...]]) -> BodySpec:
+    return BodySpec(Format.NDJSON, subject=subject)
+
+
 @pytest.mark.parametrize(
     ("locator", "path"),
     [
@@ -258,17 +262,26 @@ def test_no_value_becomes_longer_than_is_reckoned(text: str) -> None:
     ],
 )
 def test_a_mask_on_the_way_to_an_owner_is_refused(locator: str, path: str) -> None:
-    subject = ({"account": ("$.other",)}, {"account": (locator,)})
+    spec = _owned({"account": ("$.other",)}, {"account": (locator,)})
     for mask in (Mask(path), Mask(path, text="x")):
         with pytest.raises(BadUpstream) as refused:
-            check_apart((Mask("$.iban"), mask), subject)
+            check_apart((Mask("$.iban"), mask), naming(spec))
         assert refused.value.code is Code.REDACTION_UNSUPPORTED
 
 
 def test_a_mask_beside_the_owners_is_none_of_theirs() -> None:
     masks = tuple(map(Mask, ("$.iban", "$.owner.name", "$.owners", "$.orders[*].id")))
-    check_apart(masks, ({"account": ("$.owner.id",), "order": ("$.id",)},))
-    check_apart(masks, ())
+    check_apart(masks, naming(_owned({"account": ("$.owner.id",), "order": ("$.id",)})))
+    check_apart(masks, naming(_owned()))
+
+
+def test_a_mask_on_a_document_that_names_owners_is_refused_as_it_comes() -> None:
+    spec = BodySpec(Format.NDJSON, embedded=(EmbeddedSpec(("$.a.payload",), Format.JSON),))
+    for path in ("$.a", "$.a.payload", "$.a.payload.owner"):
+        with pytest.raises(BadUpstream) as refused:
+            check_apart((Mask(path),), naming(spec))
+        assert refused.value.code is Code.REDACTION_UNSUPPORTED
+    check_apart((Mask("$.b"), Mask("$.a.b")), naming(spec))
 
 
 def test_what_names_the_owners_of_fhir_and_of_members_is_found() -> None:
@@ -298,5 +311,5 @@ def test_what_names_the_owners_of_fhir_and_of_members_is_found() -> None:
 
 def test_what_is_no_path_is_refused_before_anything_flows() -> None:
     with pytest.raises(BadUpstream) as refused:
-        check_apart((Mask("$.a["),), ())
+        check_apart((Mask("$.a["),), naming(_owned()))
     assert refused.value.code is Code.REDACTION_UNSUPPORTED

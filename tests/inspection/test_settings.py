@@ -103,10 +103,22 @@ def test_limits_have_defaults_and_take_units() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("body", 1024), ("record", "1"), ("ratio", 0), ("depth", 129), ("depth", 0), ("subjects", 0),
-     ("subjects", "many"), ("members", -1), ("fields", 0), ("columns", 0)],
+     ("subjects", "many"), ("members", -1), ("fields", 0), ("columns", 0), ("embedding_depth", 0),
+     ("embedding_depth", 9)],
 )  # fmt: skip
 def test_a_limit_that_limits_nothing_or_has_no_unit_is_a_fault(name: str, value: Any) -> None:
     assert faults(LIMITS, {name: value}) == {name}
+
+
+def test_a_document_is_at_one_place_or_on_a_way_through_others() -> None:
+    body = {"format": "json", "embedded": [{"at": "$.a", "format": "json"}]}
+    assert BODY.validate_python(body).embedded[0].at == ("$.a",)
+    body["embedded"] = [{"at": ["$.a", "$.b"], "format": "csv", "when": {"type": "text/csv"}}]
+    (spec,) = BODY.validate_python(body).embedded
+    assert spec.at == ("$.a", "$.b") and spec.when == {"type": ("text/csv",)}
+    for wrong in ({"at": []}, {"transfer": "rot13"}, {"compression": "bzip2"}, {"category": "a"}):
+        document = {"at": "$.a", "format": "json", **wrong}
+        assert faults(BODY, {"format": "json", "embedded": [document]})
 
 
 def test_specifications_never_change() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import work
-from gateway.inspection.settings import AlsoSpec, BodySpec, Limits, MemberSpec
+from gateway.inspection.settings import AlsoSpec, BodySpec, EmbeddedSpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
 from gateway.model import Counts, Decision, Effect, Format, Inspection, Mask, SubjectRef
@@ -424,3 +424,51 @@ def test_both_releases_keep_the_same_records_however_a_body_is_cut(
     assert (watched.left, as_it_came) == (held, counts)
     assert set(found.groups) == set(inspection.groups) and found.fields == inspection.fields
     assert found.bytes_received == inspection.bytes_received
+
+
+ENCLOSING = replace(
+    LINES,
+    spec=replace(
+        LINES.spec,
+        embedded=(EmbeddedSpec(("$.p",), Format.JSON, subject=({"account": ("$.owner",)},)),),
+    ),
+)
+
+
+def test_the_owner_of_a_document_in_a_text_is_asked_about_as_it_comes() -> None:
+    lines = [
+        json.dumps({"owner": "me", "p": json.dumps({"owner": owner})}).encode() + b"\n"
+        for owner in ("me", "foreign", "me")
+    ]
+    watched = Watched(ENCLOSING, *lines)
+    _, counts = watched.run()
+    assert watched.events == ["wait", "ask 1", "out 1", "wait", "ask 2", "wait", "out 2", "wait"]
+    assert watched.left == lines[0] + lines[2] and counts == Counts(3, 2, 1)
+
+
+@pytest.mark.parametrize("path", ["$.p", "$.p.owner", "$.*"])
+def test_a_mask_on_a_document_ends_a_stream_before_anything_leaves(path: str) -> None:
+    line = json.dumps({"owner": "me", "p": json.dumps({"owner": "me"})}).encode() + b"\n"
+    watched = Watched(ENCLOSING, line, mask=(Mask(path),))
+    with pytest.raises(BadUpstream) as refused:
+        watched.run()
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED and watched.left == b""
+
+
+def test_a_masked_document_may_not_take_an_owner_with_it() -> None:
+    """What is left would look as if it were of fewer people than it is."""
+    foreign = SubjectRef("account", "foreign")
+    for owner, passes in (("me", True), ("foreign", False)):
+        line = json.dumps({"owner": "me", "p": json.dumps({"owner": owner})}).encode() + b"\n"
+        found = work.inspect(InMemory(line), ENCLOSING)
+        decision = replace(REDACT, permitted=frozenset({ME, foreign}), mask=(Mask("$.p"),))
+        sink = MemorySink()
+        counts = work.rewrite(InMemory(line), ENCLOSING, found, decision, sink)
+        assert json.loads(sink.getvalue()) == {"owner": "me", "p": None}
+        written = InMemory(sink.getvalue())
+        if passes:
+            work.confirm(written, ENCLOSING, found, decision, counts)
+            continue
+        with pytest.raises(BadUpstream) as refused:
+            work.confirm(written, ENCLOSING, found, decision, counts)
+        assert refused.value.code is Code.REDACTION_UNSUPPORTED

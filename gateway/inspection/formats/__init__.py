@@ -39,12 +39,13 @@ _OWNED = frozenset(
 )
 _ARCHIVE = frozenset({"members", "subject_header", "removed_notice"})
 _SUBJECT = frozenset({"subject", "category", "compression"})
+_TEXTS = frozenset({"embedded", "undeclared"})
 
 _OURS = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
-        _OWNED | {"records", "totals", "also"},
+        _OWNED | _TEXTS | {"records", "totals", "also"},
         json.detect,
         json.inspect,
         json.rewrite,
@@ -55,7 +56,7 @@ _OURS = {
     Format.NDJSON: Reader(
         ndjson.MEDIA_TYPES,
         "ndjson",
-        _OWNED,
+        _OWNED | _TEXTS,
         ndjson.detect,
         ndjson.inspect,
         ndjson.rewrite,
@@ -65,7 +66,7 @@ _OURS = {
     Format.JSON_SEQ: Reader(
         jsonseq.MEDIA_TYPES,
         "json-seq",
-        _OWNED,
+        _OWNED | _TEXTS,
         jsonseq.detect,
         jsonseq.inspect,
         jsonseq.rewrite,
@@ -75,7 +76,7 @@ _OURS = {
     Format.SSE: Reader(
         sse.MEDIA_TYPES,
         "sse",
-        _OWNED,
+        _OWNED | _TEXTS,
         sse.detect,
         sse.inspect,
         sse.rewrite,
@@ -85,7 +86,7 @@ _OURS = {
     Format.JAVASCRIPT: Reader(
         javascript.MEDIA_TYPES,
         "js",
-        _OWNED | {"records", "totals", "also"},
+        _OWNED | _TEXTS | {"records", "totals", "also"},
         javascript.detect,
         javascript.inspect,
         javascript.rewrite,
@@ -167,7 +168,7 @@ _OURS = {
     Format.FHIR: Reader(
         fhir.MEDIA_TYPES,
         "fhir.json",
-        _SUBJECT | {"categories", "base", "lines"},
+        _SUBJECT | _TEXTS | {"categories", "base", "lines"},
         fhir.detect,
         fhir.inspect,
         fhir.rewrite,

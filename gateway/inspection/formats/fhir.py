@@ -19,6 +19,7 @@ from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
 from gateway.inspection.tally import Tally
+from gateway.inspection.undeclared import watched
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts
 from gateway.response import Payload
@@ -43,11 +44,12 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     """Count every entry, resource or line; see `reader`."""
     patients = Patients(spec.subject, spec.base)
     if spec.lines:
-        ndjson.count(source, limits, Census(Fates(spec, patients), spec, tally))
+        ndjson.count(source, limits, Census(Fates(spec, patients, limits), spec, tally))
         return
     bundle = survey(source, limits, patients)
-    census = Census(Fates(spec, patients, bundle.entries if bundle else None), spec, tally)
-    for piece in _scan(source, bundle, limits):
+    fates = Fates(spec, patients, limits, bundle.entries if bundle else None)
+    census = Census(fates, spec, tally)
+    for piece in _scan(source, bundle, spec, limits):
         match piece:
             case Items(Role.RECORD):
                 census.count(piece.values)
@@ -67,16 +69,17 @@ def rewrite(
     """
     patients = Patients(spec.subject, spec.base)
     if spec.lines:
-        selection = Selection(Fates(spec, patients), spec, verdict)
+        selection = Selection(Fates(spec, patients, limits), spec, limits, verdict)
         return ndjson.select(source, limits, selection, sink)
     bundle = survey(source, limits, patients)
-    fates = Fates(spec, patients, bundle.entries if bundle else None)
-    selection = Selection(fates, spec, verdict)
+    fates = Fates(spec, patients, limits, bundle.entries if bundle else None)
+    selection = Selection(fates, spec, limits, verdict)
     fate = json.of_one_set(selection)
     if bundle is None:
-        return json.write_pieces(_scan(source, None, limits), fate, 0, sink, limits.record)
+        alone = _scan(source, None, spec, limits)
+        return json.write_pieces(alone, fate, 0, sink, limits.record)
     leaving = _Leaving(bundle, verdict)
-    for piece, _ in pieces(source, limits):
+    for piece in _scan(source, bundle, spec, limits):
         match piece:
             case Items(Role.RECORD):
                 for entry, keep in zip(piece.values, selection.keeps(piece.values), strict=True):
@@ -87,10 +90,13 @@ def rewrite(
     return json.write_pieces(left, fate, leaving.matches, sink, limits.record)
 
 
-def _scan(source: Source, bundle: Bundle | None, limits: Limits) -> Iterator[Piece]:
+def _scan(
+    source: Source, bundle: Bundle | None, spec: BodySpec | MemberSpec, limits: Limits
+) -> Iterator[Piece]:
     if bundle is None:
         return scan(source, Leaf.RECORD, limits)
-    return (piece for piece, _ in pieces(source, limits))
+    found = (piece for piece, _ in pieces(source, limits))
+    return watched(found, limits) if spec.undeclared == "refuse" else found
 
 
 class _Leaving:

@@ -11,7 +11,7 @@ name in a map above the records (`.*` in the middle of `records`) counts as one 
 is nothing below it: its owner's, or unattributed. It goes with the last that is below it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -25,6 +25,7 @@ from gateway.inspection.settings import AlsoSpec, BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
 from gateway.inspection.tally import Owners, Tally
+from gateway.inspection.undeclared import watched
 from gateway.inspection.verdict import Verdict
 from gateway.model import Counts
 from gateway.response import Payload
@@ -52,15 +53,18 @@ def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
     """Count every record and stray value. Raises BadUpstream; see `jsonscan.scan`."""
     sets, route = _sets(spec)
-    censuses = [Census(_plain(each, lineage), tally, lineage.attribution) for each, lineage in sets]
-    naming = Census(_naming(spec), tally) if spec.also else censuses[0]
+    censuses = [
+        Census(_plain(each, lineage), limits, tally, lineage.attribution) for each, lineage in sets
+    ]
+    naming = Census(_naming(spec), limits, tally) if spec.also else censuses[0]
     chunks = source.chunks()
-    document = b"" if len(sets) > 1 or sets[0][1].climbs else next(chunks, b"")
+    pieced = len(sets) > 1 or sets[0][1].climbs or spec.undeclared == "refuse"
+    document = b"" if pieced else next(chunks, b"")
     small = 0 < len(document) <= min(jsonwhole.SMALL, limits.record)
     if small and next(chunks, None) is None:
         jsonwhole.count(document, route, limits, censuses[0])
         return
-    for piece in scan(source, route, limits):
+    for piece in _scan(source, route, spec, limits):
         match piece:
             case Items(Role.RECORD):
                 censuses[piece.number].count(piece.values, _whole(piece, sets))
@@ -81,8 +85,8 @@ def rewrite(
     where records are decided as they come, for totals, several sets and owners above records.
     """
     sets, route = _sets(spec)
-    selections = [Selection(_plain(each, lineage), verdict) for each, lineage in sets]
-    naming = Selection(_naming(spec), verdict) if spec.also else selections[0]
+    selections = [Selection(_plain(each, lineage), limits, verdict) for each, lineage in sets]
+    naming = Selection(_naming(spec), limits, verdict) if spec.also else selections[0]
     drop = 0
     if verdict.asks and (spec.totals or spec.also or sets[0][1].climbs):
         what = "totals, several sets of records, or owners above them"
@@ -92,17 +96,25 @@ def rewrite(
         # own number includes the strays, which no total counts.
         for piece in scan(source, route, limits):
             if isinstance(piece, Items) and piece.role is Role.RECORD and piece.number == 0:
-                drop += selections[0].keeps(_whole(piece, sets)).count(False)
+                drop += selections[0].keeps(piece.values, _whole(piece, sets)).count(False)
 
     def fate(items: Items) -> tuple[list[bool], Masking]:
         if items.role is Role.RECORD:
             selection = selections[items.number]
-            return selection.keeps(_whole(items, sets)), selection
+            return selection.keeps(items.values, _whole(items, sets)), selection
         owned = items.role is Role.OWNER
         selection = naming if owned else selections[0]
         return [selection.keeps_stray(_named(items, sets) if owned else ())], selection
 
-    return write_pieces(scan(source, route, limits), fate, drop, sink, limits.record)
+    pieces = _scan(source, route, spec, limits)
+    return write_pieces(pieces, fate, drop, sink, limits.record)
+
+
+def _scan(
+    source: Source, route: Plan, spec: BodySpec | MemberSpec, limits: Limits
+) -> Iterator[Piece]:
+    pieces = scan(source, route, limits)
+    return watched(pieces, limits) if spec.undeclared == "refuse" else pieces
 
 
 Fate = Callable[[Items], tuple[list[bool], Masking]]
@@ -178,7 +190,7 @@ def _sets(spec: BodySpec | MemberSpec) -> tuple[_Sets, Plan]:
 
 def _naming(spec: BodySpec | MemberSpec) -> BodySpec | MemberSpec:
     """Of what names owners of several sets: it has no category, or it would go with the first."""
-    return replace(spec, subject=(), category="")
+    return replace(spec, subject=(), category="", embedded=())
 
 
 def _plain(spec: _Spec, lineage: Lineage) -> _Spec:

@@ -44,7 +44,7 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     BODY_TOO_LARGE for a line longer than limits.record.
     """
     check(spec)
-    count(source, limits, Census(spec, tally))
+    count(source, limits, Census(spec, limits, tally))
 
 
 def count(source: Source, limits: Limits, census: Counting) -> None:
@@ -58,7 +58,7 @@ def rewrite(
 ) -> Counts:
     """Write the lines that the verdict keeps, byte for byte but for masked values."""
     check(spec)
-    return select(source, limits, Selection(spec, verdict), sink)
+    return select(source, limits, Selection(spec, limits, verdict), sink)
 
 
 def select(source: Source, limits: Limits, selection: Selecting, sink: Sink) -> Counts:

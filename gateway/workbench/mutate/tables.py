@@ -170,6 +170,8 @@ def table(data: bytes, spec: BodySpec | MemberSpec) -> Table:
         raise Unusable("mutate changes no records whose owner stands above them ($^ and $~)")
     if spec.also:
         raise Unusable("mutate changes no document with several sets of records (also)")
+    if spec.embedded:
+        raise Unusable("mutate changes no records with documents in their texts (embedded)")
     return read(data, spec)
 
 

@@ -1,8 +1,10 @@
 """FHIR bodies: Bundles, single resources and bulk lines, and exactly what is permitted is left."""
 
+import base64
 import io
 import json as stdlib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.formats import fhir
 from gateway.inspection.formats import zip as archives
-from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.settings import BodySpec, EmbeddedSpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
@@ -344,3 +346,135 @@ def test_a_bundle_of_all_bulk_files_keeps_exactly_what_is_about_her(corpus: Path
     assert counts == Counts(seen=579, released=220, redacted=359)
     assert len(stdlib.loads(text)["entry"]) == 220
     assert FHIR.owners(text, spec) == {(value,): 220}
+
+
+# --- attachments ----------------------------------------------------------------------------------
+
+_TYPES = (
+    ("application/json", Name.JSON, ({"fhir": ("$.patient",)},)),
+    ("application/fhir+json", Name.FHIR, SPEC.subject),
+    ("text/xml", Name.XML, ({"fhir": ("@patient",)},)),
+    ("application/pdf", Name.OPAQUE, ()),
+)
+WITHIN = ("$.content[*].attachment.data", "$.data")
+ATTACHED = replace(
+    SPEC,
+    embedded=tuple(
+        EmbeddedSpec((at,), form, {"contentType": (kind,)}, "base64", subject=subject)
+        for at in WITHIN
+        for kind, form, subject in _TYPES
+    ),
+)
+
+
+def attached(content: bytes, kind: str, owner: str = "me", **more: Any) -> dict[str, Any]:
+    data = base64.b64encode(content).decode()
+    attachment = {"contentType": kind, "data": data}
+    return about(owner, kind="DocumentReference", content=[{"attachment": attachment}], **more)
+
+
+def binary(content: bytes, kind: str, **more: Any) -> dict[str, Any]:
+    data = base64.b64encode(content).decode()
+    return {"resourceType": "Binary", "id": "1", "contentType": kind, "data": data, **more}
+
+
+def said(owner: str, kind: str) -> bytes:
+    """A document of this type about somebody."""
+    match kind:
+        case "application/json":
+            return stdlib.dumps({"patient": f"Patient/{owner}"}).encode()
+        case "application/fhir+json":
+            return stdlib.dumps(about(owner)).encode()
+        case _:
+            return f'<a patient="Patient/{owner}"/>'.encode()
+
+
+@pytest.mark.parametrize("kind", [kind for kind, form, _ in _TYPES if form is not Name.OPAQUE])
+def test_whoever_is_in_an_attachment_owns_its_resource_too(kind: str) -> None:
+    mine, foreign = (entry(attached(said(owner, kind), kind)) for owner in ("me", "foreign"))
+    both = ("Patient/me", "Patient/foreign")
+    assert FHIR.owners(body(mine, foreign), ATTACHED) == {("Patient/me",): 1, both: 1}
+    assert FHIR.owners(body(mine, foreign), SPEC) == {("Patient/me",): 2}
+    text, counts = FHIR.rewrite(body(mine, foreign, total=2), ATTACHED, permit(ME))
+    assert stdlib.loads(text) == bundle(mine, total=1) and counts == Counts(2, 1, 1)
+    alone = stdlib.dumps(attached(said("foreign", kind), kind)).encode()
+    assert FHIR.owners(alone, ATTACHED) == {both: 1}
+    lines = replace(ATTACHED, lines=True, base=())
+    both_lines = b"".join(
+        stdlib.dumps(each["resource"]).encode() + b"\n" for each in (mine, foreign)
+    )
+    assert FHIR.owners(both_lines, lines) == {("Patient/me",): 1, both: 1}
+
+
+def test_an_attachment_that_is_not_read_belongs_to_its_resource_where_that_is_configured() -> None:
+    pdf = entry(attached(b"%PDF-1.7", "application/pdf"))
+    assert FHIR.owners(body(pdf), ATTACHED) == {("Patient/me",): 1}
+    for kind, code in (
+        ("image/png", Code.MEMBER_UNSUPPORTED),
+        ("application/json", Code.FORMAT_MISMATCH),
+        ("text/xml", Code.FORMAT_MISMATCH),
+    ):
+        assert FHIR.refusal(body(entry(attached(b"%PDF-1.7", kind))), ATTACHED) is code
+    unread = entry(about("me", kind="DocumentReference", content=[{"attachment": {"url": "x"}}]))
+    assert FHIR.owners(body(unread), ATTACHED) == {("Patient/me",): 1}
+
+
+def test_a_document_does_not_say_whose_a_resource_is_that_names_somebody_unknown() -> None:
+    unknown = attached(said("me", "text/xml"), "text/xml") | {"subject": {"display": "somebody"}}
+    assert FHIR.owners(body(entry(unknown)), ATTACHED) == {(): 1}
+    nobodys = attached(b"[1]", "application/json")
+    assert FHIR.owners(body(entry(nobodys)), ATTACHED) == {(): 1}
+
+
+def test_a_binary_is_of_whom_its_document_says() -> None:
+    for kind in ("application/json", "application/fhir+json", "text/xml"):
+        for owner in ("me", "foreign"):
+            found = binary(said(owner, kind), kind, meta={"versionId": "1"})
+            assert FHIR.owners(body(entry(found)), ATTACHED) == {(f"Patient/{owner}",): 1}
+            assert FHIR.owners(stdlib.dumps(found).encode(), ATTACHED) == {(f"Patient/{owner}",): 1}
+    assert FHIR.owners(body(entry(binary(b"%PDF-1.7", "application/pdf"))), ATTACHED) == {(): 1}
+    assert FHIR.owners(body(entry(found)), SPEC) == {(): 1}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"securityContext": {"reference": "Patient/foreign"}},
+        {"contained": [{"resourceType": "Patient", "id": "foreign"}]},
+        {"text": {"div": "<div>foreign</div>"}},
+    ],
+)
+def test_a_binary_with_more_in_it_is_nobodys_we_can_tell(more: dict[str, Any]) -> None:
+    found = entry(binary(said("me", "text/xml"), "text/xml", **more))
+    assert FHIR.owners(body(found), ATTACHED) == {(): 1}
+    outcome = {"outcome": {"resourceType": "Patient", "id": "foreign"}}
+    beside = entry(binary(said("me", "text/xml"), "text/xml")) | {"response": outcome}
+    assert FHIR.owners(body(beside), ATTACHED) == {(): 1}
+
+
+def test_undeclared_documents_in_resources_are_refused_where_the_endpoint_says_so() -> None:
+    strict = replace(ATTACHED, undeclared="refuse")
+    mine = entry(attached(said("me", "text/xml"), "text/xml"))
+    assert FHIR.owners(body(mine, link=[SELF]), strict) == {("Patient/me",): 1}
+    told = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'}
+    narrated = attached(said("me", "text/xml"), "text/xml") | {"text": told}
+    narrated["contained"] = [{"resourceType": "Practitioner", "id": "a", "text": told}]
+    assert FHIR.owners(body(entry(narrated)), strict) == {("Patient/me",): 1}
+    hidden = said("foreign", "application/json").decode()
+    for whole in (
+        body(entry(about("me", note=[{"text": hidden}]))),
+        body(mine | {"extension": [{"valueString": hidden}]}),
+        body(mine, meta={"source": hidden}),
+    ):
+        assert FHIR.refusal(whole, strict) is Code.MEMBER_UNSUPPORTED
+        assert FHIR.owners(whole, ATTACHED)
+
+
+def test_a_mask_into_an_attachment_is_refused() -> None:
+    whole = body(entry(attached(said("me", "text/xml"), "text/xml")))
+    for path in ("$.content[*].attachment.data.patient", "$.data.a"):
+        with pytest.raises(BadUpstream) as caught:
+            FHIR.rewrite(whole, ATTACHED, permit(ME, mask=(path,)))
+        assert caught.value.code is Code.REDACTION_UNSUPPORTED
+    text, _ = FHIR.rewrite(whole, ATTACHED, permit(ME, mask=("$.content",)))
+    assert stdlib.loads(text)["entry"][0]["resource"]["content"] is None

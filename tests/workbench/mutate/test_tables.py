@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection.settings import BodySpec
+from gateway.inspection.settings import BodySpec, EmbeddedSpec
 from gateway.model import Format
 from gateway.workbench.mutate.tables import Table, table
 from gateway.workbench.unusable import Unusable
@@ -126,6 +126,9 @@ def test_a_format_that_nobody_changes_is_named() -> None:
         table(b"<a/>", BodySpec(Format.XML))
     with pytest.raises(Unusable, match="compressed"):
         table(b"", BodySpec(Format.JSON, compression="gzip"))
+    documents = (EmbeddedSpec(("$.a",), Format.JSON),)
+    with pytest.raises(Unusable, match="mutate changes no records with documents"):
+        table(b"", BodySpec(Format.NDJSON, embedded=documents))
     with pytest.raises(Unusable, match="mutate changes no parquet"):
         table(b"PAR1", BodySpec(Format.PARQUET))
 
