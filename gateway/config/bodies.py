@@ -157,7 +157,7 @@ def _member(
         case _ if fault := unread(form):
             yield Finding((*path, "format"), fault)
             return
-        case Format.PARQUET:
+        case Format.PARQUET | Format.XLSX:
             yield Finding((*path, "format"), "is read as a whole response only, not in an archive")
             return
         case _ if FORMATS[form].random_access and depth >= _DEPTH:

@@ -132,7 +132,7 @@ def examine(
 
 def readable(form: Format, body: bytes) -> bytes:
     """The text of a body, without the lines that were folded, the compression, the escapes."""
-    if form is Format.ZIP:
+    if form in (Format.ZIP, Format.XLSX):
         with zipfile.ZipFile(io.BytesIO(body)) as found:
             body += b"".join(map(found.read, found.namelist()))
     return body.replace(b"\r\n ", b"").replace(b"\n ", b"")
