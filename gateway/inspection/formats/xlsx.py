@@ -18,9 +18,9 @@ from functools import lru_cache
 from itertools import islice
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import detection, jsontext, locators, masking, xlsxpackage
+from gateway.inspection import archive, detection, jsontext, locators, masking, xlsxpackage
 from gateway.inspection.formats import csv
-from gateway.inspection.inflation import Inflation
+from gateway.inspection.inflation import Unfolding
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Body, Source
@@ -52,7 +52,9 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     """Count every row of every sheet. Raises BadUpstream; see `xlsxpackage` and `xlsxrows`."""
     book = _open(source, spec, limits)
     tally.sealed = False  # what is beside the rows was not read, and stays behind
-    inflation, received = Inflation(limits), book.body.stored.size
+    received = book.body.stored.size
+    unfolding = book.body.unfolding or Unfolding(limits, received)
+    unfolding.count(book.package.size)
     for sheet in book.package.sheets:
         table = book.table(sheet)
         tally.add_fields(table.rows.names)
@@ -60,7 +62,7 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
         while batch := [*islice(rows, _BATCH)]:
             # A text that many cells share is written into each of them.
             letters = sum(len(cell.value) for row in batch for cell in row.values())
-            inflation.count(letters, received)
+            unfolding.count(letters)
             keys = [table.key(row) for row in batch]
             tally.add_each(keys, table.owners, Attribution.DIRECT, spec.category)
     book.body.meter.inspected = received
@@ -141,7 +143,7 @@ class _Book:
     package: xlsxpackage.Package
     strings: Strings
     formats: NumberFormats
-    spec: BodySpec
+    spec: BodySpec | MemberSpec
     limits: Limits
 
     def table(self, sheet: xlsxpackage.Sheet) -> _Table:
@@ -171,12 +173,10 @@ class _Book:
 
 
 def _open(source: Source, spec: BodySpec | MemberSpec, limits: Limits) -> _Book:
-    # It always leaves written anew, which a member that is only copied would not.
-    if not isinstance(source, Body) or not isinstance(spec, BodySpec):
-        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a workbook inside an archive")
-    package = xlsxpackage.open_package(source.plain(), limits)
+    body = archive.at_random(source)
+    package = xlsxpackage.open_package(body.plain(), limits)
     strings, formats = Strings(package.strings, limits), NumberFormats(package.styles, limits)
-    return _Book(source, package, strings, formats, spec, limits)
+    return _Book(body, package, strings, formats, spec, limits)
 
 
 def _masks(verdict: Verdict, names: tuple[str, ...]) -> dict[int, Mask]:

@@ -17,6 +17,7 @@ from gateway.response import Payload
 from gateway.spool import InMemory
 from tests.support.reading import masks
 from tests.support.scratches import scratch
+from tests.support.tars import tarred, untarred
 from tests.support.workbooks import (
     TYPE,
     by_calamine,
@@ -31,7 +32,7 @@ from tests.support.workbooks import (
     workbook,
     zipped,
 )
-from tests.support.zips import M, archive
+from tests.support.zips import M, archive, unzipped
 
 BY_ID = BodySpec(Format.XLSX, subject=({"account": ("id",)},))
 KEY = b"k" * 32
@@ -167,14 +168,6 @@ def test_another_body_than_a_workbook_is_refused() -> None:
     assert refusal(saved(ROWS) + b"x") is Code.BODY_AMBIGUOUS
 
 
-def test_a_workbook_in_an_archive_is_not_read() -> None:
-    inside = MemberSpec("*.xlsx", Format.XLSX, subject=BY_ID.subject)
-    todo = work.Task(Payload("application/zip"), BodySpec(Format.ZIP, members=(inside,)), Limits())
-    with scratch(1 << 20) as file, pytest.raises(BadUpstream) as caught:
-        work.inspect(InMemory(archive(M("a.xlsx", saved(ROWS)))), todo, file)
-    assert caught.value.code is Code.MEMBER_UNSUPPORTED
-
-
 def test_a_string_that_unfolds_in_many_cells_is_a_bomb() -> None:
     shared = strings(f"<t>{'x' * 30_000}</t>")
     rows = "".join(
@@ -207,6 +200,54 @@ def test_of_a_sheet_whose_rows_all_go_not_even_the_name_stays() -> None:
     assert read(kept) == {"Mine": [("id",), ("me",)]}
     assert b"Stranger" not in everything(kept) and b"odd" not in everything(kept)
     assert read(rewrite(saved(sheets), decision("nobody"))) == {"Sheet1": []}
+
+
+ARCHIVES = {
+    Format.ZIP: (
+        "application/zip",
+        lambda members: archive(*map(M, members, members.values())),
+        unzipped,
+    ),
+    Format.TAR: ("application/x-tar", tarred, untarred),
+}
+
+
+@pytest.mark.parametrize("form", ARCHIVES)
+def test_a_workbook_in_an_archive_is_written_anew_too(form: Format) -> None:
+    kind, pack, unpack = ARCHIVES[form]
+    foreign = saved({"S": [("id",), ("foreign",)]})
+    body = pack(
+        {"a.xlsx": saved(ROWS), "b.xlsx": hidden()["in a shared string"], "c.xlsx": foreign}
+    )
+    inside = MemberSpec("*.xlsx", Format.XLSX, subject=BY_ID.subject)
+    todo = work.Task(Payload(kind), BodySpec(form, members=(inside,)), Limits())
+    sink, decided = MemorySink(), decision("me")
+    with scratch(1 << 20) as file:
+        found = work.inspect(InMemory(body), todo, file)
+        counts = work.rewrite(InMemory(body), todo, found, decided, sink, file)
+        work.confirm(InMemory(sink.getvalue()), todo, found, decided, counts, file)
+    assert (found.sealed, found.records, counts.released) == (False, 6, 3)
+    left = unpack(sink.getvalue())
+    assert {name: read(data) for name, data in left.items()} == {
+        "a.xlsx": {"S": [("id", "n"), ("me", 1), ("me", 4)]},
+        "b.xlsx": {"S1": [("id",), ("me",)]},
+    }
+    assert not any(b"stranger" in everything(data) for data in left.values())
+
+
+def test_what_workbooks_in_an_archive_unfold_to_is_counted_together() -> None:
+    body = archive(*(M(f"{n}.xlsx", saved({"S": [("id",), ("x" * 9_000,)]})) for n in range(99)))
+    inside = MemberSpec("*.xlsx", Format.XLSX)
+    spec = BodySpec(Format.ZIP, members=(inside,))
+    for limits, refused in ((Limits(decoded=1 << 20), True), (Limits(), False)):
+        todo = work.Task(Payload("application/zip"), spec, limits)
+        with scratch(1 << 20) as file:
+            if not refused:
+                assert work.inspect(InMemory(body), todo, file).records == 99
+                continue
+            with pytest.raises(BadUpstream) as caught:
+                work.inspect(InMemory(body), todo, file)
+            assert caught.value.code is Code.BODY_TOO_LARGE
 
 
 def hidden() -> dict[str, bytes]:
