@@ -156,8 +156,8 @@ class _Book:
         found = {
             csv.column(locator)
             for owner in self.spec.subject
-            for locators in owner.values()
-            for locator in locators
+            for several in owner.values()
+            for locator in several
         }
         wanted = tuple(sorted(found)) if rows.names else ()
         for name in wanted:

@@ -168,6 +168,37 @@ def test_another_body_than_a_workbook_is_refused() -> None:
     assert refusal(saved(ROWS) + b"x") is Code.BODY_AMBIGUOUS
 
 
+def test_a_workbook_as_excel_writes_it_is_read() -> None:
+    compatible = (
+        'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+        ' mc:Ignorable="x14ac" xmlns:x14ac="http://schemas.microsoft.com/office/spreadsheetml/2009/9/ac"'
+    )
+    path = (
+        '<fileVersion appName="xl"/><workbookPr defaultThemeVersion="166925"/><mc:AlternateContent'
+        ' xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"><mc:Choice'
+        ' Requires="x15"><x:absPath xmlns:x="http://schemas.microsoft.com/office/2010/11/ac"'
+        ' url="C:\\stranger\\"/></mc:Choice></mc:AlternateContent>'
+    )
+    rows = (
+        '<row r="1" spans="1:2" x14ac:dyDescent="0.25"><c r="A1" t="s"><v>0</v></c></row>'
+        '<row r="2" spans="1:2" x14ac:dyDescent="0.25"><c r="A2" s="1" t="s"><v>1</v></c>'
+        '<c r="B2" s="1"/></row>'
+    )
+    around = '<pageMargins left="0.7"/><pageSetup scale="9"/><extLst><ext uri="a"/></extLst>'
+    found = parts(
+        sheet(rows, around).replace(b"<worksheet ", f"<worksheet {compatible} ".encode()),
+        shared=strings("<t>id</t>", "<r><t>m</t></r><r><rPr><b/></rPr><t>e</t></r>"),
+        styled=styles("<numFmt numFmtId='44' formatCode='_-* #,##0.00 _-'/>", 0, 44),
+        settings=path,
+    )
+    head = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\r\n'
+    grows = b"\x20\xa2\x08\x00\x28\xa0\x04\x00\0\0\0\0"
+    body = archive(*(M(name, head + data, local_extra=grows) for name, data in found.items()))
+    assert owners(body) == {("me",): 1}
+    kept = rewrite(body, decision("me"))
+    assert read(kept) == {"S1": [("id",), ("me",)]} and b"stranger" not in everything(kept)
+
+
 def test_a_string_that_unfolds_in_many_cells_is_a_bomb() -> None:
     shared = strings(f"<t>{'x' * 30_000}</t>")
     rows = "".join(
