@@ -32,7 +32,7 @@ from tests.support.workbooks import (
     workbook,
     zipped,
 )
-from tests.support.zips import M, archive, unzipped
+from tests.support.zips import STORED, M, archive, unzipped
 
 BY_ID = BodySpec(Format.XLSX, subject=({"account": ("id",)},))
 KEY = b"k" * 32
@@ -166,6 +166,16 @@ def test_another_body_than_a_workbook_is_refused() -> None:
     assert refusal(b"") is Code.FORMAT_MISMATCH
     assert refusal(archive(M("a.csv", b"id\nme\n"))) is Code.BODY_MALFORMED
     assert refusal(saved(ROWS) + b"x") is Code.BODY_AMBIGUOUS
+
+
+@pytest.mark.parametrize("text", [b">me<", b">shared<", b"numFmtId"])
+def test_a_part_whose_checksum_is_wrong_is_malformed(text: bytes) -> None:
+    found = parts(
+        sheet(texts(["id"], ["me"])), shared=strings("<t>shared</t>"), styled=styles("", 0)
+    )
+    body = zipped(found, STORED)
+    assert owners(body) == {("me",): 1} and body.count(text) == 1
+    assert refusal(body.replace(text, text[:1] + b"x" + text[2:])) is Code.BODY_MALFORMED
 
 
 def test_a_workbook_as_excel_writes_it_is_read() -> None:
