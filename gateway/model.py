@@ -54,6 +54,7 @@ class Format(StrEnum):
     CSV = "csv"
     XML = "xml"
     PARQUET = "parquet"
+    XLSX = "xlsx"
     VCARD = "vcard"
     ICALENDAR = "icalendar"
     MT940 = "mt940"

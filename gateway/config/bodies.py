@@ -208,15 +208,12 @@ def _member(
         case _ if fault := unread(form):
             yield Finding((*path, "format"), fault)
             return
-        case Format.PARQUET:
-            yield Finding((*path, "format"), "is read as a whole response only, not in an archive")
-            return
         case _ if FORMATS[form].random_access and depth >= _DEPTH:
             yield Finding(
                 (*path, "format"), "archives are read two deep, and this would be a third"
             )
             return
-        case _ if FORMATS[form].random_access:
+        case Format.ZIP | Format.TAR:
             yield from check_keys(spec, form, path)
             inside = (*path, "members")
             deeper = depth + 1

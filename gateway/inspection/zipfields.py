@@ -134,6 +134,8 @@ def _is_known(header: int, data: bytes) -> bool:
             return length in (8, 12)
         case 0x000A:  # NTFS: attribute 1 with three times
             return length == 32 and data[4:8] == b"\x01\x00\x18\x00"
+        case 0xA220:  # room to grow in a file of Microsoft's: a mark, how much, and so many zeros
+            return data.startswith(b"\x28\xa0") and not any(data[4:])
         case 0xCAFE:  # the mark of a Java archive
             return length == 0
         case _:

@@ -106,9 +106,8 @@ class ZipWriter:
 
     def add(self, name: str, data: bytes) -> None:
         """Write a whole small file of our own, without a time."""
-        crc, size = isal_zlib.crc32(data), len(data)
-        entry = Entry(0, name, name.encode(), UTF8, STORED, _EPOCH, crc, size, size, 0, 0)
-        self.begin(entry, Digest(crc, size, size))
+        digest = Digest(isal_zlib.crc32(data), len(data), len(data))
+        self.begin(entry_of(name, STORED, digest), digest)
         self._sink.write(data)
 
     def finish(self) -> None:
@@ -129,6 +128,12 @@ class ZipWriter:
         self._sink.write(
             _END.pack(b"PK\x05\x06", 0, 0, count, count, min(size, _MAX32), min(start, _MAX32), 0)
         )
+
+
+def entry_of(name: str, method: int, digest: Digest) -> Entry:
+    """A member of our own, without a time."""
+    crc, size, compressed = digest
+    return Entry(0, name, name.encode(), UTF8, method, _EPOCH, crc, compressed, size, 0, 0)
 
 
 def _extra(*values: int) -> bytes:

@@ -63,6 +63,7 @@ def place(
         Format.TAR,
         Format.MULTIPART,
         Format.PARQUET,
+        Format.XLSX,
         Format.OPAQUE,
     ):
         return None

@@ -154,4 +154,5 @@ def _stuttered(body: bytes, dice: random.Random, size: int) -> bytes:
 
 
 SHAPES = frozenset((*_TEXTS, *_ARCHIVES))
-"""The formats that there are honest bodies of here; a Parquet file can't be stuttered."""
+"""The formats that there are honest bodies of here; a Parquet file or a workbook can't be
+stuttered."""

@@ -22,6 +22,7 @@ from tests.config.conftest import COLUMN, MINIMAL, SUBJECT, Faults, of_body
         f"{{format: csv, {COLUMN}, delimiter: auto, encoding: auto, quote: none}}",
         "{format: csv, subject: {account: ['preamble:Account', a]}, preamble: 3, delimiter: auto}",
         "{format: parquet, subject: {account: [id, $.other]}, category: purchase}",
+        "{format: xlsx, subject: {account: [id, $.other]}, category: purchase}",
         "{format: xml, subject: {account: '@id'}}",
         "{format: xml, records: $, subject: {account: '@id'}}",
         "{format: xml, records: '/a:b/a:c', subject: {account: ['../a:d/@id', 'x/@r^@e']},"

@@ -201,3 +201,14 @@ def test_a_format_whose_library_is_not_installed_says_how_to_get_it(
     member = f"{{format: zip, members: [{{match: x, format: parquet, {COLUMN}}}]}}"
     assert of_body(faults, member) == [f"members[0].format: {said}"]
     assert of_body(faults, f"{{format: csv, {COLUMN}}}") == []
+
+
+@pytest.mark.parametrize("form", ["parquet", "xlsx"])
+def test_a_table_that_is_read_at_random_is_read_in_an_archive_but_not_in_one_inside(
+    faults: Faults, form: str
+) -> None:
+    member = f"{{match: x, format: {form}, {COLUMN}}}"
+    assert of_body(faults, f"{{format: zip, members: [{member}]}}") == []
+    inner = f"{{match: y, format: zip, members: [{member}]}}"
+    (found,) = of_body(faults, f"{{format: zip, members: [{inner}]}}")
+    assert found.startswith("members[0].members[0].format: ")

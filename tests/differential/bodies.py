@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
+import xlsxwriter
 from hypothesis import strategies as st
 
 from gateway.inspection.settings import BodySpec
 from gateway.model import Format
 from tests.fuzz.seeds import SEEDS
 from tests.support.reading import spaced
+from tests.support.workbooks import saved
 from tests.support.zips import DEFLATED, STORED, M, archive
 
 TEXTS = ["me", "foreign", "ME", "m e", "é", "e\u0301", "ﬁ", "42", "me,foreign", "a;b", "\U0001f600"]
@@ -303,6 +305,29 @@ def _parts(draw: st.DrawFn) -> bytes:
     return body + b"--b--\r\n"
 
 
+_PLAIN_TEXTS = _TEXTS.filter(lambda text: "x005F_" not in text and text[:1] not in ("=", "#"))
+
+
+@st.composite
+def _workbook(draw: st.DrawFn) -> bytes:
+    numbers = [0, -1, 42, 10**14]
+    names = draw(st.permutations(["owner", "note"]))
+    sheets: dict[str, list[list[Any]]] = {}
+    for title in draw(st.lists(st.sampled_from("AB"), unique=True, min_size=1)):
+        found = draw(records([*TEXTS, *numbers], _PLAIN_TEXTS))
+        rows = [{"owner": each.owner, "note": each.note or None} for each in found]
+        sheets[title] = [[*names], *([row[name] for name in names] for row in rows)]
+    if draw(st.booleans()):
+        return saved(sheets)
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_urls": False}) as book:
+        for title, rows in sheets.items():
+            sheet = book.add_worksheet(title)
+            for number, row in enumerate(rows):
+                sheet.write_row(number, 0, row)
+    return file.getvalue()
+
+
 def _mail(found: Record, end: str) -> bytes:
     lines = [f"To: {found.owner}@x.org", "Subject: a", "", found.note, ""]
     return end.join(lines).encode()
@@ -347,6 +372,7 @@ CASES: dict[Format, Case] = {
         (Format.FHIR, _bundle, "$.note"),
         (Format.CSV, _table, "$.note"),
         (Format.XML, _xml, "$.note"),
+        (Format.XLSX, _workbook, "$.note"),
         (Format.VCARD, _cards, "$.NOTE"),
         (Format.ICALENDAR, _calendar, "$.SUMMARY"),
         (Format.MT940, _statements, "$['86']"),

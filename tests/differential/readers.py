@@ -34,6 +34,7 @@ from ofxtools.Parser import OFXTree
 
 from gateway.model import Format
 from tests.differential import peers
+from tests.support.workbooks import by_calamine, by_openpyxl
 from tests.support.zips import tool
 
 Records = list[list[str]]
@@ -348,6 +349,21 @@ def _within(read: Callable[[bytes], Members]) -> Callable[[bytes], Records]:
     return owners
 
 
+def _sheets(
+    read: Callable[[bytes], dict[str, list[tuple[Any, ...]]]],
+) -> Callable[[bytes], Records]:
+    """Whose the rows of all sheets are, the first row of each being its header."""
+
+    def owners(body: bytes) -> Records:
+        return [
+            _owner(dict(zip(rows[0], row, strict=True)))
+            for rows in read(body).values()
+            for row in rows[1:]
+        ]
+
+    return owners
+
+
 READERS: dict[Format, list[Reader]] = {
     Format.JSON: [
         *_by_each(lambda loads, body: _records(loads(body))), by_node("json"), by_go("json"),
@@ -359,6 +375,9 @@ READERS: dict[Format, list[Reader]] = {
     Format.FHIR: [*_by_each(_bundle), by_node("fhir")],
     Format.CSV: [Reader("csv", _table), by_go("csv")],
     Format.XML: [Reader("expat", _by_expat), Reader("libxml2", _by_libxml2), by_go("xml")],
+    Format.XLSX: [
+        Reader("openpyxl", _sheets(by_openpyxl)), Reader("calamine", _sheets(by_calamine)),
+    ],
     Format.VCARD: [
         Reader("vobject", _cards_by_vobject), Reader("icalendar", _cards_by_icalendar),
     ],

@@ -29,6 +29,7 @@ from tests.support.multiparts import BOUNDARY, by_email, files
 from tests.support.opa import running_opa
 from tests.support.parquets import read, written
 from tests.support.tars import tarred, untarred
+from tests.support.workbooks import TYPE, by_calamine, saved
 from tests.support.zips import unzipped, zipped
 
 ME, FOREIGN = "A1", "A9-canary-foreign"
@@ -70,6 +71,8 @@ class Export:
                 return text.getvalue().encode()
             case "parquet":
                 return written({"n": [*range(len(owners))], "customer_id": [*owners]})
+            case "xlsx":
+                return saved({"Orders": [("n", "customer_id"), *enumerate(owners)]})
             case "vcard" | "icalendar" | "mt940" | "ofx" as name:
                 before, each, after = LINES[name]
                 return (before + "".join(map(each.format, owners)) + after).encode()
@@ -119,6 +122,8 @@ class Export:
                 return [row["customer_id"] for row in rows]
             case "parquet":
                 return [row["customer_id"] for row in read(body)]
+            case "xlsx":
+                return [owner for _, owner in by_calamine(body)["Orders"][1:]]
             case "vcard":
                 cards = vobject.readComponents(body.decode())
                 return [card.email.value for card in cards]
@@ -305,6 +310,9 @@ EXPORTS = {
         "/exports/parquet",
         "application/vnd.apache.parquet",
         {"format": "parquet", "subject": {"account": "customer_id"}},
+    ),
+    "xlsx": Export(
+        "/exports/xlsx", TYPE, {"format": "xlsx", "subject": {"account": "customer_id"}}
     ),
     "vcard": Export(
         "/exports/vcard", "text/vcard", {"format": "vcard", "subject": {"account": "EMAIL"}}

@@ -8,6 +8,7 @@ from gateway.inspection.settings import BodySpec, EmbeddedSpec, InnerMemberSpec,
 from gateway.model import Attribution, Format
 from tests.support.parquets import written
 from tests.support.tars import T, long_name, pax, tar, tarred
+from tests.support.workbooks import parts, saved, sheet, strings, zipped
 from tests.support.zips import DEFLATED, STORED, M, archive
 
 OWNER = ({"account": ("$.owner",)},)
@@ -19,6 +20,14 @@ _ENVELOPE = (
 )
 _TABLE = b'owner,text\r\nme,"a ""b"",\r\nc"\r\nforeign,\r\nme,d\r\n'
 _COLUMNS = {"owner": ["me", "foreign", None], "n": [1, None, 3]}
+_ROWS = [("owner", "n"), ("me", 1), ("foreign", "a"), (None, 3), (7, True)]
+_SHARED = strings("<t>owner</t>", "<t>me</t>", "<r><t>for</t></r><r><t>eign</t></r>")
+_SHEET = sheet(
+    "".join(
+        f'<row r="{n}"><c r="A{n}" t="s"><v>{place}</v></c></row>'
+        for n, place in enumerate((0, 1, 2, 1), 1)
+    )
+)
 _EVENTS = b": ping\n\nevent: a\nid: 7\ndata: " + _ME + b'\n\nretry: 5\ndata:{\ndata: "owner":1}\n\n'
 _XML = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<e xmlns:x="urn:x" a="1">\n'
@@ -203,6 +212,10 @@ SEEDS: dict[Format, tuple[BodySpec, list[bytes]]] = {
             written(_COLUMNS, compression="zstd", data_page_version="2.0", use_dictionary=False),
             written(_COLUMNS, store_schema=False),
         ],
+    ),
+    Format.XLSX: (
+        BodySpec(Format.XLSX, subject=({"account": ("owner",)},)),
+        [saved({"A": _ROWS, "B": _ROWS[:1]}), zipped(parts(_SHEET, shared=_SHARED), STORED)],
     ),
     Format.VCARD: (
         BodySpec(Format.VCARD, subject=({"account": ("EMAIL",)},)),

@@ -24,6 +24,7 @@ HEADS = {
     Format.CSV: b"id,x\nme,1\n",
     Format.XML: b'<?xml version="1.0"?><id/>',
     Format.PARQUET: b"PAR1\x15\x04",
+    Format.XLSX: b"PK\x03\x04\x14\x00",
     Format.VCARD: b"BEGIN:VCARD\r\nVERSION:3.0\r\n",
     Format.ICALENDAR: b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n",
     Format.MT940: b":20:STARTUMS\r\n:25:1\r\n",
@@ -48,6 +49,7 @@ TYPES = {
     Format.CSV: "text/csv",
     Format.XML: "application/xml",
     Format.PARQUET: "application/vnd.apache.parquet",
+    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     Format.VCARD: "text/vcard",
     Format.ICALENDAR: "text/calendar",
     Format.MT940: "application/x-mt940",
@@ -69,6 +71,7 @@ BYTES = (
     Format.MULTIPART,
     Format.OPAQUE,
     Format.PARQUET,
+    Format.XLSX,
 )
 TABS = "text/tab-separated-values"
 EACH = pytest.mark.parametrize("expected", [*FORMATS], ids=str)

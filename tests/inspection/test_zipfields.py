@@ -171,6 +171,7 @@ NTFS = tlv(0x000A, b"\0\0\0\0\x01\0\x18\0" + b"t" * 24)
         tlv(0x7855, b"uugg"),
         tlv(0x5855, b"atimmtim"),
         tlv(0xCAFE, b""),
+        tlv(0xA220, b"\x28\xa0\x08\x02" + b"\0" * 200),
         tlv(1, b"12345678"),
     ],
 )
@@ -196,6 +197,8 @@ def test_an_extra_field_that_is_cut_is_refused(cut: int) -> None:
         tlv(0x7875, b"\x02\x00\x00"),
         tlv(0x000A, b"hidden"),
         tlv(0xCAFE, b"hidden"),
+        tlv(0xA220, b"\x28\xa0\x08\x02" + b"\0" * 20 + b"hidden"),
+        tlv(0xA220, b"\0\0\x08\x02"),
         tlv(0x6375, b"\x01crc.a comment"),
         tlv(0x9901, b"\x02\0AE\x03\x08\0"),
         tlv(0xD935, b"\0" * 8),

@@ -25,6 +25,7 @@ from gateway.inspection.formats import (
     sse,
     tar,
     vcard,
+    xlsx,
     xml,
     zip,
 )
@@ -126,6 +127,16 @@ _OURS = {
         locator=csv.column,
         random_access=True,
         library=parquetfile.LIBRARY,
+    ),
+    Format.XLSX: Reader(
+        xlsx.MEDIA_TYPES,
+        "xlsx",
+        frozenset({"subject", "category"}),
+        xlsx.detect,
+        xlsx.inspect,
+        xlsx.rewrite,
+        locator=csv.column,
+        random_access=True,
     ),
     Format.VCARD: Reader(
         vcard.MEDIA_TYPES,

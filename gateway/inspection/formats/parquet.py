@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import detection, locators, masking
+from gateway.inspection import archive, detection, locators, masking
 from gateway.inspection.formats import csv
 from gateway.inspection.parquetfile import ParquetRows, library, refusing
 from gateway.inspection.parquetpages import MAGIC
@@ -48,6 +48,8 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     tally.sealed = False  # what is beside the rows was not read, and stays behind
     for _, keys in table.batches():
         tally.add_each(keys, table.owners, Attribution.DIRECT, spec.category)
+    if table.body.unfolding:
+        table.body.unfolding.count(table.rows.decoded)
     table.body.meter.inspected = table.body.stored.size
     table.body.meter.decoded = table.rows.decoded
 
@@ -99,10 +101,8 @@ class _Table:
 
 
 def _open(source: Source, spec: BodySpec | MemberSpec, limits: Limits) -> _Table:
-    # It always leaves written anew, which a member that is only copied would not.
-    if not isinstance(source, Body) or not isinstance(spec, BodySpec):
-        raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a Parquet file inside an archive")
-    rows = ParquetRows(source.plain(), limits)
+    body = archive.at_random(source)
+    rows = ParquetRows(body.plain(), limits)
     subject = tuple(
         {kind: tuple(map(csv.path, found)) for kind, found in owner.items()}
         for owner in spec.subject
@@ -124,7 +124,7 @@ def _open(source: Source, spec: BodySpec | MemberSpec, limits: Limits) -> _Table
         named = zip(columns, key, strict=True)
         return attributor.of({name: value for name, value in named if value is not None})
 
-    return _Table(source, rows, columns, owners)
+    return _Table(body, rows, columns, owners)
 
 
 def _check_type(kind: Any) -> None:

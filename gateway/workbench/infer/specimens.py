@@ -152,6 +152,7 @@ def contents(sample: Specimen) -> Contents:
                 | Format.MBOX
                 | Format.EML
                 | Format.PARQUET
+                | Format.XLSX
                 | Format.FHIR
                 | Format.VCARD
                 | Format.ICALENDAR

@@ -15,7 +15,7 @@ from pyarrow import parquet as library
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import work
-from gateway.inspection.settings import BodySpec, Limits
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
 from gateway.model import Attribution, Decision, Effect, Format, Inspection, SubjectRef
 from gateway.response import Payload
@@ -23,7 +23,7 @@ from gateway.stored import InMemory
 from tests.support.parquets import read, written
 from tests.support.reading import masks
 from tests.support.scratches import scratch
-from tests.support.zips import M, archive
+from tests.support.zips import M, archive, unzipped
 
 BY_ID = BodySpec(Format.PARQUET, subject=({"account": ("id",)},))
 TYPE = "application/vnd.apache.parquet"
@@ -125,17 +125,6 @@ def test_another_body_than_a_parquet_file_is_a_mismatch() -> None:
     assert refusal(written(ROWS) + b"x") is Code.BODY_INCOMPLETE
 
 
-def test_a_file_in_an_archive_is_not_read() -> None:
-    from gateway.inspection.settings import MemberSpec
-
-    inside = MemberSpec("*.parquet", Format.PARQUET, subject=BY_ID.subject)
-    spec = BodySpec(Format.ZIP, members=(inside,))
-    todo = work.Task(Payload("application/zip"), spec, Limits())
-    with scratch(1 << 20) as file, pytest.raises(BadUpstream) as caught:
-        work.inspect(InMemory(archive(M("a.parquet", written(ROWS)))), todo, file)
-    assert caught.value.code is Code.MEMBER_UNSUPPORTED
-
-
 # What leaves
 
 
@@ -152,6 +141,24 @@ def test_exactly_the_permitted_rows_leave(tmp_path: Path) -> None:
 def test_a_file_is_never_released_as_it_came() -> None:
     """Enforcement writes what isn't sealed anew, also where everything may leave."""
     assert not inspect(written(ROWS)).sealed
+
+
+def test_a_file_in_an_archive_is_written_anew_too() -> None:
+    whole = written(pyarrow.table({"id": ["me"]}).replace_schema_metadata({"who": "stranger"}))
+    members = {"a.parquet": written(ROWS), "b.parquet": whole}
+    body = archive(*map(M, members, members.values()))
+    inside = MemberSpec("*.parquet", Format.PARQUET, subject=BY_ID.subject)
+    todo = work.Task(Payload("application/zip"), BodySpec(Format.ZIP, members=(inside,)), Limits())
+    sink, decided = MemorySink(), decision("me")
+    with scratch(1 << 20) as file:
+        found = work.inspect(InMemory(body), todo, file)
+        counts = work.rewrite(InMemory(body), todo, found, decided, sink, file)
+        work.confirm(InMemory(sink.getvalue()), todo, found, decided, counts, file)
+    assert (found.sealed, found.records, counts.released) == (False, 5, 3)
+    left = {name: read(data) for name, data in unzipped(sink.getvalue()).items()}
+    mine = [{"id": "me", "n": 1}, {"id": "me", "n": 4}]
+    assert left == {"a.parquet": mine, "b.parquet": [{"id": "me"}]}
+    assert b"stranger" in body and b"stranger" not in sink.getvalue()
 
 
 def hidden() -> dict[str, bytes]:

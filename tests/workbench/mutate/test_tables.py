@@ -131,6 +131,8 @@ def test_a_format_that_nobody_changes_is_named() -> None:
         table(b"", BodySpec(Format.NDJSON, embedded=documents))
     with pytest.raises(Unusable, match="mutate changes no parquet"):
         table(b"PAR1", BodySpec(Format.PARQUET))
+    with pytest.raises(Unusable, match="mutate changes no xlsx"):
+        table(b"PK\x03\x04", BodySpec(Format.XLSX))
 
 
 @pytest.mark.parametrize("left", [{"delimiter": "auto"}, {"encoding": "auto"}, {"preamble": 1}])
