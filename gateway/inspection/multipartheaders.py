@@ -21,8 +21,9 @@ _KIND = re.compile(r"[A-Za-z0-9!#$&^_.+-]+(?:/[A-Za-z0-9!#$&^_.+-]+)?")
 _ID = re.compile(r"<([!-;=?-~]+)>")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_IDENTIFIER = re.compile(r"[!#-+\--\[\]-~]{1,1024}")
-"""Visible ASCII without quotes, backslashes and commas, which would be syntax."""
+_IDENTIFIER = re.compile(r"(?!.*=\?)[!#-+\--\[\]-~]{1,1024}")
+"""Visible ASCII without quotes, backslashes and commas, which would be syntax, and without words
+that only some readers decode (RFC 2047)."""
 
 _LONGEST_TYPE = 255
 """RFC 6838 section 4.2 has 127 letters on either side of the slash."""

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -403,3 +404,30 @@ def test_what_stays_is_what_other_readers_find() -> None:
     coming = Coming(decided(ME))
     coming.run(files({"a.ndjson": lines("me", "foreign"), "foreign/1.jpg": b"x", "t.csv": table()}))
     assert by_aiohttp(coming.left) == [("a.ndjson", lines("me"))]
+
+
+def test_many_parts_pass_in_the_memory_of_one() -> None:
+    photo, line = named("me/%d.jpg", bytes(1 << 17)), lines("me" * 100)
+
+    def body() -> Iterator[bytes]:
+        for n in range(50):
+            yield multipart(photo.replace(b"%d", b"%d" % n))[: -len(f"--{BOUNDARY}--\r\n")]
+        yield multipart(named("1.ndjson", b""))[: -len(f"\r\n--{BOUNDARY}--\r\n")]
+        for _ in range(50):
+            yield line * 500
+        yield f"\r\n--{BOUNDARY}--\r\n".encode()
+
+    left = 0
+
+    def hand_on(data: bytes, _: Counts) -> None:
+        nonlocal left
+        left += len(data)
+
+    owners = (ME, SubjectRef("account", "me" * 100))
+    tracemalloc.start()
+    try:
+        work.stream(body(), task(record=1 << 18), lambda *_: decided(*owners), hand_on)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    assert left > 10 << 20

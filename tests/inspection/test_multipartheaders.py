@@ -158,6 +158,7 @@ def test_the_fields_that_are_asked_for_are_told_if_they_are_one_identifier() -> 
         ["X-Tenant: \u00e4"],
         ["X-Tenant:\r\n a"],
         ["X-Tenant:"],
+        ["X-Tenant: =?utf-8?q?me?="],
         ["X-Tenant: " + "a" * 1025],
     ):
         assert told(*fields) == {"x-tenant": None}

@@ -10,7 +10,7 @@ import pytest
 from gateway.endpoints import Route
 from gateway.errors import Code, Refusal
 from gateway.inspection.settings import Limits
-from gateway.model import Admitted
+from gateway.model import Admitted, SubjectRef
 from gateway.proxy.settings import UpstreamSettings
 from gateway.proxy.upstream import Arriving, UpstreamClient
 from gateway.spool import Spool, SpoolSettings, Writer
@@ -552,8 +552,9 @@ async def test_an_unusable_authority_stops_the_start(tmp_path: Path) -> None:
 # --- as it comes --------------------------------------------------------------------------------
 
 
-async def arriving(client: UpstreamClient) -> Arriving:
-    endpoint = replace(ENDPOINTS[0], limits=Limits(body=1024))
+async def arriving(client: UpstreamClient, **subject_header: str) -> Arriving:
+    body = replace(ENDPOINTS[0].body, subject_header=subject_header)
+    endpoint = replace(ENDPOINTS[0], limits=Limits(body=1024), body=body)
     asked = Admitted("GET", ("exports", "orders"), {}, "/exports/orders", (), ())
     return await client.open(asked, Route(endpoint, {}), "x1")
 
@@ -571,6 +572,14 @@ async def test_a_body_is_read_as_it_comes_and_ends_only_where_that_is_proven(
             body.close()
             body.close()
         assert gate.upstream.connections == 1
+
+
+async def test_a_header_names_the_owner_of_what_comes(tmp_path: Path) -> None:
+    head = CHUNKED.replace(b"\r\n\r\n", b"\r\nX-Owner: A1\r\n\r\n")
+    async with gateway([head + CHUNK + b"0\r\n\r\n"], tmp_path) as gate:
+        body = await arriving(gate.client, account="X-Owner")
+        assert body.payload.owners == (SubjectRef("account", "A1"),)
+        body.close()
 
 
 @pytest.mark.parametrize(
