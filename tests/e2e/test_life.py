@@ -149,14 +149,18 @@ async def held_start(
     return gateway, held
 
 
+async def until_only_keys_are_missing(gateway: RunningGateway, held: Held) -> None:
+    """All start at once, and are waited for in order: the others may take longer than to ask."""
+    await held.asked.wait()
+    while (await gateway.readiness())["reasons"]["accepting"] != "starting: keys":
+        await asyncio.sleep(0.05)  # a bounded poll (pytest-timeout) of another process
+
+
 async def test_what_the_start_waits_for_is_named_before_anything_is_served(
     stack: AsyncExitStack, tmp_path: Path, issuer: TestIssuer
 ) -> None:
     gateway, held = await held_start(stack, tmp_path, issuer)
-    await held.asked.wait()
-    # All start at once, and are waited for in order: the others may take longer than to ask.
-    while (await gateway.readiness())["reasons"]["accepting"] != "starting: keys":
-        await asyncio.sleep(0.05)  # a bounded poll (pytest-timeout) of another process
+    await until_only_keys_are_missing(gateway, held)
     told = await until_failing(gateway, "accepting", "keys", "self_proof")
     assert told["reasons"] == {
         "accepting": "starting: keys",
@@ -429,7 +433,7 @@ async def test_a_self_proof_that_fails_keeps_it_unready(
     gateway, held = await held_start(
         stack, tmp_path, issuer, inspection={"workers": 1, "deadline": "3s"}
     )
-    await held.asked.wait()
+    await until_only_keys_are_missing(gateway, held)
     (worker,) = gateway.children("inspection.process")
     os.kill(worker, signal.SIGSTOP)
     held.go_on.set()
