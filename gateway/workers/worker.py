@@ -53,6 +53,7 @@ class Worker:
 
     entry: str
     setup: bytes
+    depth: int
     nice: int
     freed: Callable[[], None]
     ready: bool = False
@@ -99,6 +100,7 @@ class Worker:
         self._child = Child(
             "gateway.workers.answering",
             self.entry,
+            str(self.depth),
             str(self.nice),
             heard=self._answered,
             lost=lambda: self._lost(WorkerDied("the process ended")),
