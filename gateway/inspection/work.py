@@ -231,6 +231,8 @@ def _inspection(task: Task, tally: Tally, meter: Meter) -> Inspection:
 
 def _head(body: Body) -> bytes:
     """The first decoded bytes; one chunk may be a single byte of them."""
+    if not (body.codings or body.compression):
+        return body.stored.pread(HEAD, 0)
     head = b""
     for chunk in body.chunks():
         head += chunk
