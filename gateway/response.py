@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from gateway.model import SubjectRef
 from gateway.spool import Spooled
 
@@ -21,8 +23,7 @@ class Payload:
     boundary: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A complete, well-framed 200 response. `headers` are those of the allow-list, in order."""
 
     headers: tuple[tuple[str, str], ...]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+import msgspec
 from pydantic import ConfigDict
 
 from gateway.errors import Code, Unavailable
@@ -59,8 +60,7 @@ class Stored(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class InMemory:
+class InMemory(msgspec.Struct, frozen=True):
     """A small body."""
 
     data: bytes
@@ -242,8 +242,7 @@ class Held:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Spooled:
+class Spooled(msgspec.Struct, frozen=True):
     """A complete body at rest. Close it as soon as it is no longer needed."""
 
     stored: Stored
