@@ -134,7 +134,8 @@ class Caller:
     expires_at: datetime | None = None
 
 
-class Request(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Request:
     """A request as it arrived: raw and untrusted.
 
     `target` is the request-target and `headers` are the field lines, byte for byte and in order.

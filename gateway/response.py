@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
 from gateway.model import SubjectRef
 from gateway.spool import Spooled
 
@@ -23,7 +21,8 @@ class Payload:
     boundary: str | None = None
 
 
-class Response(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Response:
     """A complete, well-framed 200 response. `headers` are those of the allow-list, in order."""
 
     headers: tuple[tuple[str, str], ...]

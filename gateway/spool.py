@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-import msgspec
 from pydantic import ConfigDict
 
 from gateway.errors import Code, Unavailable
@@ -60,7 +59,8 @@ class Stored(Protocol):
         ...
 
 
-class InMemory(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class InMemory:
     """A small body."""
 
     data: bytes
@@ -242,7 +242,8 @@ class Held:
         self.close()
 
 
-class Spooled(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Spooled:
     """A complete body at rest. Close it as soon as it is no longer needed."""
 
     stored: Stored

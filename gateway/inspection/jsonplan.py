@@ -60,11 +60,12 @@ class Envelope:
         Raises BadUpstream(BODY_AMBIGUOUS) for a name that parsers which fold case take for one that
         is, or that names an owner: they would find other records, and others' records.
         """
-        for names in (self.members, self.above):
-            for other in names:
-                if name != other and alike(name, other):
-                    what = "a name that looks like one in a locator"
-                    raise BadUpstream(Code.BODY_AMBIGUOUS, what)
+        if any(
+            name != other and alike(name, other)
+            for names in (self.members, self.above)
+            for other in names
+        ):
+            raise BadUpstream(Code.BODY_AMBIGUOUS, "a name that looks like one in a locator")
         return self.members.get(name)
 
 
