@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from backports import zstd
@@ -424,3 +425,14 @@ def test_both_releases_keep_the_same_records_however_a_body_is_cut(
     assert (watched.left, as_it_came) == (held, counts)
     assert set(found.groups) == set(inspection.groups) and found.fields == inspection.fields
     assert found.bytes_received == inspection.bytes_received
+
+
+def test_a_reader_that_leaves_a_body_unread_is_found_out_however_small_the_body_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Looking at the first bytes counts for nothing."""
+    idle = SimpleNamespace(detect=lambda *_: None, inspect=lambda *_: None)
+    monkeypatch.setattr(work, "_reader", lambda _: idle)
+    with pytest.raises(BadUpstream) as refused:
+        work.inspect(InMemory(b"{}"), PLAIN)
+    assert refused.value.code is Code.BODY_INCOMPLETE
