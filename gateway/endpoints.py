@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from pydantic import AfterValidator, ConfigDict, Field
 
 from gateway.errors import Code, MethodNotAllowed, NotFound
@@ -108,8 +109,7 @@ class Endpoint:
         return replace(self, enforcement=Enforcement.ENFORCE, observe_until=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """The endpoint that a request means, and its path parameters."""
 
     endpoint: Endpoint
@@ -124,9 +124,18 @@ class Endpoints:
             ((split_template(endpoint.path), endpoint) for endpoint in endpoints),
             key=lambda route: [segment.startswith("{") for segment in route[0]],
         )
+        # A template without a parameter goes before all others, and needs no search.
+        self._literal = {
+            template: endpoint
+            for template, endpoint in reversed(self._routes)
+            if not any(map(_PARAMETER.fullmatch, template))
+        }
 
     def match(self, method: str, path: Sequence[str]) -> Route:
         """Raises NotFound or MethodNotAllowed."""
+        literal = self._literal.get(tuple(path))
+        if literal is not None and method in literal.methods:
+            return Route(literal, {})
         for template, endpoint in self._routes:
             params = _params(template, path)
             if params is not None:

@@ -19,9 +19,11 @@ code is a line in `errors.py`, in the class whose status it has.
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypedDict
+
+import msgspec
+from msgspec.structs import replace
 
 from gateway.decisionlog.entry import Evidence, Outcome, Stage
 from gateway.endpoints import Endpoint, Route
@@ -116,8 +118,7 @@ async def guard(request: Request, rooms: Rooms) -> Release | Stream | Denial:
     return outcome
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(msgspec.Struct, frozen=True):
     """A response at rest, read to its end before anything of it leaves."""
 
     response: Response
@@ -152,8 +153,7 @@ async def _held(
     return _Held(response, inspection, endpoint, rooms.inspector)
 
 
-@dataclass(frozen=True, slots=True)
-class _Coming:
+class _Coming(msgspec.Struct, frozen=True):
     """A response that is still coming, read up to the first question about it."""
 
     headers: tuple[tuple[str, str], ...]

@@ -15,6 +15,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
+import msgspec
+
 from gateway.errors import Code
 
 OUTSIDE = r"[a-z][a-z0-9-]{0,31}\.[a-z][a-z0-9-]{0,31}"
@@ -86,8 +88,7 @@ class Phase(StrEnum):
     RESPONSE = "response"
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectRef:
+class SubjectRef(msgspec.Struct, frozen=True):
     """A data subject, named by one identifier, e.g. `account:A1` or `fhir:Patient/23`.
 
     `value` is exact and typed: `42` and `"42"` are two subjects, and so are `ME` and `me`.
@@ -157,8 +158,7 @@ class Request:
     claim: Callable[[Hashable], None] = _unclaimed
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """A request that can be read in one way only.
 
     `path` are the decoded segments, `query` every value of every name in order, `target` the
@@ -273,8 +273,7 @@ class Decision:
         return all(owner in self.permitted for owner in group.owners)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """Where the records of one exchange went: seen = released + redacted + blocked."""
 
     seen: int = 0

@@ -11,9 +11,11 @@ connection break: `deliver` says whether the body is whole, and the server ends 
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict, assert_never
+
+from msgspec.structs import replace
 
 from gateway.decisionlog.entry import Evidence, Outcome, Stage, withdrawn
 from gateway.endpoints import Endpoint

@@ -49,6 +49,7 @@ class Wire(ResponseHandler):
     uses = 0
     since = 0.0
     _silent_until = math.inf
+    _poll: "select.poll | None" = None
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException = _EXC_SENTINEL) -> None:
         body = self._payload
@@ -141,9 +142,10 @@ class Wire(ResponseHandler):
             return False
         if self.uses == 0 and transport.get_extra_info("ssl_object") is not None:
             return True  # a TLS server may send session tickets as soon as it is connected
-        poll = select.poll()
-        poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return not poll.poll(0)
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not self._poll.poll(0)
 
     def _begins_another(self) -> bool:
         try:

@@ -72,6 +72,21 @@ def test_the_order_in_the_file_does_not_matter() -> None:
         assert Endpoints(order).match("GET", ["a", "b"]).endpoint.name == "literal"
 
 
+def test_a_literal_path_is_not_another_endpoints_for_the_methods_it_lacks() -> None:
+    endpoints = [endpoint("literal", "/a/b"), endpoint("parameter", "/a/{b}", "GET", "POST")]
+    for order in (endpoints, endpoints[::-1]):
+        with pytest.raises(MethodNotAllowed):
+            Endpoints(order).match("POST", ["a", "b"])
+        assert Endpoints(order).match("POST", ["a", "c"]).endpoint.name == "parameter"
+
+
+def test_of_two_endpoints_with_one_path_the_first_is_meant() -> None:
+    table = Endpoints([endpoint("first", "/a"), endpoint("second", "/a", "POST")])
+    assert table.match("GET", ["a"]).endpoint.name == "first"
+    with pytest.raises(MethodNotAllowed):
+        table.match("POST", ["a"])
+
+
 @pytest.mark.parametrize("path", ["/a", "/a/b", "/{a}", "/a/{b_2}/c", "/a.b/~c/d:e@f", "/a/..."])
 def test_a_template_is_literals_and_parameters(path: str) -> None:
     assert split_template(path) == tuple(path[1:].split("/"))

@@ -11,12 +11,12 @@ places (`question.py`), so that a policy can be asked again; `truncated` says wh
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.decisionlog.plain import method, text, timestamp
 from gateway.decisionlog.pseudonyms import Pseudonyms
@@ -66,8 +66,7 @@ class Stage(StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """All that is known about one exchange when it ends; personal data included.
 
     The defaults say "refused, before anything was known". `question` is the last one that was asked
@@ -94,7 +93,7 @@ class Evidence:
     http_status: int = 500
     outcome: Outcome = Outcome.REFUSED
     bytes_released: int = 0
-    durations: Mapping[str, float] = field(default_factory=dict)
+    durations: Mapping[str, float] = msgspec.field(default_factory=dict)
     note: str = ""
     probe: bool = False
     observing: bool = False

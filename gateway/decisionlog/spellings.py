@@ -51,11 +51,12 @@ def spellings(question: Question, inspection: Inspection | None = None) -> Spelt
 def spells(text: str, spelt: Spelt) -> bool:
     """Whether some words of a text, in a row, are one of the values `spelt`."""
     words = _folded(text).split(b"_")
-    return any(
-        b"\n%s\n" % b"_".join(words[begin:end]) in spelt
-        for begin in range(len(words))
-        for end in range(begin + 1, len(words) + 1)
-    )
+    for begin, first in enumerate(words):
+        if b"\n" + first in spelt:  # seldom; without it, no value begins here
+            for end in range(begin + 1, len(words) + 1):
+                if b"\n%s\n" % b"_".join(words[begin:end]) in spelt:
+                    return True
+    return False
 
 
 def _folded(text: str) -> bytes:

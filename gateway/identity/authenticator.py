@@ -9,7 +9,7 @@ from gateway.errors import Code, Refusal, Unauthenticated
 from gateway.identity import claims, tokens
 from gateway.identity.jwks import VerifyingKey
 from gateway.identity.keys import IssuerKeys, KeyFacts
-from gateway.identity.proven import Proven, ProvenTokens
+from gateway.identity.proven import Proven, ProvenTokens, digest_of
 from gateway.identity.settings import IdentitySettings, IssuerSettings
 from gateway.log import Log
 from gateway.model import Caller
@@ -49,43 +49,43 @@ class Authenticator:
         for the log, and Unavailable(KEYS_UNAVAILABLE).
         """
         try:
-            proven = self._proven.find(authorization)
+            digest = digest_of(authorization)
+            proven = self._proven.take(digest)
             if proven is not None:
-                return await self._again(authorization, proven)
-            return await self._first(authorization)
+                return await self._again(digest, proven)
+            return await self._first(authorization, digest)
         except Refusal as refusal:
             _LOG.debug("a token was refused", code=refusal.code.value, check=refusal.note)
             raise
 
-    async def _first(self, authorization: Sequence[bytes]) -> Caller:
+    async def _first(self, authorization: Sequence[bytes], digest: bytes) -> Caller:
         token = tokens.read(authorization)
         issuer = self._issuers.get(token.issuer)
         if issuer is None:
             raise Unauthenticated(Code.TOKEN_UNTRUSTED, "an issuer that is not configured")
         tokens.admit(token, issuer.pins)
         key = await issuer.keys.find(token.kid)
-        return self._prove(authorization, token, key, issuer.pins)
+        return self._prove(digest, token, key, issuer.pins)
 
-    async def _again(self, authorization: Sequence[bytes], proven: Proven) -> Caller:
+    async def _again(self, digest: bytes, proven: Proven) -> Caller:
         token, pins = proven.token, self._issuers[proven.token.issuer].pins
-        self._proven.forget(authorization)  # until it is found to count still
         key = await self._issuers[token.issuer].keys.find(token.kid)
         if key is not proven.key:
-            return self._prove(authorization, token, key, pins)
+            return self._prove(digest, token, key, pins)
         tokens.check_times(token.claims, pins.leeway, self._wall())
-        self._proven.remember(authorization, proven)
+        self._proven.remember(digest, proven)
         return proven.caller
 
     def _prove(
         self,
-        authorization: Sequence[bytes],
+        digest: bytes,
         token: tokens.UnverifiedToken,
         key: VerifyingKey,
         pins: IssuerSettings,
     ) -> Caller:
         verified = tokens.verify(token, key, pins, self._wall())
         caller = claims.caller(verified, pins)
-        self._proven.remember(authorization, Proven(token, key, caller))
+        self._proven.remember(digest, Proven(token, key, caller))
         _LOG.debug("a token was proven", issuer=pins.issuer, identifiers=len(caller.identifiers))
         return caller
 

@@ -27,34 +27,25 @@ class Proven:
     caller: Caller
 
 
+def digest_of(authorization: Sequence[bytes]) -> bytes:
+    """What a single Authorization line is known by; nothing for several, which are no token."""
+    return hashlib.sha256(authorization[0]).digest() if len(authorization) == 1 else b""
+
+
 class ProvenTokens:
-    """The tokens proven last, by a digest of their Authorization lines."""
+    """The tokens proven last, by the digest of their Authorization line."""
 
     def __init__(self) -> None:
         self._proven: OrderedDict[bytes, Proven] = OrderedDict()
 
-    def find(self, authorization: Sequence[bytes]) -> Proven | None:
-        """The same single line, proven before."""
-        if len(authorization) != 1:
-            return None
-        digest = _digest(authorization[0])
-        proven = self._proven.get(digest)
-        if proven is not None:
-            self._proven.move_to_end(digest)
-        return proven
+    def take(self, digest: bytes) -> Proven | None:
+        """The same line, proven before. It is forgotten: a token that no longer counts is no longer
+        kept, and one that does is remembered again."""
+        return self._proven.pop(digest, None)
 
-    def remember(self, authorization: Sequence[bytes], proven: Proven) -> None:
+    def remember(self, digest: bytes, proven: Proven) -> None:
         """Replaces what was known of the line; forgets the one not seen for longest."""
-        digest = _digest(authorization[0])
         self._proven[digest] = proven
         self._proven.move_to_end(digest)
         if len(self._proven) > _MOST:
             self._proven.popitem(last=False)
-
-    def forget(self, authorization: Sequence[bytes]) -> None:
-        """A token that no longer counts is no longer kept."""
-        self._proven.pop(_digest(authorization[0]), None)
-
-
-def _digest(line: bytes) -> bytes:
-    return hashlib.sha256(line).digest()

@@ -199,14 +199,11 @@ class Attributor:
         self, subject: settings.Owners, exact: Callable[[Any, str], str | int] = identifier
     ) -> None:
         self._exact = exact
-        self._kinds = [
-            (kind, [(locator, compile(locator)) for locator in locators])
-            for owner in subject
-            for kind, locators in owner.items()
-        ]
-        # No locator is the record itself, so that a value without members is nobody's.
-        self._inside = all(steps for _, found in self._kinds for _, steps in found)
-        self._paths = _plain_paths(self._kinds)
+        self._kinds, self._inside, names = _compiled(
+            tuple([item for owner in subject for item in owner.items()])
+        )
+        # What is learned of a body ends with its scan.
+        self._paths = [[[(name, {name}) for name in way] for way in ways] for ways in names]
         self._known = _Known(self._kinds, exact)
 
     def of(self, record: Any) -> Owners:
@@ -291,17 +288,26 @@ def _themselves(owners: Owners) -> Owners:
     return owners
 
 
-_Kinds = list[tuple[str, list[tuple[str, Steps]]]]
+_Kinds = tuple[tuple[str, tuple[tuple[str, Steps], ...]], ...]
 _Path = list[tuple[str, set[str]]]
 """Names to follow, each with names that were seen beside it and don't look like it."""
 
 
-def _plain_paths(kinds: _Kinds) -> list[list[_Path]]:
-    """For each kind its locators' paths; nothing where one has a wildcard."""
-    paths = [[steps for _, steps in locators] for _, locators in kinds]
-    if any(isinstance(step, Wildcard) for found in paths for steps in found for step in steps):
-        return []
-    return [[[(str(step), {str(step)}) for step in steps] for steps in found] for found in paths]
+@lru_cache(maxsize=4096)
+def _compiled(
+    subject: tuple[tuple[str, tuple[str, ...]], ...],
+) -> tuple[_Kinds, bool, tuple[tuple[tuple[str, ...], ...], ...]]:
+    """The locators of each kind; whether none is the record itself, so that a value without members
+    is nobody's; and the names they follow, none where one has a wildcard."""
+    kinds = tuple(
+        (kind, tuple((locator, compile(locator)) for locator in locators))
+        for kind, locators in subject
+    )
+    ways = tuple(tuple(steps for _, steps in locators) for _, locators in kinds)
+    every = [steps for found in ways for steps in found]
+    wild = any(isinstance(step, Wildcard) for steps in every for step in steps)
+    names = tuple(tuple(tuple(map(str, steps)) for steps in found) for found in ways)
+    return kinds, all(every), () if wild else names
 
 
 def _column(records: Sequence[Any], path: _Path) -> Sequence[Any] | None:
@@ -309,11 +315,11 @@ def _column(records: Sequence[Any], path: _Path) -> Sequence[Any] | None:
     found = records
     try:
         for name, unlike in path:
-            unknown = set().union(*found) - unlike
-            if any(alike(other, name) for other in unknown):
-                return None
-            if len(unlike) < _MAX_KNOWN:
-                unlike |= {other for other in unknown if len(other) <= _MAX_LENGTH}
+            if unknown := set().union(*found) - unlike:
+                if any(alike(other, name) for other in unknown):
+                    return None
+                if len(unlike) < _MAX_KNOWN:
+                    unlike |= {other for other in unknown if len(other) <= _MAX_LENGTH}
             found = list(map(itemgetter(name), found))
     except (KeyError, TypeError):
         return None

@@ -85,6 +85,8 @@ class Body:
 
     def head(self) -> bytes:
         """The first decoded bytes; one chunk may be a single byte of them."""
+        if not (self.codings or self.compression):
+            return self.stored.pread(HEAD, 0)
         head = b""
         for chunk in self.chunks():
             head += chunk
@@ -170,6 +172,8 @@ def _decoded(
     """The content of received chunks, counted by `meter`."""
     meter.inspected = meter.decoded = 0
     meter.unsealed = len(codings) + (compression is not None)
+    if not (codings or compression):
+        return _uncoded(received, meter)
     chunks = _counted(received, meter)
     for coding in reversed(codings):
         if coding not in CODINGS:
@@ -178,6 +182,13 @@ def _decoded(
     if compression:
         chunks = _bounded(COMPRESSIONS[compression].coding.decode(chunks), limits, meter)
     return _measured(chunks, meter)
+
+
+def _uncoded(received: Iterator[bytes], meter: Meter) -> Iterator[bytes]:
+    for chunk in received:
+        meter.inspected += len(chunk)
+        meter.decoded += len(chunk)
+        yield chunk
 
 
 def _counted(received: Iterator[bytes], meter: Meter) -> Iterator[bytes]:

@@ -8,11 +8,11 @@ missing, misspelt, unknown or contradictory in an answer permits nothing.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.errors import BadUpstream, Code, Unavailable
 from gateway.model import Attribution, Caller, Decision, Effect, Inspection, Phase, SubjectRef
@@ -24,8 +24,7 @@ _INT64 = range(-(2**63), 2**63)
 """What both engines hold exactly; regorus takes 2^64 and 2^64+1 for the same number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What the gateway asks the policy about one exchange.
 
     `path` are the decoded segments, `query` every value of every name in order. `received_at` has
@@ -52,19 +51,7 @@ class Question:
 
     def about(self, inspection: Inspection) -> "Question":
         """The same exchange's question in the response phase."""
-        return Question(  # not `replace`, which takes five times as long
-            phase=Phase.RESPONSE,
-            exchange_id=self.exchange_id,
-            received_at=self.received_at,
-            endpoint=self.endpoint,
-            labels=self.labels,
-            method=self.method,
-            path=self.path,
-            params=self.params,
-            query=self.query,
-            caller=self.caller,
-            inspection=inspection,
-        )
+        return replace(self, phase=Phase.RESPONSE, inspection=inspection)
 
     @property
     def subjects(self) -> frozenset[SubjectRef]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 QUERY = "data.privacy.decision"
 """Constant: what a question holds never becomes part of a query (CVE-2025-46569)."""
 
@@ -21,8 +23,7 @@ class EngineKind(StrEnum):
     OPA = "opa"  # a real OPA beside us; it loads its bundles itself
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(msgspec.Struct, frozen=True):
     """One answer. `raw` is its JSON, None where the decision is undefined."""
 
     raw: bytes | None

@@ -82,6 +82,7 @@ def is_chunked(values: Sequence[bytes]) -> bool:
 def spell(start_line: str, headers: Mapping[str, str]) -> bytes:
     """A message head. Raises ValueError rather than let a value start a line of its own."""
     lines = [start_line, *[f"{name}: {value}" for name, value in headers.items()]]
-    if _UNSPEAKABLE.search("".join(lines)):
+    text = "".join(lines)
+    if not (text.isascii() and text.isprintable()) and _UNSPEAKABLE.search(text):
         raise ValueError("a head holds a character that can't be sent")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")

@@ -8,9 +8,10 @@ what the gateway spells itself; of the upstream's own fields nothing is copied.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+
+import msgspec
 
 from gateway.endpoints import Endpoint
 from gateway.errors import BadUpstream, Code, UpstreamError
@@ -41,8 +42,7 @@ _GZIP = frozenset({b"gzip", b"x-gzip"})
 """RFC 9110 section 8.4.1.3: `x-gzip` is the same coding."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """What the head claims: the body's type, and its length in bytes (None where chunked)."""
 
     payload: Payload

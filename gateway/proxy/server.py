@@ -14,8 +14,8 @@ that ends a body never comes, and the connection is reset: no client can take th
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, cast
@@ -185,11 +185,13 @@ class DataServer:
         self, arrived: Request, received: Received | None = None
     ) -> Release | Stream | Denial:
         """`guard`, until its entry is durable."""
-        with self._at_work(received):
+        task = self._begin_work(received)
+        try:
             return await self._guard(arrived)
+        finally:
+            self._end_work(task, received)
 
-    @contextmanager
-    def _at_work(self, received: Received | None) -> Iterator[None]:
+    def _begin_work(self, received: Received | None) -> asyncio.Task[Any]:
         """The handles by which the end of a drain and a lost connection find this task."""
         task = asyncio.current_task()
         assert task is not None
@@ -198,13 +200,13 @@ class DataServer:
             received.exchange = task
             if received.transport is None:  # lost before this began
                 received.abandon()
-        try:
-            yield
-        finally:
-            if received is not None:
-                received.exchange = None
-            self._guarded.discard(task)
-            self._ended.set()
+        return task
+
+    def _end_work(self, task: asyncio.Task[Any], received: Received | None) -> None:
+        if received is not None:
+            received.exchange = None
+        self._guarded.discard(task)
+        self._ended.set()
 
     async def _deliver(self, request: Received, stream: Stream) -> bool:
         """Send a stream as it comes. Its entry is durable before its end, whole or cut."""
@@ -220,8 +222,11 @@ class DataServer:
         framing = _CHUNKED if keep else {**_CHUNKED, **_CLOSE}
         if request.transport:
             request.transport.write(_head(200, dict(stream.headers), framing))
-        with self._at_work(request):
+        task = self._begin_work(request)
+        try:
             whole = await stream.deliver(send)
+        finally:
+            self._end_work(task, request)
         if whole and request.transport:
             request.transport.write(b"0\r\n\r\n")
             await self._all_taken(request)

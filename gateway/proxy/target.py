@@ -8,8 +8,9 @@ off is refused: dot segments, encoded slashes, double encoding, path parameters,
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
 
 from gateway.errors import BadRequest, Code
 
@@ -31,8 +32,7 @@ _OVERRIDES = frozenset({"_method"})
 """Query names by which some frameworks let a GET be a DELETE."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """`path` are decoded segments, `query` every value by name, `spelled` the one spelling."""
 
     path: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The child's side: `python -m gateway.workers.answering MODULE:FUNCTION NICE PARENT FD`.
+"""The child's side: `python -m gateway.workers.answering MODULE:FUNCTION DEPTH NICE PARENT FD`.
 
 The function gets the setup and returns an `Answer`, which every job is given to, one by one.
 """
@@ -20,13 +20,13 @@ Answer = Callable[[bytes, list[int]], bytes]
 """What an entry's `serve` returns: answers one job; the descriptors are closed afterwards."""
 
 
-def _answer_all(entry: str, sock: socket.socket) -> None:
+def _answer_all(entry: str, sock: socket.socket, depth: int) -> None:
     module, _, function = entry.partition(":")
     gc.disable()  # what is imported stays: to look through it takes a tenth of the time
     serve = getattr(importlib.import_module(module), function)  # while the setup is still coming
     gc.freeze()
     gc.enable()
-    frames = _Frames(sock)
+    frames = _Frames(sock, takes_fds=depth == 1)
     setup, _ = frames.next()
     answer: Answer = serve(setup)
     sock.sendall(HEADER.pack(0, 0))
@@ -42,10 +42,11 @@ def _answer_all(entry: str, sock: socket.socket) -> None:
 
 class _Frames:
     """The frames that the parent sends. Several may come in one read; descriptors come with the
-    first byte of their frame, and then (depth 1) with no other frame behind it."""
+    first byte of their frame, and then (depth 1) with no other frame behind it. Elsewhere none are
+    looked for, which costs each read as much again."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    def __init__(self, sock: socket.socket, *, takes_fds: bool) -> None:
+        self._sock, self._takes_fds = sock, takes_fds
         self._data = bytearray()
         self._fds: list[int] = []
 
@@ -65,14 +66,17 @@ class _Frames:
 
     def _hold(self, size: int) -> None:
         while len(self._data) < size:
-            data, fds, _, _ = socket.recv_fds(self._sock, _READ, _MAX_FDS)
+            if self._takes_fds:
+                data, fds, _, _ = socket.recv_fds(self._sock, _READ, _MAX_FDS)
+                self._fds += fds
+            else:
+                data = self._sock.recv(_READ)
             if not data:
                 os._exit(0)  # the parent closed its end
             self._data += data
-            self._fds += fds
 
 
 if __name__ == "__main__":
-    entry, nice, parent, fd = sys.argv[1:]
+    entry, depth, nice, parent, fd = sys.argv[1:]
     with living(f"worker {entry}", int(parent), nice=int(nice)):
-        _answer_all(entry, socket.socket(fileno=int(fd)))
+        _answer_all(entry, socket.socket(fileno=int(fd)), int(depth))

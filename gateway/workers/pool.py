@@ -36,7 +36,7 @@ class WorkerPool:
         nice: int = 0,
     ) -> None:
         self._depth, self._queue = depth, queue
-        self._workers = [Worker(entry, setup, nice, self._dispatch) for _ in range(size)]
+        self._workers = [Worker(entry, setup, depth, nice, self._dispatch) for _ in range(size)]
         self._many = size > 1
         self._waiting: deque[Job] = deque()
 

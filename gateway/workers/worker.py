@@ -54,6 +54,7 @@ class Worker:
 
     entry: str
     setup: bytes
+    depth: int
     nice: int
     freed: Callable[[], None]
     ready: bool = False
@@ -100,6 +101,7 @@ class Worker:
         self._child = Child(
             "gateway.workers.answering",
             self.entry,
+            str(self.depth),
             str(self.nice),
             heard=self._answered,
             lost=lambda: self._lost(WorkerDied("the process ended")),

@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.decisionlog.file import anchor_path
 from gateway.decisionlog.verify import Problem, verify

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.decisionlog.entry import MAX_SUBJECTS, Evidence, Outcome, Renderer, Stage, withdrawn
 from gateway.decisionlog.pseudonyms import Pseudonyms
@@ -303,12 +304,12 @@ def test_a_method_outside_the_standard_is_other() -> None:
 
 def test_times_are_written_in_utc() -> None:
     berlin = NOON.astimezone(timezone(timedelta(hours=2)))
-    assert entry(replace(released(), received_at=berlin)) == entry(released())
+    assert entry(structs.replace(released(), received_at=berlin)) == entry(released())
 
 
 def test_a_time_without_a_zone_is_our_bug() -> None:
     with pytest.raises(ValueError, match="without a zone"):
-        RENDERER.render(replace(released(), received_at=datetime(2026, 7, 1)))
+        RENDERER.render(structs.replace(released(), received_at=datetime(2026, 7, 1)))
 
 
 def test_a_withdrawn_release_is_a_refusal_that_released_nothing() -> None:
@@ -435,15 +436,15 @@ def test_whatever_happened_it_can_be_written(
 
 
 def test_the_entries_of_a_stream_say_which_they_are() -> None:
-    stream = replace(released(), stage=Stage.CHANGE, part=2)
+    stream = structs.replace(released(), stage=Stage.CHANGE, part=2)
     assert (entry(stream)["stage"], entry(stream)["part"]) == ("change", 2)
     assert not {"stage", "part"} & entry(released()).keys()
 
 
 def test_what_left_of_a_stream_has_left_also_where_its_entry_is_withdrawn() -> None:
     counts = Counts(seen=3, released=1, redacted=1, blocked=1)
-    held = replace(released(), counts=counts, bytes_released=9)
+    held = structs.replace(released(), counts=counts, bytes_released=9)
     refused = withdrawn(held, Code.CALLER_LEFT, 499, "gone")
     assert (refused.counts, refused.bytes_released) == (Counts(seen=3, blocked=3), 0)
-    cut = withdrawn(replace(held, stage=Stage.END), Code.CALLER_LEFT, 499, "gone")
+    cut = withdrawn(structs.replace(held, stage=Stage.END), Code.CALLER_LEFT, 499, "gone")
     assert (cut.counts, cut.bytes_released, cut.code) == (counts, 9, Code.CALLER_LEFT)

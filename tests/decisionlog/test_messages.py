@@ -1,9 +1,9 @@
 """What goes to the writer comes out there as it was."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.decisionlog import anchor, messages
 from gateway.decisionlog.entry import Evidence

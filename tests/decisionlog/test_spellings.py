@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.decisionlog.spellings import spellings, spells
 from gateway.model import Actor, SubjectRef
@@ -34,9 +35,9 @@ def test_a_reason_that_spells_an_identifier_of_its_exchange_is_not_shown(
     asked = [
         subject,
         question(identifiers=[SubjectRef("account", identifier)]),
-        replace(plain, caller=replace(plain.caller, id=str(identifier))),
-        replace(plain, caller=replace(plain.caller, actor=Actor(str(identifier)))),
-        replace(plain, params={"id": str(identifier)}),
+        structs.replace(plain, caller=replace(plain.caller, id=str(identifier))),
+        structs.replace(plain, caller=replace(plain.caller, actor=Actor(str(identifier)))),
+        structs.replace(plain, params={"id": str(identifier)}),
     ]
     for each in asked:
         assert spells(reason, spellings(each))
@@ -71,9 +72,9 @@ def test_a_value_of_a_claim_or_a_query_is_found_too(value: str | int, text: str)
     plain = question(FOREIGN)
     claims = {"person": {"names": [value], "adult": True, "height": 1.7, "none": None}}
     for asked in (
-        replace(plain, caller=replace(plain.caller, claims=claims)),
-        replace(plain, caller=replace(plain.caller, claims={"a": {str(value): 1}})),
-        replace(plain, query={"q": ("1", str(value))}),
+        structs.replace(plain, caller=replace(plain.caller, claims=claims)),
+        structs.replace(plain, caller=replace(plain.caller, claims={"a": {str(value): 1}})),
+        structs.replace(plain, query={"q": ("1", str(value))}),
     ):
         assert spells(text, spellings(asked))
 
@@ -81,7 +82,7 @@ def test_a_value_of_a_claim_or_a_query_is_found_too(value: str | int, text: str)
 def test_a_role_a_page_or_a_level_in_a_claim_or_a_query_hides_no_reason() -> None:
     plain = question(FOREIGN)
     claims = {"role": "case_officer", "realm": {"roles": ["support/first"]}, "level": 2, "on": True}
-    asked = replace(
+    asked = structs.replace(
         plain, caller=replace(plain.caller, claims=claims), query={"page": ("18", "self")}
     )
     for reason in ("case_officer", "support_first", "level_2", "over_18", "self_access", "true"):

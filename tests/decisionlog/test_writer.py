@@ -3,11 +3,11 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.decisionlog.entry import Renderer, withdrawn
 from gateway.decisionlog.file import LogFile

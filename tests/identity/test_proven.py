@@ -153,7 +153,9 @@ def test_no_more_tokens_are_remembered_than_there_is_room_for(
         for n in range(3)
     ]
     for number, entry in enumerate(entries):
-        tokens.remember([b"%d" % number], entry)
-        tokens.find([b"0"])
-    found = [tokens.find([b"%d" % number]) for number in range(3)]
+        tokens.remember(b"%d" % number, entry)
+        again = tokens.take(b"0")
+        assert again is not None
+        tokens.remember(b"0", again)
+    found = [tokens.take(b"%d" % number) for number in range(3)]
     assert found == [entries[0], None, entries[2]]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from backports import zstd
@@ -472,3 +473,14 @@ def test_a_masked_document_may_not_take_an_owner_with_it() -> None:
         with pytest.raises(BadUpstream) as refused:
             work.confirm(written, ENCLOSING, found, decision, counts)
         assert refused.value.code is Code.REDACTION_UNSUPPORTED
+
+
+def test_a_reader_that_leaves_a_body_unread_is_found_out_however_small_the_body_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Looking at the first bytes counts for nothing."""
+    idle = SimpleNamespace(detect=lambda *_: None, inspect=lambda *_: None)
+    monkeypatch.setattr(work, "_reader", lambda _: idle)
+    with pytest.raises(BadUpstream) as refused:
+        work.inspect(InMemory(b"{}"), PLAIN)
+    assert refused.value.code is Code.BODY_INCOMPLETE

@@ -86,6 +86,13 @@ def test_limits_hold_to_the_byte() -> None:
 
 def test_a_head_is_spelled_line_by_line() -> None:
     assert fields.spell("HTTP/1.1 200 OK", {"A": "b"}) == b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n"
+    assert fields.spell("A", {"B": "c\td"}) == b"A\r\nB: c\td\r\n\r\n"
+
+
+@pytest.mark.parametrize("character", [*map(chr, range(9)), *map(chr, range(10, 32)), "\x7f", "é"])
+def test_a_character_that_cannot_be_sent_is_not(character: str) -> None:
+    with pytest.raises(ValueError, match="can't be sent"):
+        fields.spell("HTTP/1.1 200 OK", {"A": f"b{character}"})
 
 
 @given(st.text(), st.text())

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from gateway.decisionlog.entry import Evidence, Stage
 from gateway.model import Attribution, Effect, Group
@@ -21,7 +22,7 @@ def counted(*evidences: Evidence) -> Counted:
 
 
 def test_an_exchange_is_as_long_as_its_steps_and_the_upstreams_part_is_not_ours() -> None:
-    found = counted(replace(evidence(), durations=STEPS))
+    found = counted(structs.replace(evidence(), durations=STEPS))
     assert found.whole["orders"].sum == 2.875
     assert found.added["orders"].sum == 0.875
     assert {step: histogram.sum for step, histogram in found.steps.items()} == STEPS
@@ -42,19 +43,19 @@ def test_a_record_without_an_owner_is_counted_whatever_becomes_of_it() -> None:
         whole = evidence(effect)
         assert whole.inspection
         groups = (*whole.inspection.groups, Group((), Attribution.NONE, "", 4))
-        seen = replace(whole, inspection=replace(whole.inspection, groups=groups))
+        seen = structs.replace(whole, inspection=replace(whole.inspection, groups=groups))
         assert counted(seen).volumes["orders", "json"].unattributed == 4
         assert counted(whole).volumes["orders", "json"].unattributed == 0
 
 
 def test_a_trace_is_kept_with_the_durations_of_its_exchange() -> None:
-    found = counted(replace(evidence(), durations=STEPS, trace_id="ab" * 16))
+    found = counted(structs.replace(evidence(), durations=STEPS, trace_id="ab" * 16))
     kept = [found.whole["orders"], found.added["orders"], *found.steps.values()]
     assert all([e.trace_id for e in each.exemplars.values()] == ["ab" * 16] for each in kept)
 
 
 def test_the_first_record_of_a_stream_is_told_apart_from_what_is_held() -> None:
-    stream = replace(evidence(), durations=STEPS, stage=Stage.END, part=2)
-    one, two = counted(stream), counted(stream, replace(evidence(), durations=STEPS))
+    stream = structs.replace(evidence(), durations=STEPS, stage=Stage.END, part=2)
+    one, two = counted(stream), counted(stream, structs.replace(evidence(), durations=STEPS))
     assert (one.first["orders"].sum, two.first["orders"].sum) == (2.875, 2.875)
-    assert counted(replace(evidence(), durations=STEPS)).first == {}
+    assert counted(structs.replace(evidence(), durations=STEPS)).first == {}

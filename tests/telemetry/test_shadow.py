@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.decisionlog.entry import Evidence
@@ -281,7 +282,7 @@ async def ending(world: World, bundle: Bundle | None, engine: Scripted | None) -
 
 
 def _plain(evidence: Evidence) -> Any:
-    return replace(evidence, durations=dict.fromkeys(evidence.durations))
+    return structs.replace(evidence, durations=dict.fromkeys(evidence.durations))
 
 
 def world_of(folder: Path, effect: Effect) -> World:

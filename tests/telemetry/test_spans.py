@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gateway.decisionlog.entry import Evidence, Outcome
 from gateway.endpoints import Endpoint
@@ -47,7 +48,7 @@ RELEASED = Evidence(
 
 
 def spelled(**changes: Any) -> Exchange:
-    return SPELLING.spell(replace(RELEASED, **changes), SPAN)
+    return SPELLING.spell(structs.replace(RELEASED, **changes), SPAN)
 
 
 def test_an_exchange_is_spelled_in_names_of_the_configuration_codes_and_numbers() -> None:
@@ -112,7 +113,7 @@ def test_a_block_is_no_error() -> None:
 
 def refused(code: Code, status: int, *steps: str) -> Exchange:
     starts = {name: STARTS[name] for name in (*steps, "log")}
-    evidence = replace(
+    evidence = structs.replace(
         RELEASED,
         outcome=Outcome.REFUSED,
         code=code,
@@ -172,7 +173,7 @@ async def test_what_is_traced_is_exported_and_what_is_not_is_only_observed(
     async with collecting() as collector, exporting(monkeypatch, collector) as export:
         seen = Seen()
         observer = WithSpans(seen, export)
-        observer.exchange(replace(RELEASED, exchange_id="untraced", trace_id="", span=None))
+        observer.exchange(structs.replace(RELEASED, exchange_id="untraced", trace_id="", span=None))
         observer.exchange(RELEASED)
         await collector.until(lambda received: bool(received.spans))
         assert len(collector.of("x1")) == 9 and not collector.of("untraced")

@@ -28,6 +28,14 @@ async def test_a_descriptor_travels_with_its_job_even_when_its_file_has_no_name(
             assert await pool.call(b"read", deadline=AMPLE, fds=(file.fileno(),)) == b"spooled"
 
 
+async def test_a_descriptor_ends_a_worker_that_takes_none() -> None:
+    with tempfile.TemporaryFile() as file:
+        async with running(depth=2) as pool:
+            assert await pool.call(b"job", deadline=AMPLE)
+            with pytest.raises(WorkerDied):
+                await pool.call(b"read", deadline=AMPLE, fds=(file.fileno(),))
+
+
 async def test_a_setup_that_fails_is_reported_at_the_start_without_its_text(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

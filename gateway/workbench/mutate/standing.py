@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from gateway.model import Actor, Caller, Identifier
 from gateway.policy.contract import Question
 from gateway.workbench.mutate.grants import past
@@ -40,7 +42,7 @@ def asked(question: Question, file: str) -> Iterator[Asked]:
     caller = question.caller
     asked_about = frozenset(owner.value for owner in question.subjects)
     for part in _parts(caller):
-        control = replace(question, caller=part.having(None))
+        control = structs.replace(question, caller=part.having(None))
         end = past(part.locator, part.value, question.received_at)
         if end is not None and part.kind is Kind.CLAIM:
             variants = [(Kind.EXPIRY, "in the past", end)]
@@ -57,7 +59,7 @@ def asked(question: Question, file: str) -> Iterator[Asked]:
         for kind, how, new in variants:
             where = Where(file, part.locator)
             change = Change(kind, where, how, json.dumps(part.value), json.dumps(new))
-            yield Asked(change, replace(question, caller=part.having(new)), control)
+            yield Asked(change, structs.replace(question, caller=part.having(new)), control)
     yield from _of_actor(question, file)
 
 
@@ -129,7 +131,8 @@ def _of_actor(question: Question, file: str) -> Iterator[Asked]:
     def changed(how: str, actor: Actor | None, reasons: bool = False) -> Asked:
         old = caller.actor.id if caller.actor else "none"
         change = Change(Kind.ACTOR, where, how, old, actor.id if actor else "none")
-        return Asked(change, replace(question, caller=replace(caller, actor=actor)), None, reasons)
+        asked = structs.replace(question, caller=replace(caller, actor=actor))
+        return Asked(change, asked, None, reasons)
 
     if caller.actor is None:
         yield changed("somebody acts for the caller", Actor(_STRANGER, caller.issuer))

@@ -1,7 +1,8 @@
 """Everything that is changed in who asks, and until when they may."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from gateway.model import Actor, SubjectRef
 from gateway.workbench.mutate.mutants import Kind

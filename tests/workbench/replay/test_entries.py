@@ -2,12 +2,12 @@
 
 import json
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.decisionlog.entry import Outcome, Renderer, Stage
 from gateway.decisionlog.pseudonyms import Pseudonyms

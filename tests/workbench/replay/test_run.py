@@ -3,11 +3,11 @@
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.file import anchor_path
