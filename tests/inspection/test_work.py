@@ -145,6 +145,22 @@ def test_a_mask_of_what_names_the_owner_is_unsupported_and_no_fault_of_ours(mask
     assert refused.value.code is Code.REDACTION_UNSUPPORTED
 
 
+@pytest.mark.parametrize("mask", [Mask("$.owner"), Mask("$.n")])
+def test_a_mask_makes_no_record_nobodys_even_where_those_may_leave(mask: Mask) -> None:
+    data = InMemory(b"n,owner\n1,me\n2,\n")
+    task = work.Task(Payload("text/csv"), replace(SPEC, format=Format.CSV, records="$"), Limits())
+    decision = replace(REDACT, release_unattributed=True, mask=(mask,))
+    seen, sink = work.inspect(data, task), MemorySink()
+    counts = work.rewrite(data, task, seen, decision, sink)
+    assert counts == Counts(2, 2, 0)
+    if mask.path == "$.n":
+        work.confirm(InMemory(sink.getvalue()), task, seen, decision, counts)
+        return
+    with pytest.raises(BadUpstream) as refused:
+        work.confirm(InMemory(sink.getvalue()), task, seen, decision, counts)
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED
+
+
 def test_a_mask_that_leaves_a_record_without_an_owner_is_unsupported() -> None:
     data = InMemory(b"n,owner\n1,me\n2,foreign\n")
     task = work.Task(Payload("text/csv"), replace(SPEC, format=Format.CSV, records="$"), Limits())

@@ -527,6 +527,14 @@ def test_other_sets_may_be_missing_and_the_first_may_not() -> None:
     assert JSON.verdict(b'{"included":[]}', API) == "body_ambiguous"
 
 
+@pytest.mark.parametrize("name", ["Included", "INCLUDED", "included ", "Holder"])
+def test_a_name_that_looks_like_another_set_is_ambiguous_and_no_stray(name: str) -> None:
+    """A client that folds case would find records in it."""
+    assert JSON.refusal(b'{"data":[],"%b":[{"id":"canary"}]}' % name.encode(), API) == (
+        "body_ambiguous"
+    )
+
+
 def test_a_single_record_of_another_set_goes_by_itself() -> None:
     body = api("me", included=[], holder={"id": "foreign"})
     assert JSON.rewrite(body, API, permit(ME))[0] == api("me", included=[])
@@ -678,6 +686,17 @@ def test_masked_fields_become_null_and_the_counts_stay() -> None:
         b'{"customer":{"id":"me"}} ]}',
         Counts(seen=3, released=2, redacted=1),
     )
+
+
+def test_a_record_that_stays_and_fits_no_mask_is_refused_and_one_that_goes_is_not() -> None:
+    verdict = permit(ME, mask=("$.peers[*].phone",))
+    drifted = {"customer": {"id": "foreign"}, "peers": {"phone": "canary"}}
+    body = stdlib.dumps({"orders": [{"customer": {"id": "me"}}, drifted]}).encode()
+    assert JSON.rewrite(body, ORDERS, verdict)[1] == Counts(2, 1, 1)
+    with pytest.raises(BadUpstream) as caught:
+        JSON.rewrite(body.replace(b"foreign", b"me"), ORDERS, verdict)
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+    assert "canary" not in caught.value.note
 
 
 def test_a_whole_document_and_a_map_can_be_masked() -> None:
