@@ -92,10 +92,16 @@ def _ways(spec: Mapping[str, Any], records: str, path: KeyPath) -> Iterator[Find
 
         named = [*subjects(each.get("subject"), (*where, "subject"))]
         named += texts(each.get("vouches_for"), (*where, "vouches_for"))
+        faults += rejected(climbing, named)
         yield from rejected(climbing, named)
+        climbs = tuple(filter(None, (climb(text) for _, text in named)))
+        ways[number] = (ways[number][0], climbs) if not faults else ways[number]
+    if not faults:
+        named = [*texts(spec.get("removed_notice"), (*path, "removed_notice"))]
+        yield from rejected(lambda name: jsonplan.noticed(_planned(ways, totals), name), named)
 
 
-def _planned(ways: Sequence[jsonplan.Way], totals: tuple[str, ...] = ()) -> object:
+def _planned(ways: Sequence[jsonplan.Way], totals: tuple[str, ...] = ()) -> jsonplan.Plan:
     (records, climbs), *also = ways
     return jsonplan.plan(records, totals, climbs, tuple(also))
 

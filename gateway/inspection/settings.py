@@ -205,8 +205,9 @@ class BodySpec:
     BZIP2 always may).
     `subject_header` names fields of the upstream's response that hold the identifiers of the owner
     of an `opaque` body, or of an archive as a whole (`attribution: container`). `removed_notice`
-    is the name of a text that is added to an archive of which something was left out, such as
-    `REMOVED.txt`: it says how many records and members.
+    is the name of what tells that something was left out, and of how many records: a text in an
+    archive, such as `REMOVED.txt`, in JSON a last member of the document's root, which must be an
+    object around the records.
     `media_type` is the one type that the response must declare, where it isn't one of the format's
     well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """

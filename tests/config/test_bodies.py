@@ -11,6 +11,7 @@ from tests.config.conftest import COLUMN, MINIMAL, SUBJECT, Faults, of_body
         "{format: json}",
         f"{{format: json, records: '$[*]', {SUBJECT}}}",
         f"{{format: json, records: '$.x[*]', totals: '$.count', {SUBJECT}, category: order}}",
+        f"{{format: json, records: '$.x[*]', totals: $.n, {SUBJECT}, removed_notice: removed}}",
         "{format: json, subject: [{account: [$.a, $.b]}, {account: $.c, email: $.d}]}",
         "{format: json, records: '$.a[*].b[*]', subject: {account: ['$^^.id', $.c]}, totals: $.n}",
         "{format: javascript, records: '$.*', subject: {account: $~}}",

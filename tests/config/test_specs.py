@@ -25,6 +25,30 @@ from tests.config.conftest import COLUMN, SUBJECT, Faults, of_body
         (f"{{format: ndjson, records: '$[*]', {SUBJECT}}}", "records: has no meaning for ndjson"),
         (f"{{format: ndjson, totals: $.a, {SUBJECT}}}", "totals: has no meaning for ndjson"),
         (f"{{format: json, delimiter: ';', {SUBJECT}}}", "delimiter: has no meaning for json"),
+        (
+            f"{{format: ndjson, removed_notice: removed, {SUBJECT}}}",
+            "removed_notice: has no meaning for ndjson",
+        ),
+        (
+            f"{{format: csv, removed_notice: removed, {COLUMN}}}",
+            "removed_notice: has no meaning for csv",
+        ),
+        (
+            f"{{format: json, removed_notice: removed, {SUBJECT}}}",
+            "removed_notice: 'removed': records must stand in a member of the document's root",
+        ),
+        (
+            f"{{format: json, records: $.*, removed_notice: removed, {SUBJECT}}}",
+            "removed_notice: 'removed': records must stand in a member of the document's root",
+        ),
+        (
+            "{format: json, records: '$.orders[*]', totals: $.Removed, removed_notice: removed}",
+            "removed_notice: 'removed': a locator looks for something else under this name",
+        ),
+        (
+            "{format: json, records: $.o.*, subject: {account: $^^.id}, removed_notice: id}",
+            "removed_notice: 'id': a locator looks for something else under this name",
+        ),
         (f"{{format: csv, records: $, {COLUMN}}}", "records: has no meaning for csv"),
         ("{format: vcard, records: $}", "records: has no meaning for vcard"),
         ("{format: icalendar, encoding: latin-1}", "encoding: has no meaning for icalendar"),

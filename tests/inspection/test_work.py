@@ -109,6 +109,16 @@ def test_what_is_left_after_a_redaction_is_permitted_and_adds_up(owners: list[st
         assert json.loads(unpack(data)) == [{"owner": "me"}] * owners.count("me")
 
 
+def test_a_trace_of_what_was_left_out_is_no_record_of_its_own() -> None:
+    spec = replace(SPEC, records="$.orders[*]", removed_notice="removed")
+    task = work.Task(PLAIN.payload, spec, Limits())
+    data = InMemory(b'{"orders":[{"owner":"me"},{"owner":"foreign"}]}')
+    seen, sink = work.inspect(data, task), MemorySink()
+    counts = work.rewrite(data, task, seen, REDACT, sink)
+    assert b'"removed":{"records":1,' in sink.getvalue()
+    work.confirm(InMemory(sink.getvalue()), task, seen, REDACT, counts)
+
+
 def test_a_rewritten_body_in_which_a_withheld_record_is_left_does_not_pass() -> None:
     counts = Counts(seen=2, released=1, redacted=1)
     seen = work.inspect(body("me", "foreign"), PLAIN)

@@ -44,7 +44,7 @@ _OURS = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
-        _OWNED | {"records", "totals", "also"},
+        _OWNED | {"records", "totals", "also", "removed_notice"},
         json.detect,
         json.inspect,
         json.rewrite,

@@ -152,7 +152,8 @@ def _masked(unit: Unit, text: bytes, plan: Plan, verdict: Verdict) -> bytes:
         return text
     ranks: Mapping[Path, int] = {**plan.ranks, MISFIT: _UNFIT}
     places = (
-        (begin - unit.begin, end - unit.begin, ranks[path] if path else _GONE) for begin, end, path in unit.masked
+        (begin - unit.begin, end - unit.begin, ranks[path] if path else _GONE)
+        for begin, end, path in unit.masked
     )
     return masking.spliced(text, places, become)
 
