@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
-from gateway.inspection import jsonplan, xpath
+from gateway.inspection import jsonplan, metadata, xpath
 from gateway.inspection.formats import FORMATS, csv
 from gateway.inspection.formats.outside import GROUP, OutsideFormatError
 from gateway.inspection.jsonlineage import climb
@@ -55,6 +55,11 @@ def check_locators(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iter
         named += subjects(each.get("subject"), (*where, "subject"))
     faults = [*rejected(reader.locator, named)]
     yield from faults
+    if form is Format.OPAQUE and not find_spec(metadata.LIBRARY):
+        for where, text in named if not faults else ():
+            if metadata.needs_library(text):
+                message = f"needs {metadata.LIBRARY}: pip install 'privacy-gateway[metadata]'"
+                yield Finding(where, message)
     records = spec.get("records", "$")
     if "totals" in reader.settings and not faults and isinstance(records, str):
         yield from _ways(spec, records, path)

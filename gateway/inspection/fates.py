@@ -21,7 +21,7 @@ from gateway.inspection.archive import (
 from gateway.inspection.members import Member
 from gateway.inspection.sinks import CodedSink, Sink, under
 from gateway.inspection.verdict import Verdict
-from gateway.model import Attribution, Counts, Group
+from gateway.model import Attribution, Counts, Format, Group
 
 
 class _Way(Enum):
@@ -97,7 +97,8 @@ def _decide(archive: Archive, entry: Entry, verdict: Verdict) -> _Fate:
         return _Fate(_Way.DROP, 0, 0)
     if seen and not kept:
         return _Fate(_Way.DROP, seen, 0)
-    changes = not sealed or (bool(inside) and (kept < seen or bool(verdict.mask)))
+    masks = verdict.mask and member and member.spec.format is not Format.OPAQUE
+    changes = not sealed or (bool(inside) and (kept < seen or bool(masks)))
     return _Fate(_Way.CHANGE if changes else _Way.COPY, seen, kept, is_hollow=not inside)
 
 

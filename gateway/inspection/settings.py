@@ -203,6 +203,7 @@ class BodySpec:
     a TAR.GZ, `format: csv` with it a plain GZIP file). It leaves under the same compression: as it
     came, or written anew where it has bytes beside its content, as a file name in a GZIP (and
     BZIP2 always may).
+    An `opaque` body has its own metadata: `pdf:Subject`, `png:Author`, `exif:Artist`.
     `subject_header` names fields of the upstream's response that hold the identifiers of the owner
     of an `opaque` body, or of an archive as a whole (`attribution: container`). `removed_notice`
     is the name of what tells that something was left out, and of how many records: a text in an

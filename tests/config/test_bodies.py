@@ -96,7 +96,15 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
             "{match: a, format: json, vouches_for: $.f}",
             "vouches_for: a manifest needs a subject: it says whose the members are",
         ),
-        (f"{{match: a, {SUBJECT}}}", "subject: has no meaning for opaque"),
+        (
+            f"{{match: a, {SUBJECT}}}",
+            "subject.account: '$.a': expected pdf:Name, png:Keyword or exif:Tag",
+        ),
+        (
+            "{match: a, subject: {account: exif:Name}}",
+            "subject.account: 'exif:Name': the tags are Artist, Copyright, DocumentName,"
+            " HostComputer, ImageDescription",
+        ),
         ("{match: a, vouches_for: $.f}", None),
         ("{match: a, delimiter: ;}", "delimiter: has no meaning for opaque"),
     ],

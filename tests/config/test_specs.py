@@ -20,7 +20,7 @@ from tests.config.conftest import COLUMN, SUBJECT, Faults, of_body
         ),
         (
             "{format: opaque}",
-            "format: an opaque body needs subject_header: nothing else says whose it is",
+            "format: an opaque body needs subject_header, or a subject in its metadata",
         ),
         (f"{{format: ndjson, records: '$[*]', {SUBJECT}}}", "records: has no meaning for ndjson"),
         (f"{{format: ndjson, totals: $.a, {SUBJECT}}}", "totals: has no meaning for ndjson"),
@@ -225,3 +225,9 @@ def test_a_format_whose_library_is_not_installed_says_how_to_get_it(
     member = f"{{format: zip, members: [{{match: x, format: parquet, {COLUMN}}}]}}"
     assert of_body(faults, member) == [f"members[0].format: {said}"]
     assert of_body(faults, f"{{format: csv, {COLUMN}}}") == []
+    needs = "needs pypdf: pip install 'privacy-gateway[metadata]'"
+    letter = "{format: opaque, subject: {account: pdf:Subject}}"
+    assert of_body(faults, letter) == [f"subject.account: {needs}"]
+    assert of_body(faults, "{format: opaque, subject: {account: exif:Artist}}") == []
+    monkeypatch.undo()
+    assert of_body(faults, letter) == []

@@ -31,7 +31,7 @@ HANGING = 20
 """Seconds for a body of a few kilobytes."""
 
 NAMES = (*(str(form) for form in SEEDS), *CODINGS)
-"""What is tried: every format but the opaque one, of which nothing is read."""
+"""What is tried: every format but the opaque one, whose metadata has tests of its own."""
 
 
 def examine(name: str, dice: random.Random) -> bool:

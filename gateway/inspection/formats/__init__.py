@@ -221,10 +221,11 @@ _OURS = {
     Format.OPAQUE: Reader(
         opaque.MEDIA_TYPES,
         "bin",
-        frozenset({"category", "subject_header"}),
+        frozenset({"subject", "category", "subject_header"}),
         opaque.detect,
         opaque.inspect,
         opaque.rewrite,
+        locator=opaque.locator,
     ),
 }
 
