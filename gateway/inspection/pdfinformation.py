@@ -32,6 +32,18 @@ _LONGEST = 1 << 22
 
 _HEAD = re.compile(rb"%PDF-(?:1\.[0-7]|2\.0)[\r\n ]")
 _TAIL = re.compile(rb"[\r\n]startxref[ ]?(?:\r\n|\r|\n)([0-9]{1,10})[ ]?(?:\r\n|\r|\n)%%EOF\s*\Z")
+_TABLE = re.compile(
+    rb"xref[ ]?(?:\r\n|\r|\n)0 ([0-9]{1,7})[ ]?(?:\r\n|\r|\n)"
+    rb"((?:[0-9]{10} [0-9]{5} [fn](?: \r| \n|\r\n))*+)trailer"
+)
+"""ISO 32000-2 section 7.5.4: one subsection, of lines of twenty bytes."""
+
+_STREAM = re.compile(rb"([0-9]{1,10}) 0 obj")
+"""Section 7.5.8: the table is an object, and a stream."""
+
+_BLANK = rb"(?:[\0\s]|%[^\r\n]*+[\r\n])++"
+"""Between two words; a comment is as good as a space."""
+
 _TRAILER = re.compile(rb"(?<![A-Za-z])trailer(?![A-Za-z])")
 _LINE = 20
 """Bytes of an entry in a table of objects."""
@@ -61,16 +73,26 @@ def read(data: bytes, names: Collection[str]) -> dict[str, list[str]]:
 
 
 def _check_shape(data: bytes) -> None:
-    tail = _TAIL.search(data[-128:])
-    if not _HEAD.match(data) or tail is None:
-        raise BadUpstream(Code.BODY_MALFORMED, "a PDF without its beginning or its end")
+    if not _HEAD.match(data):
+        raise BadUpstream(Code.BODY_MALFORMED, "a PDF without its beginning")
+    begin = _begin(data)
     if data.count(b"startxref") > 1 or len(_TRAILER.findall(data)) > 1:
         raise _ambiguous("a PDF of several revisions or tables")
-    if len(data) - int(tail[1]) > _LINE * _OBJECTS:
+    if len(data) - begin > _LINE * _OBJECTS:
         raise BadUpstream(Code.BODY_TOO_COMPLEX, "a PDF of too many objects")
 
 
+def _begin(data: bytes) -> int:
+    """Where the table of objects begins, as the end says."""
+    tail = _TAIL.search(data[-128:])
+    if tail is None:
+        raise BadUpstream(Code.BODY_MALFORMED, "a PDF without its end")
+    return int(tail[1])
+
+
 class _Document:
+    """The objects of a PDF that say something. `pypdf` raises whatever it likes."""
+
     def __init__(self, data: bytes) -> None:
         pypdf = library()
         self._data = data
@@ -83,6 +105,21 @@ class _Document:
             raise _encrypted()
         if {"/Prev", "/XRefStm"} & self._reader.trailer.keys():
             raise _ambiguous("a PDF of several revisions or tables")
+        self._check_table()
+
+    def _check_table(self) -> None:
+        """No object has two places in the table, and no line of it has to be mended."""
+        begin = _begin(self._data)
+        if table := _TABLE.match(self._data, begin):
+            whole = len(table[2]) == _LINE * int(table[1])
+        else:
+            found = _STREAM.match(self._data, begin)
+            stream = self._reader.get_object(int(found[1])) if found else {}
+            whole = stream.get("/Type") == "/XRef" and list(
+                stream.get("/Index", [0, stream["/Size"]])
+            ) == [0, stream["/Size"]]
+        if not whole:
+            raise _ambiguous("a PDF with a table of objects that readers would mend")
 
     def information(self, names: Collection[str]) -> dict[str, list[str]]:
         trailer = self._reader.trailer
@@ -122,7 +159,8 @@ class _Document:
 
 
 def _defined(data: bytes, number: int) -> list[bytes]:
-    return re.findall(rb"(?<![0-9])0{0,9}%d\s+[0-9]+\s+obj(?![A-Za-z])" % number, data)
+    pattern = rb"(?<![0-9])0{0,9}%d%b[0-9]++%bobj(?![A-Za-z])" % (number, _BLANK, _BLANK)
+    return re.findall(pattern, data)
 
 
 def _text(value: Any) -> str:

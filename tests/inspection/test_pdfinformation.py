@@ -10,9 +10,13 @@ import tracemalloc
 import zlib
 
 import pikepdf
+import pypdf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.figure import Figure
+from PIL import Image
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import pdfinformation
@@ -40,6 +44,17 @@ def test_an_entry_of_the_information_is_found_as_writers_write_it() -> None:
             assert set(subject(data)) == {"A1"}, (packed, with_xmp)
     assert pdfinformation.read(by_qpdf({"Owner": "A1"}), NAMES) == {"Owner": ["A1"]}
     assert pdfinformation.read(by_qpdf({}), NAMES) == {}
+
+
+def test_what_other_libraries_write_is_read() -> None:
+    out = [io.BytesIO(), io.BytesIO(), io.BytesIO()]
+    Image.new("L", (2, 2)).save(out[0], "PDF", subject="A1")
+    FigureCanvasPdf(Figure()).print_pdf(out[1], metadata={"Subject": "A1"})
+    writer = pypdf.PdfWriter()
+    writer.add_blank_page(9, 9)
+    writer.add_metadata({"/Subject": "A1"})
+    writer.write(out[2])
+    assert [subject(each.getvalue()) for each in out] == [["A1"]] * 3
 
 
 @pytest.mark.parametrize(
@@ -125,7 +140,33 @@ def test_an_object_that_stands_in_several_places_is_ambiguous() -> None:
     other = b"1 0 obj\n<</Subject (canary)>>\nendobj"
     assert code(pdf(objects=[b"null\nendobj\n" + other])) is Code.BODY_AMBIGUOUS
     assert code(pdf(objects=[b"(%b)" % other])) is Code.BODY_AMBIGUOUS
+    for spelt in (b"1 %x\n0 obj", b"1\x000%\robj", b"01 00 obj"):
+        assert code(pdf(objects=[other.replace(b"1 0 obj", spelt)])) is Code.BODY_AMBIGUOUS
     assert subject(pdf(objects=[b"11 0 R", b"(21 0 obj)"])) == ["A1"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"trailer", b"1 1\n0000000042 00000 n \ntrailer"),
+        (b"xref\n0 4", b"xref\n0 3"),
+        (b"xref\n0 4", b"xref\n1 3"),
+        (b"65535 f \n", b"65535 f\n"),
+        (b"00000 n \n", b"00000 x \n"),
+        (b"0000000009 00000 n", b"00000000x9 00000 n"),
+    ],
+)
+def test_a_table_that_readers_would_mend_is_refused(before: bytes, after: bytes) -> None:
+    assert code(pdf().replace(before, after, 1)) in (Code.BODY_AMBIGUOUS, Code.BODY_MALFORMED)
+
+
+def test_an_object_with_two_places_in_a_coded_table_is_ambiguous() -> None:
+    packed = by_qpdf({"Subject": "A1"}, packed=True)
+    assert subject(packed) == ["A1"]
+    index = b"/Index[0 1 1 9]"
+    twice = packed.replace(b"/Type /XRef", b"/Type/XRef" + index)
+    assert twice != packed
+    assert code(twice) in (Code.BODY_AMBIGUOUS, Code.BODY_MALFORMED)
 
 
 @pytest.mark.parametrize("trailer", [b"/Prev 9", b"/XRefStm 9", b"/Prev (x)"])
