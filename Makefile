@@ -85,12 +85,14 @@ sbom: $(VENV)/ready
 
 venv: $(VENV)/ready
 
-$(VENV)/ready: requirements/dev.lock pyproject.toml
+$(VENV)/ready: requirements/dev.lock requirements/beside.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5))' || \
 	  { echo "Python 3.11.5 or newer is needed (before, re misreads possessive groups); name one with make PYTHON=python3.12" >&2; exit 2; }
 	@echo "making the virtual environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --upgrade \
+	  --target $(VENV)/beside -r requirements/beside.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -112,6 +114,8 @@ lock:
 	  --no-annotate --no-header --group build -o requirements/build.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header --group contest -o requirements/contest.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header --group beside -o requirements/beside.lock
 
 format: $(VENV)/ready
 	$(BIN)/ruff format .

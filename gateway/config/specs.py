@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.config.faults import Finding
 from gateway.config.keys import KeyPath
-from gateway.inspection import jsonplan, xpath
+from gateway.inspection import jsonplan, metadata, xpath
 from gateway.inspection.formats import FORMATS, csv
 from gateway.inspection.formats.outside import GROUP, OutsideFormatError
 from gateway.inspection.jsonlineage import climb
@@ -55,6 +55,11 @@ def check_locators(spec: Mapping[str, Any], form: Format, path: KeyPath) -> Iter
         named += subjects(each.get("subject"), (*where, "subject"))
     faults = [*rejected(reader.locator, named)]
     yield from faults
+    if form is Format.OPAQUE and not find_spec(metadata.LIBRARY):
+        for where, text in named if not faults else ():
+            if metadata.needs_library(text):
+                message = f"needs {metadata.LIBRARY}: pip install 'privacy-gateway[metadata]'"
+                yield Finding(where, message)
     records = spec.get("records", "$")
     if "totals" in reader.settings and not faults and isinstance(records, str):
         yield from _ways(spec, records, path)
@@ -92,10 +97,16 @@ def _ways(spec: Mapping[str, Any], records: str, path: KeyPath) -> Iterator[Find
 
         named = [*subjects(each.get("subject"), (*where, "subject"))]
         named += texts(each.get("vouches_for"), (*where, "vouches_for"))
+        faults += rejected(climbing, named)
         yield from rejected(climbing, named)
+        climbs = tuple(filter(None, (climb(text) for _, text in named)))
+        ways[number] = (ways[number][0], climbs) if not faults else ways[number]
+    if not faults:
+        named = [*texts(spec.get("removed_notice"), (*path, "removed_notice"))]
+        yield from rejected(lambda name: jsonplan.noticed(_planned(ways, totals), name), named)
 
 
-def _planned(ways: Sequence[jsonplan.Way], totals: tuple[str, ...] = ()) -> object:
+def _planned(ways: Sequence[jsonplan.Way], totals: tuple[str, ...] = ()) -> jsonplan.Plan:
     (records, climbs), *also = ways
     return jsonplan.plan(records, totals, climbs, tuple(also))
 

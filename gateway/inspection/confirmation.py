@@ -29,11 +29,11 @@ def check(
 
 
 def _owned(groups: Iterable[Group]) -> Counter[tuple[Owners, str]]:
-    """How many records of which category each of the owners has, or have together."""
+    """How many records of which category each of the owners has, or have together, or nobody: a
+    mask may take no record from its owner either."""
     counts = Counter[tuple[Owners, str]]()
     for group in groups:
-        if group.owners:
-            counts[group.owners, group.category] += group.records
+        counts[group.owners, group.category] += group.records
     return counts
 
 

@@ -17,7 +17,7 @@ from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory, OnDisk, Stored
 from gateway.log import Log
-from gateway.model import Counts, Decision, Inspection
+from gateway.model import Counts, Decision, Format, Inspection
 from gateway.response import Response
 from gateway.secretfile import read_secret
 from gateway.spool import Held, Spool, Spooled
@@ -130,12 +130,14 @@ class Dispatch:
         return Spooled(OnDisk(held.fd, answer.size), held), answer.counts
 
     def _inline(self, stored: Stored, task: work.Task) -> bool:
+        """Whether a body is read here. Metadata isn't: a library reads it."""
         reader = FORMATS.get(task.spec.format)
         return (
             isinstance(stored, InMemory)
             and stored.size <= self._settings.inline
             and reader is not None
             and not reader.random_access
+            and not (task.spec.format is Format.OPAQUE and task.spec.subject)
             and not (task.payload.codings or task.spec.compression)
             and not task.spec.embedded  # thousands of documents, each with a reader of its own
         )

@@ -23,7 +23,7 @@ from gateway.inspection.archive import (
 from gateway.inspection.members import Member
 from gateway.inspection.sinks import CodedSink, Sink, under
 from gateway.inspection.verdict import Verdict
-from gateway.model import Attribution, Counts, Group
+from gateway.model import Attribution, Counts, Format, Group
 
 
 class Way(Enum):
@@ -106,7 +106,8 @@ def decide(archive: Archive, entry: Entry, verdict: Verdict) -> Fate:
         return Fate(Way.DROP, 0, 0)
     if seen and not kept:
         return Fate(Way.DROP, seen, 0)
-    changes = not sealed or (bool(inside) and (kept < seen or bool(verdict.mask)))
+    masks = verdict.mask and member and member.spec.format is not Format.OPAQUE
+    changes = not sealed or (bool(inside) and (kept < seen or bool(masks)))
     return Fate(Way.CHANGE if changes else Way.COPY, seen, kept, is_hollow=not inside)
 
 

@@ -5,7 +5,7 @@ is a scalar, which stays, or something that has no owner.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
 
@@ -46,13 +46,15 @@ class Envelope:
 
     `repeated` where it is itself one of many: then it describes one of them, so that its scalars
     are as personal as they are in a record. `above` are the other members that may name the owners
-    of the records below: the place of each locator, and its steps in the member.
+    of the records below: the place of each locator, and its steps in the member. `notice` is the
+    member that says that something was left out.
     """
 
     members: dict[str, "Plan"]
     required: str | None
     repeated: bool
     above: dict[str, list[tuple[str, Steps]]] = field(default_factory=dict)
+    notice: str | None = None
 
     def child(self, name: str) -> "Plan | None":
         """Where a member leads; None where it isn't on the way.
@@ -62,7 +64,7 @@ class Envelope:
         """
         if any(
             name != other and alike(name, other)
-            for names in (self.members, self.above)
+            for names in (self.members, self.above, (self.notice,) if self.notice else ())
             for other in names
         ):
             raise BadUpstream(Code.BODY_AMBIGUOUS, "a name that looks like one in a locator")
@@ -96,6 +98,18 @@ def plan(
             _check_climb(each, steps, [*(way for way, _ in ways), *names.values()])
     texts = [records, *(text for text, _ in also)]
     return _Tree(texts, ways).grown(0, range(len(ways)), [*names.items()])
+
+
+def noticed(plan: Plan, notice: str) -> Envelope:
+    """The plan of a document that may have a notice at its root.
+
+    Raises LocatorError where that is no object around the records, or has the name otherwise.
+    """
+    if not isinstance(plan, Envelope):
+        raise LocatorError(f"{notice!r}: records must stand in a member of the document's root")
+    if any(alike(name, notice) for name in (*plan.members, *plan.above)):
+        raise LocatorError(f"{notice!r}: a locator looks for something else under this name")
+    return replace(plan, notice=notice)
 
 
 def _names(total: str) -> Steps:

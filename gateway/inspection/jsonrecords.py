@@ -14,10 +14,14 @@ from gateway.inspection.locators import (
     compile,
     find,
 )
+from gateway.inspection.maskshapes import fits
 from gateway.inspection.settings import AlsoSpec, BodySpec, Limits, MemberSpec
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Mask
+
+_DEEPEST = 128
+"""The most that `limits.depth` can be: what is masked was read within it."""
 
 
 class Counting(Protocol):
@@ -88,6 +92,8 @@ class Selection:
         self._category, self._verdict = spec.category, verdict
         self._mask: tuple[Mask, ...] = ()
         self._masks: list[tuple[Mask, Steps]] = []
+        self._paths: list[Steps] = []
+        self._doubtful = True
         self._compile()
 
     def keeps(self, records: Sequence[Any], owned: Sequence[Any] | None = None) -> list[bool]:
@@ -116,10 +122,12 @@ class Selection:
             raise BadUpstream(Code.REDACTION_UNSUPPORTED, "a mask is no JSONPath") from None
         for _, steps in self._masks:
             self._embedded.check_mask(steps)
+        self._paths = [steps for _, steps in self._masks]
         self._mask = self._verdict.mask
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:
-        """Which of the records have a value to mask.
+        """Which of the records have a value to mask, or one that the masks don't fit (which is
+        refused where the record stays).
 
         Raises BadUpstream(BODY_AMBIGUOUS) for one that some parsers would find under another name.
         """
@@ -129,16 +137,22 @@ class Selection:
         for record in records:
             for _, steps in self._masks:
                 check_names(record, steps, "a mask")
+        misfits = [not fits(record, self._paths) for record in records]
+        self._doubtful = any(misfits)
         return [
-            any(value is not None for _, steps in self._masks for value in find(record, steps))
-            for record in records
+            misfit or any(value is not None for path in self._paths for value in find(record, path))
+            for record, misfit in zip(records, misfits, strict=True)
         ]
 
     def masked(self, text: bytes) -> bytes:
         """The text of a record with what its masked values become.
 
-        Raises BadUpstream(REDACTION_UNSUPPORTED) for a value that can't become that.
+        Raises BadUpstream(REDACTION_UNSUPPORTED) for a value that can't become that, and for a
+        record that the masks don't fit.
         """
+        if self._doubtful and not fits(jsontext.parse(text, _DEEPEST), self._paths):
+            note = "a mask meets another kind of value than it goes into"
+            raise BadUpstream(Code.REDACTION_UNSUPPORTED, note)
         return masking.spliced(text, self._places(text), self._become)
 
     def _places(self, text: bytes) -> Iterator[tuple[int, int, int]]:

@@ -21,6 +21,7 @@ from gateway.inspection.jsonlineage import found_above
 from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan
 from gateway.inspection.jsonreader import Text
 from gateway.inspection.jsontext import Container, malformed, too_deep
+from gateway.inspection.notice import is_in_json
 from gateway.inspection.settings import Limits
 from gateway.inspection.source import Source
 
@@ -44,6 +45,7 @@ class Role(Enum):
     STRAY = "stray"  # data in the envelope that no locator names: counted, and has no owner
     SCALAR = "scalar"  # a number, text or emptiness in the envelope
     TOTAL = "total"
+    NOTICE = "notice"  # that something was left out before
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,11 @@ class _Walk:
                 offset, end = self._text.offset, self._text.item_end(0, self._limits.depth - depth)
                 item, closing = self._take(end, Container.OBJECT)
                 (value,) = self._parse(item, Container.OBJECT, depth, offset).values()
+                if name == plan.notice:
+                    if not is_in_json(value):
+                        raise _ambiguous("something else has the notice's name", offset)
+                    yield Items(Role.NOTICE, item, Container.OBJECT, (value,))
+                    continue
                 if found := found_above(value, plan.above.get(name, ())):
                     if self._records_seen > before:
                         raise _ambiguous("an owner is named behind records that it owns", offset)

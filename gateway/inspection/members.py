@@ -175,8 +175,8 @@ class Member:
 
     @property
     def is_structured(self) -> bool:
-        """Whether the member is made of records of its own."""
-        return self.spec.format is not Format.OPAQUE
+        """Whether the member is made of records of its own, or says itself whose it is."""
+        return self.spec.format is not Format.OPAQUE or bool(self.spec.subject)
 
     @property
     def tells(self) -> bool:

@@ -1,10 +1,14 @@
-"""The member that tells a reader of a redacted archive that something was left out, and how much.
+"""What tells a reader of a redacted body that something was left out, and how much.
 
-Its text is constant but for two counts. One that comes from the upstream is never handed on.
+    an archive   a member, such as `REMOVED.txt`
+    JSON         a member of the document's root, as the extensions of a problem are (RFC 9457
+                 section 3.2): `"removed": {"records": 2, "reason": "withheld_by_policy"}`
+
+It is constant but for the counts. One that comes from the upstream is never handed on.
 """
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.names import folded
@@ -20,6 +24,10 @@ Members left out: %d
 """
 _PATTERN = re.compile(re.escape(_TEXT).replace(b"%d", b"[0-9]{1,12}"))
 _LONGEST = len(_TEXT) + 24
+
+
+_REASON = "withheld_by_policy"
+_MOST = 10**12
 
 
 def text(records: int, members: int) -> bytes:
@@ -42,3 +50,16 @@ def find(container: "Container", name: str) -> int | None:
                     return entry.number
             raise BadUpstream(Code.BODY_AMBIGUOUS, f"member {entry.number} has the notice's name")
     return None
+
+
+def in_json(name: str, records: int) -> bytes:
+    """The member of a JSON object. `name` is one that JSON writes as it is."""
+    return b'"%b":{"records":%d,"reason":"%b"}' % (name.encode(), records, _REASON.encode())
+
+
+def is_in_json(value: Any) -> bool:
+    """Whether it is what `in_json` makes."""
+    if not isinstance(value, dict) or value.keys() != {"records", "reason"}:
+        return False
+    records = value["records"]
+    return value["reason"] == _REASON and type(records) is int and 0 < records < _MOST

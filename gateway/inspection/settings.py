@@ -251,10 +251,12 @@ class BodySpec:
     a TAR.GZ, `format: csv` with it a plain GZIP file). It leaves under the same compression: as it
     came, or written anew where it has bytes beside its content, as a file name in a GZIP (and
     BZIP2 always may).
+    An `opaque` body has its own metadata: `pdf:Subject`, `png:Author`, `exif:Artist`.
     `subject_header` names fields of the upstream's response that hold the identifiers of the owner
     of an `opaque` body, or of an archive as a whole (`attribution: container`). `removed_notice`
-    is the name of a text that is added to an archive of which something was left out, such as
-    `REMOVED.txt`: it says how many records and members.
+    is the name of what tells that something was left out, and of how many records: a text in an
+    archive, such as `REMOVED.txt`, in JSON a last member of the document's root, which must be an
+    object around the records.
     `embedded` are documents in texts of the records, which are read with them; with
     `undeclared: refuse` a JSON body is refused where any other text looks like a document.
     `media_type` is the one type that the response must declare, where it isn't one of the format's

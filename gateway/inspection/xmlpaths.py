@@ -21,6 +21,9 @@ _TEXT = Path(0, (), ())
 
 Attributes = dict[str, str]
 Span = tuple[int, int]
+MISFIT = Path(0, ("",), ())
+"""In the place of a mask's path: a text stands where the mask goes into elements."""
+
 Masked = tuple[int, int, Path | None]
 """Where a masked value begins and ends, and the path that led there; None for an attribute of a
 masked element, which becomes nothing."""
@@ -61,16 +64,20 @@ class Trail:
     """One locator at one open element: the next step is `path.steps[step]`.
 
     `found` is None for a mask. `text` gathers what stands in the element that it leads to, as
-    pieces; `closed` where that was a CDATA section, and is over.
+    pieces; `closed` where that was a CDATA section, and is over. `leaf` while there is no element
+    in it, `filled` where there is text in it.
     """
 
-    __slots__ = ("begin", "closed", "found", "hit", "path", "rival", "step", "text")
+    __slots__ = (
+        "begin", "closed", "filled", "found", "hit", "leaf", "path", "rival", "step", "text",
+    )  # fmt: skip
 
     def __init__(self, path: Path, step: int, found: Found | None, rival: bool, begin: int) -> None:
         self.path, self.step, self.found = path, step, found
         self.rival, self.begin, self.hit = rival, begin, False
         self.text: list[str] | None = None
-        self.closed = False
+        self.closed = self.filled = False
+        self.leaf = True
 
 
 Trails = Sequence[Trail]
@@ -105,6 +112,7 @@ class Follower:
         following: list[Trail] = []
         for trail in trails:
             path, found = trail.path, trail.found
+            trail.leaf = False
             if trail.step < len(path.steps):
                 wanted = path.steps[trail.step]
                 if wanted is None or wanted == name:
@@ -127,8 +135,11 @@ class Follower:
         for trail in trails:
             found = trail.found
             if found is None:
-                if trail.step == len(trail.path.steps) and not trail.path.attributes:
-                    self._mask(trail, end_tag)
+                if trail.step == len(trail.path.steps):
+                    if not trail.path.attributes:
+                        self._mask(trail, end_tag, trail.path)
+                elif trail.step and trail.leaf and trail.filled:
+                    self._mask(trail, end_tag, MISFIT)
                 continue
             if trail.text is not None:
                 self._take_text(trail, found)
@@ -137,7 +148,9 @@ class Follower:
 
     def text(self, trails: Trails, text: str) -> None:
         for trail in trails:
-            if trail.text is not None:
+            if trail.found is None:
+                trail.filled = trail.filled or bool(text.strip(_BLANK))
+            elif trail.text is not None:
                 if trail.closed:
                     raise self._scan.ambiguous("an identifier in pieces")
                 trail.text.append(text)
@@ -226,10 +239,10 @@ class Follower:
         ):
             yield name, value
 
-    def _mask(self, trail: Trail, end_tag: int) -> None:
+    def _mask(self, trail: Trail, end_tag: int, path: Path) -> None:
         content, alone = self._scan.tag(trail.begin)
         if not alone:
-            self._note([(content, end_tag, trail.path)])
+            self._note([(content, end_tag, path)])
 
     def _note(self, places: Iterable[Masked]) -> None:
         self.masked += places

@@ -11,6 +11,7 @@ from tests.config.conftest import COLUMN, MINIMAL, SUBJECT, Faults, of_body
         "{format: json}",
         f"{{format: json, records: '$[*]', {SUBJECT}}}",
         f"{{format: json, records: '$.x[*]', totals: '$.count', {SUBJECT}, category: order}}",
+        f"{{format: json, records: '$.x[*]', totals: $.n, {SUBJECT}, removed_notice: removed}}",
         "{format: json, subject: [{account: [$.a, $.b]}, {account: $.c, email: $.d}]}",
         "{format: json, records: '$.a[*].b[*]', subject: {account: ['$^^.id', $.c]}, totals: $.n}",
         "{format: javascript, records: '$.*', subject: {account: $~}}",
@@ -96,7 +97,15 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
             "{match: a, format: json, vouches_for: $.f}",
             "vouches_for: a manifest needs a subject: it says whose the members are",
         ),
-        (f"{{match: a, {SUBJECT}}}", "subject: has no meaning for opaque"),
+        (
+            f"{{match: a, {SUBJECT}}}",
+            "subject.account: '$.a': expected pdf:Name, png:Keyword or exif:Tag",
+        ),
+        (
+            "{match: a, subject: {account: exif:Name}}",
+            "subject.account: 'exif:Name': the tags are Artist, Copyright, DocumentName,"
+            " HostComputer, ImageDescription",
+        ),
         ("{match: a, vouches_for: $.f}", None),
         ("{match: a, delimiter: ;}", "delimiter: has no meaning for opaque"),
     ],

@@ -194,7 +194,8 @@ def test_the_complete_example_loads(folder: Path) -> None:
     config = load(example("gateway.yaml", folder), environ)
     archive = config.endpoints[-1]
     assert [member.attribution for member in archive.body.members] == [
-        Attribution.DIRECT, Attribution.MANIFEST, Attribution.PATH, Attribution.DIRECT,
+        Attribution.DIRECT, Attribution.MANIFEST, Attribution.PATH,
+        Attribution.DIRECT, Attribution.DIRECT,
     ]  # fmt: skip
     assert {endpoint.body.format for endpoint in config.endpoints} == set(Format)
 

@@ -20,11 +20,35 @@ from tests.config.conftest import COLUMN, SUBJECT, Faults, of_body
         ),
         (
             "{format: opaque}",
-            "format: an opaque body needs subject_header: nothing else says whose it is",
+            "format: an opaque body needs subject_header, or a subject in its metadata",
         ),
         (f"{{format: ndjson, records: '$[*]', {SUBJECT}}}", "records: has no meaning for ndjson"),
         (f"{{format: ndjson, totals: $.a, {SUBJECT}}}", "totals: has no meaning for ndjson"),
         (f"{{format: json, delimiter: ';', {SUBJECT}}}", "delimiter: has no meaning for json"),
+        (
+            f"{{format: ndjson, removed_notice: removed, {SUBJECT}}}",
+            "removed_notice: has no meaning for ndjson",
+        ),
+        (
+            f"{{format: csv, removed_notice: removed, {COLUMN}}}",
+            "removed_notice: has no meaning for csv",
+        ),
+        (
+            f"{{format: json, removed_notice: removed, {SUBJECT}}}",
+            "removed_notice: 'removed': records must stand in a member of the document's root",
+        ),
+        (
+            f"{{format: json, records: $.*, removed_notice: removed, {SUBJECT}}}",
+            "removed_notice: 'removed': records must stand in a member of the document's root",
+        ),
+        (
+            "{format: json, records: '$.orders[*]', totals: $.Removed, removed_notice: removed}",
+            "removed_notice: 'removed': a locator looks for something else under this name",
+        ),
+        (
+            "{format: json, records: $.o.*, subject: {account: $^^.id}, removed_notice: id}",
+            "removed_notice: 'id': a locator looks for something else under this name",
+        ),
         (f"{{format: csv, records: $, {COLUMN}}}", "records: has no meaning for csv"),
         ("{format: vcard, records: $}", "records: has no meaning for vcard"),
         ("{format: icalendar, encoding: latin-1}", "encoding: has no meaning for icalendar"),
@@ -201,6 +225,12 @@ def test_a_format_whose_library_is_not_installed_says_how_to_get_it(
     member = f"{{format: zip, members: [{{match: x, format: parquet, {COLUMN}}}]}}"
     assert of_body(faults, member) == [f"members[0].format: {said}"]
     assert of_body(faults, f"{{format: csv, {COLUMN}}}") == []
+    needs = "needs pypdf: pip install 'privacy-gateway[metadata]'"
+    letter = "{format: opaque, subject: {account: pdf:Subject}}"
+    assert of_body(faults, letter) == [f"subject.account: {needs}"]
+    assert of_body(faults, "{format: opaque, subject: {account: exif:Artist}}") == []
+    monkeypatch.undo()
+    assert of_body(faults, letter) == []
 
 
 @pytest.mark.parametrize("form", ["parquet", "xlsx"])

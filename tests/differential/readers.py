@@ -13,12 +13,15 @@ import json
 import mailbox
 import re
 import subprocess
+import sys
 import tarfile
 import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable
 from email.utils import getaddresses
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -33,6 +36,7 @@ from ofxparse import OfxParser
 from ofxtools.Parser import OFXTree
 
 from gateway.model import Format
+from tests.conftest import missing
 from tests.differential import peers
 from tests.support.workbooks import by_calamine, by_openpyxl
 from tests.support.zips import tool
@@ -218,9 +222,24 @@ def _statements(body: bytes) -> Records:
     return [_named(account) for account in found]
 
 
-def _accounts(body: bytes) -> Records:
-    """The lines of the tag itself, without a library."""
-    return [_named(found) for found in re.findall(r"(?m)^:25P?:([^\r\n]+)", body.decode())]
+@cache
+def _tryton() -> Any:
+    """The reader of Tryton, whose module has the other one's name."""
+    path = Path(sys.prefix) / "beside" / "mt940" / "__init__.py"
+    if not path.is_file():
+        missing("there is no mt940 beside the environment: make venv")
+    spec = spec_from_file_location("tryton_mt940", path)
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _by_tryton(body: bytes) -> Records:
+    if b":25P:" in body:
+        raise peers.Unreadable("it knows :25: only")
+    lines = io.TextIOWrapper(io.BytesIO(body), "utf-8")  # as it opens a file itself
+    return [_named(each.account) for each in _tryton().MT940(lines).statements]
 
 
 def _by_ofxtools(body: bytes) -> Records:
@@ -384,7 +403,7 @@ READERS: dict[Format, list[Reader]] = {
     Format.ICALENDAR: [
         Reader("vobject", _events_by_vobject), Reader("icalendar", _events_by_icalendar),
     ],
-    Format.MT940: [Reader("mt-940", _statements), Reader("lines", _accounts)],
+    Format.MT940: [Reader("mt-940", _statements), Reader("tryton", _by_tryton)],
     Format.OFX: [Reader("ofxtools", _by_ofxtools), Reader("ofxparse", _by_ofxparse)],
     Format.ZIP: [
         Reader("zipfile", _within(_by_zipfile)),

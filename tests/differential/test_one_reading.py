@@ -147,7 +147,7 @@ def _programs() -> None:
 
 
 ELSEWHERE = {Format.OPAQUE, Format.PARQUET}
-"""Of the one nothing is read; the other's readers are in its own test."""
+"""Of the one only metadata is read. The readers of both are in their own tests."""
 
 
 def test_every_format_has_at_least_two_readers() -> None:

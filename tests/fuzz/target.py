@@ -35,8 +35,8 @@ HANGING = 20
 _IN_TEXTS = "embedded"
 
 NAMES = (*(str(form) for form in SEEDS), *CODINGS, _IN_TEXTS)
-"""What is tried: every format but the opaque one, of which nothing is read, and documents in the
-texts of records."""
+"""What is tried: every format but the opaque one, whose metadata has tests of its own, and
+documents in the texts of records."""
 
 
 def examine(name: str, dice: random.Random) -> bool:

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.errors import BadUpstream, Code, Late
-from gateway.inspection import masking
+from gateway.inspection import masking, work
 from gateway.inspection.dispatch import Dispatch
 from gateway.inspection.settings import (
     BodySpec,
@@ -27,6 +27,7 @@ from gateway.model import Decision, Effect, Format, Mask, SubjectRef
 from gateway.response import Payload, Response
 from gateway.spool import Spool, SpoolSettings
 from gateway.stored import InMemory
+from tests.support.documents import pdf
 from tests.support.reading import masks
 from tests.support.tars import tarred, untarred
 
@@ -63,6 +64,18 @@ def response(spool: Spool, data: bytes, *codings: str) -> Response:
     writer = spool.writer()
     writer.write(data)
     return Response((), Payload("application/json", None, codings), writer.finish())
+
+
+async def test_metadata_is_never_read_in_the_event_loop(
+    dispatch: Dispatch, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library reads it, which may hang or take too much."""
+    spec = BodySpec(Format.OPAQUE, subject=({"account": ("pdf:Subject",)},))
+    letter = replace(response(spool, pdf()), payload=Payload("application/octet-stream"))
+    monkeypatch.setattr(work, "inspect", None)
+    found = await dispatch.inspect(letter, spec, Limits())
+    assert found.subjects == (SubjectRef("account", "A1"),)
+    letter.body.close()
 
 
 def body(count: int) -> bytes:

@@ -151,5 +151,7 @@ def test_what_stands_beside_a_masked_primitive_goes_with_it() -> None:
         "_birthDate": None,
         "name": [{"given": [None, None], "_given": None, "_family": None}],
     }
-    other = Selection(ALONE, SPEC, Limits(), permit(*MINE, mask=("$.name[*].prefix", "$.*.x")))
+    other = Selection(
+        ALONE, SPEC, Limits(), permit(*MINE, mask=("$.name[*].prefix", "$.photo.*.x"))
+    )
     assert other.blanks([record]) == [False]

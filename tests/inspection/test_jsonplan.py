@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.jsonlineage import climb
-from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan, plan
+from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan, noticed, plan
 from gateway.inspection.jsontext import Container
 from gateway.inspection.locators import LocatorError
 
@@ -184,3 +184,20 @@ def test_a_total_or_an_owner_in_the_way_of_another_set_is_a_fault() -> None:
     with pytest.raises(LocatorError):
         plan("$.a[*]", (), (owner,), (("$.b[*]", ()),))
     assert plan("$.a[*]", ("$.n",), (owner,), (("$.c[*]", ()),))
+
+
+def test_a_notice_stands_at_the_root_around_the_records() -> None:
+    found = noticed(plan("$.data.items[*]", ("$.data.count",)), "removed")
+    assert found.notice == "removed" and found.child("removed") is None
+    with pytest.raises(BadUpstream) as caught:
+        found.child("Removed")
+    assert caught.value.code is Code.BODY_AMBIGUOUS
+    for route, name in (
+        (plan("$"), "removed"),
+        (plan("$.*"), "removed"),
+        (plan("$.data[*]"), "Data"),
+        (plan("$.data[*]", ("$.count",)), "count"),
+        (plan("$.data[*]", (), tuple(filter(None, [climb("$^^.id")]))), "id"),
+    ):
+        with pytest.raises(LocatorError, match=name):
+            noticed(route, name)

@@ -68,8 +68,8 @@ def test_a_selection_knows_which_records_have_something_to_blank() -> None:
 
 def test_masked_values_become_null_and_nothing_else_changes() -> None:
     selection = Selection(SPEC, Limits(), permit(ME, mask=("$.a", "$.c[*].d")))
-    text = b' { "a" : [1, {"x":"}"}] ,"b":2, "c":[{"d":"x"},{"d":null}, 3]}\r'
-    assert selection.masked(text) == (b' { "a" : null ,"b":2, "c":[{"d":null},{"d":null}, 3]}\r')
+    text = b' { "a" : [1, {"x":"}"}] ,"b":2, "c":[{"d":"x"},{"d":null}, {}]}\r'
+    assert selection.masked(text) == (b' { "a" : null ,"b":2, "c":[{"d":null},{"d":null}, {}]}\r')
 
 
 def test_masked_values_become_what_their_masks_say() -> None:
@@ -105,3 +105,18 @@ def test_a_mask_that_is_no_locator_is_refused_unquoted() -> None:
         Selection(SPEC, Limits(), permit(ME, mask=("$.canary[0]",)))
     assert caught.value.code is Code.REDACTION_UNSUPPORTED
     assert "canary" not in caught.value.note
+
+
+@pytest.mark.parametrize("drifted", [{"a": 1, "c": {"d": "canary"}}, {"a": 1, "c": ["canary"]}])
+def test_a_record_of_another_shape_than_a_mask_has_can_not_be_masked(drifted: Any) -> None:
+    """The mask would find nothing, and what it should hide would leave."""
+    selection = Selection(SPEC, Limits(), permit(ME, mask=("$.a", "$.c[*].d")))
+    fitting = {"a": 1, "c": [{"d": 1}]}
+    assert selection.blanks([fitting, drifted, {"b": 1}]) == [True, True, False]
+    assert selection.masked(json.dumps(fitting).encode()) == b'{"a": null, "c": [{"d": null}]}'
+    with pytest.raises(BadUpstream) as caught:
+        selection.masked(json.dumps(drifted).encode())
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+    assert "canary" not in caught.value.note
+    assert selection.blanks([fitting]) == [True]
+    assert selection.masked(json.dumps(fitting).encode()) == b'{"a": null, "c": [{"d": null}]}'

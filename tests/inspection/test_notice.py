@@ -1,5 +1,7 @@
 """The member that tells that something was left out."""
 
+import json
+
 import pytest
 
 from gateway.errors import BadUpstream, Code
@@ -33,3 +35,11 @@ def test_something_else_of_its_name_is_refused(files: dict[str, bytes]) -> None:
     with pytest.raises(BadUpstream) as caught:
         notice.find(Shelf(files), "REMOVED.txt")
     assert caught.value.code is Code.BODY_AMBIGUOUS
+
+
+def test_in_json_it_is_a_member_and_known_again() -> None:
+    member = b"{%b}" % notice.in_json("REMOVED.txt", 2)
+    assert json.loads(member) == {"REMOVED.txt": {"records": 2, "reason": "withheld_by_policy"}}
+    assert notice.is_in_json(json.loads(member)["REMOVED.txt"])
+    assert not notice.is_in_json({"records": 2})
+    assert not notice.is_in_json(2)

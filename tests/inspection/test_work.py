@@ -110,6 +110,16 @@ def test_what_is_left_after_a_redaction_is_permitted_and_adds_up(owners: list[st
         assert json.loads(unpack(data)) == [{"owner": "me"}] * owners.count("me")
 
 
+def test_a_trace_of_what_was_left_out_is_no_record_of_its_own() -> None:
+    spec = replace(SPEC, records="$.orders[*]", removed_notice="removed")
+    task = work.Task(PLAIN.payload, spec, Limits())
+    data = InMemory(b'{"orders":[{"owner":"me"},{"owner":"foreign"}]}')
+    seen, sink = work.inspect(data, task), MemorySink()
+    counts = work.rewrite(data, task, seen, REDACT, sink)
+    assert b'"removed":{"records":1,' in sink.getvalue()
+    work.confirm(InMemory(sink.getvalue()), task, seen, REDACT, counts)
+
+
 def test_a_rewritten_body_in_which_a_withheld_record_is_left_does_not_pass() -> None:
     counts = Counts(seen=2, released=1, redacted=1)
     seen = work.inspect(body("me", "foreign"), PLAIN)
@@ -143,6 +153,22 @@ def test_a_mask_of_what_names_the_owner_is_unsupported_and_no_fault_of_ours(mask
     counts = work.rewrite(body("me", "foreign"), PLAIN, seen, decision, sink, key=bytes(32))
     with pytest.raises(BadUpstream) as refused:
         work.confirm(InMemory(sink.getvalue()), PLAIN, seen, decision, counts)
+    assert refused.value.code is Code.REDACTION_UNSUPPORTED
+
+
+@pytest.mark.parametrize("mask", [Mask("$.owner"), Mask("$.n")])
+def test_a_mask_makes_no_record_nobodys_even_where_those_may_leave(mask: Mask) -> None:
+    data = InMemory(b"n,owner\n1,me\n2,\n")
+    task = work.Task(Payload("text/csv"), replace(SPEC, format=Format.CSV, records="$"), Limits())
+    decision = replace(REDACT, release_unattributed=True, mask=(mask,))
+    seen, sink = work.inspect(data, task), MemorySink()
+    counts = work.rewrite(data, task, seen, decision, sink)
+    assert counts == Counts(2, 2, 0)
+    if mask.path == "$.n":
+        work.confirm(InMemory(sink.getvalue()), task, seen, decision, counts)
+        return
+    with pytest.raises(BadUpstream) as refused:
+        work.confirm(InMemory(sink.getvalue()), task, seen, decision, counts)
     assert refused.value.code is Code.REDACTION_UNSUPPORTED
 
 

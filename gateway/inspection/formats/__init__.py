@@ -46,7 +46,7 @@ _OURS = {
     Format.JSON: Reader(
         json.MEDIA_TYPES,
         "json",
-        _OWNED | _TEXTS | {"records", "totals", "also"},
+        _OWNED | _TEXTS | {"records", "totals", "also", "removed_notice"},
         json.detect,
         json.inspect,
         json.rewrite,
@@ -87,7 +87,7 @@ _OURS = {
     Format.JAVASCRIPT: Reader(
         javascript.MEDIA_TYPES,
         "js",
-        _OWNED | _TEXTS | {"records", "totals", "also"},
+        _OWNED | _TEXTS | {"records", "totals", "also", "removed_notice"},
         javascript.detect,
         javascript.inspect,
         javascript.rewrite,
@@ -235,10 +235,11 @@ _OURS = {
     Format.OPAQUE: Reader(
         opaque.MEDIA_TYPES,
         "bin",
-        frozenset({"category", "subject_header"}),
+        frozenset({"subject", "category", "subject_header"}),
         opaque.detect,
         opaque.inspect,
         opaque.rewrite,
+        locator=opaque.locator,
     ),
 }
 

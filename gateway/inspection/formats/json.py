@@ -9,6 +9,8 @@ Several sets of records may stand in one document (`also`); each has owners of i
 What names the owners of the records below it (see `jsonlineage`) counts as one record of theirs. A
 name in a map above the records (`.*` in the middle of `records`) counts as one record where there
 is nothing below it: its owner's, or unattributed. It goes with the last that is below it.
+
+What was left out is told at the end of the root, where the endpoint asks for it (`notice`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,9 +20,10 @@ from typing import Any, assert_never
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection, jsontext, jsonwhole
 from gateway.inspection.jsonlineage import Lineage
-from gateway.inspection.jsonplan import Plan, plan
+from gateway.inspection.jsonplan import Plan, noticed, plan
 from gateway.inspection.jsonrecords import Census, Masking, Selecting, Selection
 from gateway.inspection.jsonscan import Items, Mark, Piece, Role, Structure, scan
+from gateway.inspection.notice import in_json
 from gateway.inspection.settings import AlsoSpec, BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
@@ -58,8 +61,9 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     ]
     naming = Census(_naming(spec), limits, tally) if spec.also else censuses[0]
     chunks = source.chunks()
-    pieced = len(sets) > 1 or sets[0][1].climbs or spec.undeclared == "refuse"
-    document = b"" if pieced else next(chunks, b"")
+    watching = _notice(spec) or spec.undeclared == "refuse"
+    piecewise = len(sets) > 1 or sets[0][1].climbs or watching
+    document = b"" if piecewise else next(chunks, b"")
     small = 0 < len(document) <= min(jsonwhole.SMALL, limits.record)
     if small and next(chunks, None) is None:
         jsonwhole.count(document, route, limits, censuses[0])
@@ -72,6 +76,8 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
                 naming.count_stray(_named(piece, sets))
             case Items(Role.STRAY):
                 censuses[0].count_stray()
+            case Items(Role.NOTICE):
+                tally.sealed = False
 
 
 def rewrite(
@@ -107,7 +113,7 @@ def rewrite(
         return [selection.keeps_stray(_named(items, sets) if owned else ())], selection
 
     pieces = _scan(source, route, spec, limits)
-    return write_pieces(pieces, fate, drop, sink, limits.record)
+    return write_pieces(pieces, fate, drop, sink, limits.record, notice=_notice(spec))
 
 
 def _scan(
@@ -132,14 +138,24 @@ def of_one_set(selection: Selecting) -> Fate:
     return fate
 
 
-def write_pieces(pieces: Iterable[Piece], fate: Fate, drop: int, sink: Sink, most: int) -> Counts:
+def write_pieces(
+    pieces: Iterable[Piece],
+    fate: Fate,
+    drop: int,
+    sink: Sink,
+    most: int,
+    notice: str | None = None,
+) -> Counts:
     """Write the pieces that stay, and totals lowered by `drop`; see `rewrite`. No more than `most`
-    bytes are held until it is known that they stay."""
+    bytes are held until it is known that they stay. `notice` is the name of what says at the end
+    that something was left out."""
     splice = _Splice(sink, most)
     seen = released = 0
     for piece in pieces:
         match piece:
             case Structure(mark, text):
+                if notice and mark is Mark.CLOSE and splice.depth == 1 and released < seen:
+                    splice.items(in_json(notice, seen - released))
                 splice.structure(mark, text)
             case Items(Role.RECORD | Role.OWNER | Role.STRAY as role):
                 keeps, selection = fate(piece)
@@ -152,6 +168,8 @@ def write_pieces(pieces: Iterable[Piece], fate: Fate, drop: int, sink: Sink, mos
                 splice.items(_lowered(piece, drop))
             case Items(Role.SCALAR):
                 splice.items(piece.text)
+            case Items(Role.NOTICE):
+                pass
             case _:
                 raise AssertionError(piece)
     return Counts(seen=seen, released=released, redacted=seen - released)
@@ -181,11 +199,16 @@ _Sets = list[tuple[_Spec, Lineage]]
 
 def _sets(spec: BodySpec | MemberSpec) -> tuple[_Sets, Plan]:
     first = Lineage(spec)
-    if not spec.also:
-        return [(spec, first)], plan(spec.records, tuple(spec.totals), first.climbs)
     others = [(each, Lineage(each, (), n)) for n, each in enumerate(spec.also, 1)]
     also = tuple((each.records, lineage.climbs) for each, lineage in others)
-    return [(spec, first), *others], plan(spec.records, tuple(spec.totals), first.climbs, also)
+    route = plan(spec.records, tuple(spec.totals), first.climbs, also)
+    name = _notice(spec)
+    return [(spec, first), *others], noticed(route, name) if name else route
+
+
+def _notice(spec: BodySpec | MemberSpec) -> str | None:
+    """The name of the notice. A member of an archive has none: the archive has one."""
+    return spec.removed_notice if isinstance(spec, BodySpec) else None
 
 
 def _naming(spec: BodySpec | MemberSpec) -> BodySpec | MemberSpec:
@@ -222,6 +245,11 @@ class _Splice:
         self._held: list[bytes] = []
         self._holding: list[tuple[int, bool]] = []
         self._size = 0
+
+    @property
+    def depth(self) -> int:
+        """How many containers are open."""
+        return len(self._filled)
 
     def structure(self, mark: Mark, text: bytes) -> None:
         match mark:

@@ -26,7 +26,7 @@ become nothing, whatever its text becomes: many formats write values there (C-CD
 `xsi:type` and `xsi:nil` stay. A record inside a record is masked like it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -37,9 +37,10 @@ from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Source
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
-from gateway.inspection.xmlpaths import Span
+from gateway.inspection.xmlpaths import MISFIT, Span
 from gateway.inspection.xmlplan import Plan
 from gateway.inspection.xmlrecords import Unit, Walk
+from gateway.inspection.xpath import Path
 from gateway.model import Counts
 from gateway.response import Payload
 
@@ -48,6 +49,9 @@ MEDIA_TYPES = ("application/xml", "text/xml", "application/gpx+xml", "applicatio
 
 _GONE = -1
 """Stricter than any mask."""
+
+_UNFIT = 1 << 30
+"""Less strict than any: a mask of the whole element hides it, too."""
 
 _HTML = (b"<!doctype html", b"<html")
 
@@ -138,13 +142,17 @@ def _masked(unit: Unit, text: bytes, plan: Plan, verdict: Verdict) -> bytes:
     def become(value: bytes, rank: int) -> bytes:
         if rank == _GONE:
             return b""
+        if rank == _UNFIT:
+            note = "a mask meets text where it goes into elements"
+            raise BadUpstream(Code.REDACTION_UNSUPPORTED, note)
         path = paths[rank]
         return masking.of_xml(plan.masks[path], value, bool(path.attributes), verdict.key)
 
     if not unit.masked:
         return text
+    ranks: Mapping[Path, int] = {**plan.ranks, MISFIT: _UNFIT}
     places = (
-        (begin - unit.begin, end - unit.begin, plan.ranks[path] if path else _GONE)
+        (begin - unit.begin, end - unit.begin, ranks[path] if path else _GONE)
         for begin, end, path in unit.masked
     )
     return masking.spliced(text, places, become)

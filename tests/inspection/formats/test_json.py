@@ -527,6 +527,14 @@ def test_other_sets_may_be_missing_and_the_first_may_not() -> None:
     assert JSON.verdict(b'{"included":[]}', API) == "body_ambiguous"
 
 
+@pytest.mark.parametrize("name", ["Included", "INCLUDED", "included ", "Holder"])
+def test_a_name_that_looks_like_another_set_is_ambiguous_and_no_stray(name: str) -> None:
+    """A client that folds case would find records in it."""
+    assert JSON.refusal(b'{"data":[],"%b":[{"id":"canary"}]}' % name.encode(), API) == (
+        "body_ambiguous"
+    )
+
+
 def test_a_single_record_of_another_set_goes_by_itself() -> None:
     body = api("me", included=[], holder={"id": "foreign"})
     assert JSON.rewrite(body, API, permit(ME))[0] == api("me", included=[])
@@ -664,6 +672,71 @@ def test_a_total_in_a_place_where_it_can_not_be_is_a_fault_of_configuration() ->
         JSON.inspect(orders("me"), by("$.id", totals=("$.orders",)))
 
 
+# A trace of what was left out
+
+
+TOLD = replace(ORDERS, removed_notice="removed")
+TRACE = {"records": 2, "reason": "withheld_by_policy"}
+
+
+def test_what_was_left_out_is_told_at_the_end_of_the_root_and_all_else_stays() -> None:
+    body = b'{ "orders" : [%b] ,"n":1\n}\n'
+    mine, other = b'{"customer":{"id":"me"}}', b' {"customer":{"id":"foreign"}}'
+    kept, counts = JSON.rewrite(body % b",".join([mine, other, other]), TOLD, permit(ME))
+    assert kept == (
+        b'{ "orders" : [%b] ,"n":1,'
+        b'"removed":{"records":2,"reason":"withheld_by_policy"}\n}\n' % mine
+    )
+    assert counts == Counts(3, 1, 2)
+    assert stdlib.loads(kept)["removed"] == TRACE
+    assert JSON.owners(kept, TOLD) == {("me",): 1}
+    assert JSON.rewrite(body % mine, TOLD, permit(ME))[0] == body % mine
+
+
+def test_strays_and_whatever_stands_behind_the_records_are_told_too() -> None:
+    body = orders("me", "foreign", more={"a": 1})
+    kept, _ = JSON.rewrite(body, TOLD, permit(ME))
+    assert stdlib.loads(kept)["removed"] == TRACE
+
+
+def test_a_notice_of_the_upstream_is_no_record_and_is_never_handed_on() -> None:
+    body = orders("me", removed=TRACE)
+    tally = JSON.inspect(body, TOLD)
+    assert (tally.records, tally.sealed) == (1, False)
+    assert JSON.rewrite(body, TOLD, permit(ME))[0] == orders("me")
+    assert JSON.inspect(orders("me"), TOLD).sealed
+    both = JSON.rewrite(orders("me", "foreign", removed=TRACE), TOLD, permit(ME))[0]
+    assert stdlib.loads(both)["removed"] == {**TRACE, "records": 1}
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"removed": "canary"},
+        {"removed": 1},
+        {"removed": None},
+        {"removed": {**TRACE, "canary": 1}},
+        {"removed": {**TRACE, "records": 0}},
+        {"removed": {**TRACE, "records": True}},
+        {"removed": {**TRACE, "records": 10**12}},
+        {"removed": {**TRACE, "reason": "canary"}},
+        {"Removed": TRACE},
+        {"removed ": 1},
+    ],
+)
+def test_something_else_under_the_name_of_the_notice_is_ambiguous(member: Any) -> None:
+    assert JSON.refusal(orders("me", **member), TOLD) == "body_ambiguous"
+
+
+def test_what_has_the_name_of_the_notice_below_the_root_is_as_ever() -> None:
+    body = b'{"orders":[{"customer":{"id":"me"},"removed":"1"},{"customer":{"id":"foreign"}}]}'
+    kept = stdlib.loads(JSON.rewrite(body, TOLD, permit(ME))[0])
+    assert kept == {
+        "orders": [{"customer": {"id": "me"}, "removed": "1"}],
+        "removed": {**TRACE, "records": 1},
+    }
+
+
 # Masks
 
 
@@ -678,6 +751,17 @@ def test_masked_fields_become_null_and_the_counts_stay() -> None:
         b'{"customer":{"id":"me"}} ]}',
         Counts(seen=3, released=2, redacted=1),
     )
+
+
+def test_a_record_that_stays_and_fits_no_mask_is_refused_and_one_that_goes_is_not() -> None:
+    verdict = permit(ME, mask=("$.peers[*].phone",))
+    drifted = {"customer": {"id": "foreign"}, "peers": {"phone": "canary"}}
+    body = stdlib.dumps({"orders": [{"customer": {"id": "me"}}, drifted]}).encode()
+    assert JSON.rewrite(body, ORDERS, verdict)[1] == Counts(2, 1, 1)
+    with pytest.raises(BadUpstream) as caught:
+        JSON.rewrite(body.replace(b"foreign", b"me"), ORDERS, verdict)
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+    assert "canary" not in caught.value.note
 
 
 def test_a_whole_document_and_a_map_can_be_masked() -> None:

@@ -1,5 +1,7 @@
 """A body that nobody reads is one record of whom a header names."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.errors import BadUpstream, Code
@@ -9,6 +11,7 @@ from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory
 from gateway.model import Attribution, Decision, Effect, Format, Group, SubjectRef
 from gateway.response import Payload
+from tests.support.documents import pdf
 
 ME = SubjectRef("account", "me")
 SPEC = BodySpec(
@@ -51,3 +54,47 @@ def test_another_type_and_an_empty_body_are_refused() -> None:
     with pytest.raises(BadUpstream) as caught:
         work.inspect(InMemory(b""), task(ME))
     assert caught.value.code is Code.BODY_INCOMPLETE
+
+
+# Whose it is by its own metadata
+
+SAYS = replace(SPEC, subject=({"account": ("pdf:Subject",)},), subject_header={})
+MINE, FOREIGN = pdf(b"/Subject (me)"), pdf(b"/Subject (foreign)")
+
+
+def saying(*owners: SubjectRef, record: int = 1 << 20) -> work.Task:
+    return work.Task(Payload("image/jpeg", owners=owners), SAYS, Limits(record=record))
+
+
+def test_a_file_may_say_whose_it_is() -> None:
+    found = work.inspect(InMemory(MINE), saying())
+    assert found.groups == (Group((ME,), Attribution.DIRECT, "photo", 1),)
+    sink = MemorySink()
+    counts = work.rewrite(InMemory(MINE), saying(), found, DECISION, sink)
+    assert sink.getvalue() == MINE
+    work.confirm(InMemory(MINE), saying(), found, DECISION, counts)
+
+
+@pytest.mark.parametrize("data", [FOREIGN, pdf(b""), b"JPEG"])
+def test_a_file_that_says_another_or_nobody_stays(data: bytes) -> None:
+    found = work.inspect(InMemory(data), saying())
+    with pytest.raises(BadUpstream) as caught:
+        work.rewrite(InMemory(data), saying(), found, DECISION, MemorySink())
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+
+
+def test_a_header_and_the_file_must_agree() -> None:
+    assert work.inspect(InMemory(MINE), saying(ME)).subjects == work.inspect(
+        InMemory(MINE), saying()
+    ).subjects  # fmt: skip
+    with pytest.raises(BadUpstream) as caught:
+        work.inspect(InMemory(FOREIGN), saying(ME))
+    assert caught.value.code is Code.BODY_AMBIGUOUS
+    nobody = work.inspect(InMemory(pdf(b"")), saying(ME))
+    assert nobody.groups == (Group((), Attribution.NONE, "photo", 1),)
+
+
+def test_a_file_that_is_read_is_no_larger_than_a_record() -> None:
+    with pytest.raises(BadUpstream) as caught:
+        work.inspect(InMemory(MINE), saying(record=100))
+    assert caught.value.code is Code.BODY_TOO_LARGE

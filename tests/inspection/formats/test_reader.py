@@ -14,6 +14,7 @@ LOCATORS = {
     Format.FHIR: ("Patient", "$.subject"),
     Format.MT940: (":25:", ":20:"),
     Format.OFX: ("BANKACCTFROM/ACCTID", "ACCTID/"),
+    Format.OPAQUE: ("pdf:Subject", "pdf:/Subject"),
 }
 """A good one and a bad one, where they are not those of all others."""
 EACH = pytest.mark.parametrize("reader", FORMATS.values(), ids=map(str, FORMATS))

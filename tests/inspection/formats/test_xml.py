@@ -417,6 +417,43 @@ def test_masks_inside_one_another_are_one() -> None:
     assert kept == export(order("me", "<a></a><a/>"))
 
 
+@pytest.mark.parametrize(
+    ("masks", "inside"),
+    [
+        (("$.a.b",), "<a>canary</a>"),
+        (("$.a.b",), "<a><![CDATA[canary]]></a>"),
+        (("$.a.b.c",), "<a><b>1</b><b><c>1</c></b></a>"),
+        (("$.a.b['@c']",), "<a>canary<!-- --></a>"),
+        (("$.*.b", "$.x"), "<x>1</x><a>canary</a>"),
+    ],
+)
+def test_a_text_where_a_mask_goes_into_elements_can_not_be_masked(
+    masks: tuple[str, ...], inside: str
+) -> None:
+    with pytest.raises(BadUpstream) as caught:
+        XML.rewrite(export(order("me", inside)), ORDERS, permit(ME, mask=masks))
+    assert caught.value.code is Code.REDACTION_UNSUPPORTED
+    assert "canary" not in caught.value.note
+    both = export(order("foreign", inside), order("me"))
+    assert XML.rewrite(both, ORDERS, permit(ME, mask=masks))[0] == export(b"", order("me"))
+
+
+@pytest.mark.parametrize(
+    ("masks", "inside", "left"),
+    [
+        (("$.a.b",), "<a/><a></a><a> \n</a><a c='1'/>", "<a/><a></a><a> \n</a><a c='1'/>"),
+        (("$.a.b",), "<a>said <b>1</b></a><a><c>1</c></a>", "<a>said <b></b></a><a><c>1</c></a>"),
+        (("$.a.b", "$.a"), "<a>1</a>", "<a></a>"),
+        (("$.a.b.c", "$.a"), "<a><b>1</b></a>", "<a></a>"),
+    ],
+)
+def test_what_has_elements_or_nothing_in_it_or_is_masked_whole_fits_a_mask(
+    masks: tuple[str, ...], inside: str, left: str
+) -> None:
+    body = export(order("me", inside))
+    assert XML.rewrite(body, ORDERS, permit(ME, mask=masks))[0] == export(order("me", left))
+
+
 def test_what_looks_like_a_mask_is_ambiguous_and_an_impossible_mask_unsupported() -> None:
     body = export(order("me", "<Phone>1</Phone>"))
     with pytest.raises(Exception, match="body_ambiguous"):

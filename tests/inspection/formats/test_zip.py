@@ -24,6 +24,7 @@ from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Counts, Decision, Effect, Format, Group, Mask, SubjectRef
+from tests.support.documents import pdf
 from tests.support.reading import masks
 from tests.support.zips import (
     DEFLATED,
@@ -618,6 +619,26 @@ def test_a_notice_tells_that_something_was_left_out() -> None:
     assert "REMOVED.txt" not in unzipped(redacted(zipped({"me/1.jpg": b"1"}), told, permitting(ME)))
     taken = zipped({"REMOVED.txt": b"canary", "me/1.jpg": b"1"})
     assert refused(taken, told) is Code.BODY_AMBIGUOUS
+
+
+SAYING = MemberSpec("*.pdf", subject=({"account": ("pdf:Subject",)},), category="letter")
+
+
+def test_a_file_in_an_archive_may_say_whose_it_is() -> None:
+    mine, foreign, nobody = (pdf(b"/Subject (me)"), pdf(b"/Subject (foreign)"), pdf(b""))
+    data = zipped({"1.pdf": mine, "2.pdf": foreign, "3.pdf": nobody}, DEFLATED)
+    assert counted(data, spec(SAYING)) == {("me",): 1, ("foreign",): 1, (): 1}
+    new = redacted(data, spec(SAYING), permitting(ME, mask=("$.phone",)))
+    assert unzipped(new) == {"1.pdf": mine}
+    cut = zipped({"1.pdf": mine[:-9]})
+    assert refused(cut, spec(SAYING)) is Code.BODY_MALFORMED
+
+
+def test_what_a_file_says_and_its_name_must_agree() -> None:
+    by_name = replace(SAYING, match="{account}.pdf", attribution=Attribution.PATH)
+    mine = pdf(b"/Subject (me)")
+    assert counted(zipped({"me.pdf": mine}), spec(by_name)) == {("me",): 1}
+    assert refused(zipped({"foreign.pdf": mine}), spec(by_name)) is Code.BODY_AMBIGUOUS
 
 
 def test_masks_reach_into_members() -> None:

@@ -1,0 +1,225 @@
+"""What a PDF says of itself (ISO 32000-2 section 14.3): its document information and its XMP.
+
+Readers mend PDFs, each in its own way: they search for objects where the table of them is wrong,
+follow or ignore older revisions, and show the one or the other of two places that say who wrote
+the document. So a PDF is taken only as it leaves a writer: one revision, one table, whose objects
+that say something stand once in the file; nothing behind its end. An update is appended to a PDF
+and a file for the web has two tables: both are refused, and so is what is encrypted.
+
+What is left is read by pypdf, in its strict mode; it comes with the extra `metadata`. Only the few
+objects on the way are parsed, no page. What the information says and what XMP says for the same
+name are values of it: whoever asks wants one.
+"""
+
+import io
+import logging
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from gateway.errors import BadUpstream, Code
+from gateway.inspection import locators, xmp
+
+LIBRARY = "pypdf"
+
+_OBJECTS = 100_000
+_ENTRIES = 10_000
+"""In a dictionary or an array."""
+_LONGEST = 1 << 22
+"""Bytes that a stream on the way may unfold to."""
+
+_HEAD = re.compile(rb"%PDF-(?:1\.[0-7]|2\.0)[\r\n ]")
+_TAIL = re.compile(rb"[\r\n]startxref[ ]?(?:\r\n|\r|\n)([0-9]{1,10})[ ]?(?:\r\n|\r|\n)%%EOF\s*\Z")
+_TABLE = re.compile(
+    rb"xref[ ]?(?:\r\n|\r|\n)0 ([0-9]{1,7})[ ]?(?:\r\n|\r|\n)"
+    rb"((?:[0-9]{10} [0-9]{5} [fn](?: \r| \n|\r\n))*+)trailer"
+)
+"""ISO 32000-2 section 7.5.4: one subsection, of lines of twenty bytes."""
+
+_STREAM = re.compile(rb"([0-9]{1,10}) 0 obj")
+"""Section 7.5.8: the table is an object, and a stream."""
+
+_BLANK = rb"(?:[\0\s]|%[^\r\n]*+[\r\n])++"
+"""Between two words; a comment is as good as a space."""
+
+_TRAILER = re.compile(rb"(?<![A-Za-z])trailer(?![A-Za-z])")
+_LINE = 20
+"""Bytes of an entry in a table of objects."""
+
+_PROPERTIES = {
+    "Title": f"{xmp.DC}title",
+    "Author": f"{xmp.DC}creator",
+    "Subject": f"{xmp.DC}description",
+    "Keywords": f"{xmp.PDF}Keywords",
+    "Creator": f"{xmp.XAP}CreatorTool",
+    "Producer": f"{xmp.PDF}Producer",
+}
+"""Where XMP has what the information has; other entries are properties of `pdfx`."""
+
+
+def read(data: bytes, names: Collection[str]) -> dict[str, list[str]]:
+    """The values of each name, those of the document information first. Raises BadUpstream."""
+    _check_shape(data)
+    with _refusing(), _bounded():
+        document = _Document(data)
+        found = document.information(names)
+        packet = document.packet()
+    wanted = {_PROPERTIES.get(name, f"{xmp.PDFX}{name}"): name for name in names}
+    for name, values in xmp.values(packet, wanted).items() if packet else ():
+        found[name] = [*found.get(name, ()), *values]
+    return found
+
+
+def _check_shape(data: bytes) -> None:
+    if not _HEAD.match(data):
+        raise BadUpstream(Code.BODY_MALFORMED, "a PDF without its beginning")
+    begin = _begin(data)
+    if data.count(b"startxref") > 1 or len(_TRAILER.findall(data)) > 1:
+        raise _ambiguous("a PDF of several revisions or tables")
+    if len(data) - begin > _LINE * _OBJECTS:
+        raise BadUpstream(Code.BODY_TOO_COMPLEX, "a PDF of too many objects")
+
+
+def _begin(data: bytes) -> int:
+    """Where the table of objects begins, as the end says."""
+    tail = _TAIL.search(data[-128:])
+    if tail is None:
+        raise BadUpstream(Code.BODY_MALFORMED, "a PDF without its end")
+    return int(tail[1])
+
+
+class _Document:
+    """The objects of a PDF that say something. `pypdf` raises whatever it likes."""
+
+    def __init__(self, data: bytes) -> None:
+        pypdf = library()
+        self._data = data
+        if b"/Encrypt" in data:
+            raise _encrypted()
+        self._reader = pypdf.PdfReader(
+            io.BytesIO(data), strict=True, xref_stream_maximum_entries=_OBJECTS
+        )
+        if self._reader.is_encrypted:
+            raise _encrypted()
+        if {"/Prev", "/XRefStm"} & self._reader.trailer.keys():
+            raise _ambiguous("a PDF of several revisions or tables")
+        self._check_table()
+
+    def _check_table(self) -> None:
+        """No object has two places in the table, and no line of it has to be mended."""
+        begin = _begin(self._data)
+        if table := _TABLE.match(self._data, begin):
+            whole = len(table[2]) == _LINE * int(table[1])
+        else:
+            found = _STREAM.match(self._data, begin)
+            stream = self._reader.get_object(int(found[1])) if found else {}
+            whole = stream.get("/Type") == "/XRef" and list(
+                stream.get("/Index", [0, stream["/Size"]])
+            ) == [0, stream["/Size"]]
+        if not whole:
+            raise _ambiguous("a PDF with a table of objects that readers would mend")
+
+    def information(self, names: Collection[str]) -> dict[str, list[str]]:
+        trailer = self._reader.trailer
+        if "/Info" not in trailer:
+            return {}
+        entries = self._alone(trailer.raw_get("/Info"))
+        if not isinstance(entries, library().generic.DictionaryObject):
+            raise _ambiguous("a document information that isn't one")
+        present = {str(name).removeprefix("/") for name in entries}
+        for name in names:
+            locators.check_names(dict.fromkeys(present), (name,), f"pdf:{name}")
+        return {name: [_text(entries.raw_get(f"/{name}"))] for name in names if name in present}
+
+    def packet(self) -> bytes:
+        """The XMP of the document; nothing where it has none."""
+        catalog = self._alone(self._reader.trailer.raw_get("/Root"))
+        if "/Metadata" not in catalog:
+            return b""
+        stream = self._alone(catalog.raw_get("/Metadata"))
+        coded = stream.get("/Filter", "/FlateDecode") != "/FlateDecode"
+        if coded or {"/DecodeParms", "/F"} & stream.keys():
+            raise _ambiguous("an XMP packet in a coding of its own")
+        return bytes(stream.get_data())
+
+    def _alone(self, reference: Any) -> Any:
+        """The object that a reference leads to, which must stand in the file once: who searches for
+        it finds it, too."""
+        number, holder = reference.idnum, self._reader.xref_objStm.get(reference.idnum)
+        found = _defined(self._data, number)
+        if holder:
+            packed = self._alone(type(reference)(holder[0], 0, self._reader))
+            listed = bytes(packed.get_data())[: int(packed["/First"])].split()[::2]
+            found += [each for each in listed if int(each) == number]
+        if len(found) != 1 or reference.generation != 0:
+            raise _ambiguous("an object of a PDF that stands in several places")
+        return reference.get_object()
+
+
+def _defined(data: bytes, number: int) -> list[bytes]:
+    pattern = rb"(?<![0-9])0{0,9}%d%b[0-9]++%bobj(?![A-Za-z])" % (number, _BLANK, _BLANK)
+    return re.findall(pattern, data)
+
+
+def _text(value: Any) -> str:
+    """A text, which must be ASCII or UTF-16 with its mark: what else a text may be in, readers
+    guess. A backslash is an escape that they don't know alike."""
+    original = getattr(value, "original_bytes", None)
+    if isinstance(value, str) and isinstance(original, bytes):
+        try:
+            utf_16 = original.startswith(b"\xfe\xff")
+            text = original[2:].decode("utf-16-be") if utf_16 else original.decode("ascii")
+        except UnicodeDecodeError:
+            text = ""
+        if text == value and "\\" not in text:
+            return text
+    raise _ambiguous("a text in a PDF that readers may decode differently")
+
+
+@cache
+def library() -> Any:
+    """pypdf, which logs nothing: its messages quote what is in a file."""
+    import pypdf
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
+    return pypdf
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """pypdf with limits for a few small objects."""
+    with library().apply_configuration(
+        zlib_maximum_output_length=_LONGEST,
+        lzw_maximum_output_length=_LONGEST,
+        run_length_maximum_output_length=_LONGEST,
+        zlib_maximum_recovery_input_length=0,
+        dictionary_maximum_element_count=_ENTRIES,
+        array_maximum_element_count=_ENTRIES,
+        jbig2dec_binary=None,
+    ):
+        yield
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """pypdf's errors as refusals. It has several kinds, and lets others through."""
+    import pypdf.errors
+
+    try:
+        yield
+    except BadUpstream:
+        raise
+    except (MemoryError, RecursionError, pypdf.errors.LimitReachedError):
+        raise BadUpstream(Code.BODY_TOO_COMPLEX, "a PDF that takes too much") from None
+    except Exception:  # noqa: BLE001 - what it can't read is no PDF, whatever it says
+        raise BadUpstream(Code.BODY_MALFORMED, "a PDF with a fault in it") from None
+
+
+def _ambiguous(what: str) -> BadUpstream:
+    return BadUpstream(Code.BODY_AMBIGUOUS, what)
+
+
+def _encrypted() -> BadUpstream:
+    return BadUpstream(Code.MEMBER_UNSUPPORTED, "an encrypted PDF")
