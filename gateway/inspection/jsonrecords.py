@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext, masking
+from gateway.inspection.jsonmatcher import Matched, Matcher
 from gateway.inspection.locators import (
     Attributor,
     LocatorError,
@@ -13,7 +14,7 @@ from gateway.inspection.locators import (
     compile,
     find,
 )
-from gateway.inspection.settings import AlsoSpec, BodySpec, MemberSpec
+from gateway.inspection.settings import AlsoSpec, BodySpec, Limits, MemberSpec
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
 from gateway.model import Attribution, Mask
@@ -65,6 +66,14 @@ class Census:
         keys, owners = self._attributor.keyed(records if owned is None else owned)
         self._tally.add_each(keys, owners, self._attribution, self._category)
 
+    def count_matched(self, matched: Matched) -> None:
+        """Count records that are like those whose fields were noted."""
+        self._tally.add_each(matched.keys, matched.owners, self._attribution, self._category)
+
+    def matcher(self, between: bytes, limits: Limits) -> Matcher:
+        """What matches these records, where `between` parts them."""
+        return Matcher(self._attributor, between, limits)
+
     def count_stray(self, owners: Owners = ()) -> None:
         """Count something beside the records: what names these owners, or nobody's."""
         self._tally.add(owners, Attribution.DIRECT, self._category)
@@ -92,6 +101,17 @@ class Selection:
             )
         keys, owners = self._attributor.keyed(records)
         return self._verdict.keeps_each(keys, owners, self._category)
+
+    def keeps_matched(self, matched: Matched) -> list[bool]:
+        """Which of the records stay."""
+        return self._verdict.keeps_each(matched.keys, matched.owners, self._category)
+
+    def matcher(self, between: bytes, limits: Limits) -> Matcher | None:
+        """What matches these records, where `between` parts them; None where more is asked of them
+        than whose they are."""
+        if self._verdict.asks or self._verdict.mask:
+            return None
+        return Matcher(self._attributor, between, limits)
 
     def keeps_stray(self, owners: Owners = ()) -> bool:
         """Whether something beside the records stays: what names these owners, or nobody's."""

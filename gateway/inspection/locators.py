@@ -202,6 +202,13 @@ class Attributor:
         self._paths = _plain_paths(self._kinds)
         self._known = _Known(self._kinds, exact)
 
+    @property
+    def paths(self) -> frozenset[tuple[str, ...]]:
+        """The names that lead to the identifiers; none where some other step does, or no step."""
+        found = [steps for _, locators in self._kinds for _, steps in locators]
+        paths = [tuple(step for step in steps if isinstance(step, str)) for steps in found]
+        return frozenset(paths) if self._inside and paths == found else frozenset()
+
     def of(self, record: Any) -> Owners:
         """The distinct owners, in the order found; empty if the record is unattributed.
 

@@ -11,13 +11,15 @@ name in a map above the records (`.*` in the middle of `records`) counts as one 
 is nothing below it: its owner's, or unattributed. It goes with the last that is below it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import Any, assert_never
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection, jsontext, jsonwhole
 from gateway.inspection.jsonlineage import Lineage
+from gateway.inspection.jsonmatcher import Matched
 from gateway.inspection.jsonplan import Plan, plan
 from gateway.inspection.jsonrecords import Census, Masking, Selecting, Selection
 from gateway.inspection.jsonscan import Items, Mark, Piece, Role, Structure, scan
@@ -60,8 +62,11 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     if small and next(chunks, None) is None:
         jsonwhole.count(document, route, limits, censuses[0])
         return
-    for piece in scan(source, route, limits):
+    matcher = None if len(sets) > 1 or sets[0][1].climbs else censuses[0].matcher(b",", limits)
+    for piece in scan(source, route, limits, matcher):
         match piece:
+            case Items(Role.RECORD, matched=Matched() as matched):
+                censuses[piece.number].count_matched(matched)
             case Items(Role.RECORD):
                 censuses[piece.number].count(piece.values, _whole(piece, sets))
             case Items(Role.OWNER):
@@ -87,22 +92,33 @@ def rewrite(
     if verdict.asks and (spec.totals or spec.also or sets[0][1].climbs):
         what = "totals, several sets of records, or owners above them"
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, f"{what}: not as they come")
+    plain = len(sets) == 1 and not sets[0][1].climbs
+
+    def pieces() -> Iterator[Piece]:
+        matcher = selections[0].matcher(b",", limits) if plain else None
+        return scan(source, route, limits, matcher)
+
+    def keeps(items: Items) -> list[bool]:
+        selection = selections[items.number]
+        if items.matched:
+            return selection.keeps_matched(items.matched)
+        return selection.keeps(_whole(items, sets))
+
     if spec.totals:
         # A total may stand before what it counts, so the records are counted first. The verdict's
         # own number includes the strays, which no total counts.
-        for piece in scan(source, route, limits):
+        for piece in pieces():
             if isinstance(piece, Items) and piece.role is Role.RECORD and piece.number == 0:
-                drop += selections[0].keeps(_whole(piece, sets)).count(False)
+                drop += keeps(piece).count(False)
 
     def fate(items: Items) -> tuple[list[bool], Masking]:
         if items.role is Role.RECORD:
-            selection = selections[items.number]
-            return selection.keeps(_whole(items, sets)), selection
+            return keeps(items), selections[items.number]
         owned = items.role is Role.OWNER
         selection = naming if owned else selections[0]
         return [selection.keeps_stray(_named(items, sets) if owned else ())], selection
 
-    return write_pieces(scan(source, route, limits), fate, drop, sink, limits.record)
+    return write_pieces(pieces(), fate, drop, sink, limits.record)
 
 
 Fate = Callable[[Items], tuple[list[bool], Masking]]
@@ -271,11 +287,13 @@ def _kept(items: Items, keeps: list[bool], selection: Masking) -> bytes:
     """The items that stay, masked where the verdict says so."""
     if items.fixed and not all(keeps):
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "the one record of its kind is withheld")
-    blanks = selection.blanks(items.values)
+    blanks = [False] if items.matched else selection.blanks(items.values)
     if all(keeps) and not any(blanks):
         return items.text
     if not any(keeps):
         return b""
+    if items.matched:
+        return b",".join(compress(items.matched.texts, keeps))
     whole = b"".join((items.container.opener, items.text, items.container.closer))
     children = jsontext.children(whole, 0, len(whole))
     kept = []
