@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from gateway.child import HEADER, living
+from gateway.child import HEADER, freeze, living
 
 _READ = 64 * 1024
 _MAX_FDS = 4
@@ -24,6 +24,7 @@ def _answer_all(entry: str, sock: socket.socket) -> None:
     frames = _Frames(sock)
     setup, _ = frames.next()
     answer: Answer = getattr(importlib.import_module(module), function)(setup)
+    freeze()
     sock.sendall(HEADER.pack(0, 0))
     while True:
         job, fds = frames.next()
