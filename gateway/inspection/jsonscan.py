@@ -228,7 +228,7 @@ class _Walk:
                 named = list(values)
                 names.add(named)
                 values = list(values.values())
-            self._records_seen += len(matched.texts if matched else values)
+            self._records_seen += len(matched.keys if matched else values)
             yield Items(
                 Role.RECORD,
                 items,

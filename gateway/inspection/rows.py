@@ -27,6 +27,7 @@ from gateway.inspection.settings import Limits
 _WINDOW = 256 * 1024
 _LOOKS = 16
 """How often a row that is still coming is looked at with every piece of it."""
+_WRITTEN_OUT = 16
 _BLANK = b" \t"
 _SPLITTERS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 
@@ -349,11 +350,15 @@ class Rows:
             if group > column and column == 0:
                 pattern.append(cell)
                 column = 1
-            pattern.append(rb"(?:%b%b){%d}" % (part, cell, group - column))
+            pattern.append(self._repeated(part + cell, group - column))
             if group < width:
                 pattern.append(rb"%b(%b)" % (part if group else b"", cell))
             column = group + 1
         return b"".join(pattern)
+
+    def _repeated(self, cell: bytes, times: int) -> bytes:
+        """Written out where there are few: counting takes longer than matching a short cell."""
+        return cell * times if times <= _WRITTEN_OUT else b"(?:%b){%d}" % (cell, times)
 
     def _cell_pattern(self) -> bytes:
         """A quoted or a plain cell. Everything in it is possessive: a cell of 16 MiB takes no

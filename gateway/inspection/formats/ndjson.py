@@ -119,7 +119,7 @@ def check(spec: BodySpec | MemberSpec) -> None:
 
 
 class _Batch(NamedTuple):
-    """Whole lines and their values, or what was matched of them; `mark` is a byte order mark, `end`
+    """Whole lines and their values, or what was matched; `mark` is a byte order mark, `end`
     an LF or nothing."""
 
     mark: bytes
@@ -136,8 +136,8 @@ def _scan(source: Source, limits: Limits, matcher: Matcher | None = None) -> Ite
             mark, text = jsontext.BOM, text[len(jsontext.BOM) :]
         matched = matcher.match(text) if matcher else None
         if matched:
-            yield _Batch(mark, matched.texts, (), end, matched)
-            number += len(matched.texts)
+            yield _Batch(mark, (), (), end, matched)
+            number += len(matched.keys)
         else:
             lines = _split(text, limits)
             values = _values(lines, end, number, limits)
