@@ -31,30 +31,26 @@ _LONGEST = 256 * 1024
 _MOST_KNOWN = 16_384
 _CONTROLS = bytes(range(0x20))
 
-Key = tuple[bytes, ...]
-"""What a record's owners follow from: the identifiers in it, as they are written."""
+Key = bytes | tuple[bytes, ...]
+"""What a record's owners follow from: the identifier in it as it is written, or several."""
 
 
 class Matched(NamedTuple):
-    """The records of a batch: the key of each, and whose the records of a key are. `texts` are
-    theirs, where these were asked for."""
+    """The records of a batch: the text and the key of each, and whose the records of a key are."""
 
+    texts: Sequence[bytes]
     keys: Sequence[Key]
     owners: Callable[[Key], Owners]
-    texts: Sequence[bytes]
 
 
 class Matcher:
     """Learns what the records of one body look like, and matches batches of them.
 
-    `between` parts two records. Only owners that names alone lead to are found. Without `texts` it
-    is a tenth faster.
+    `between` parts two records. Only owners that names alone lead to are found.
     """
 
-    def __init__(
-        self, attributor: Attributor, between: bytes, limits: Limits, *, texts: bool
-    ) -> None:
-        self._attributor, self._between, self._texts = attributor, between, texts
+    def __init__(self, attributor: Attributor, between: bytes, limits: Limits) -> None:
+        self._attributor, self._between = attributor, between
         self._longest = min(_LONGEST, limits.record)
         self._paths = attributor.paths
         self._shape = Shape()
@@ -103,12 +99,13 @@ class Matcher:
         self._lessons = self._lessons if self._ready else 0
 
     def _matched(self, text: bytes) -> Matched | None:
-        found = self._pattern(escapes=b"\\" in text).findall(text)
-        if not found or found[-1][-1] or not _is_clean(text, self._controls(len(found))):
+        # A flat list: of each record what stands before it, its groups, and what was not matched.
+        parts = self._pattern(escapes=b"\\" in text).split(text + self._between)
+        width = 3 + len(self._order)
+        before, texts, *columns, left = (parts[place::width] for place in range(width))
+        if any(before) or any(left) or not _is_clean(text, self._controls(len(texts))):
             return None
-        *columns, _ = zip(*found, strict=True)
-        texts = columns.pop(0) if self._texts else ()
-        keys = list(zip(*columns, strict=True))
+        keys = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
         if len(self._known) > _MOST_KNOWN:
             self._known.clear()
         try:
@@ -116,18 +113,16 @@ class Matcher:
                 self._known[key] = self._owners(key)
         except BadUpstream:
             return None
-        return Matched(keys, self._known.__getitem__, texts)
+        return Matched(texts, keys, self._known.__getitem__)
 
     def _pattern(self, *, escapes: bool) -> re.Pattern[bytes]:
-        """Its groups: a record (for its text), the identifiers in it, and what is left where there
-        is none."""
+        """Its groups: a record, the identifiers in it, and what is left where no record is."""
         pattern = self._patterns.get(escapes)
         if pattern is None:
             assert self._layout is not None
             record = self._shape.pattern(self._layout, self._paths, escapes=escapes)
             between, gap = map(re.escape, (self._between, self._gap))
-            each = b"(%b%b)" if self._texts else b"%b%b"
-            text = (each + rb"(?>%b(?=%b\{)|\Z)|((?s:.)++)") % (gap, record, between, gap)
+            text = rb"(%b%b)%b|((?s:.)++)" % (gap, record, between)
             pattern = self._patterns[escapes] = re.compile(text)
         return pattern
 
@@ -138,7 +133,8 @@ class Matcher:
     def _owners(self, key: Key) -> Owners:
         """As of a record in which nothing else is: no other name looks like one of a locator."""
         record: dict[str, Any] = {}
-        for path, token in zip(self._order, key, strict=True):
+        tokens = (key,) if isinstance(key, bytes) else key
+        for path, token in zip(self._order, tokens, strict=True):
             inside = record
             for name in path[:-1]:
                 inside = inside.setdefault(name, {})

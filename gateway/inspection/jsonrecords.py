@@ -72,7 +72,7 @@ class Census:
 
     def matcher(self, between: bytes, limits: Limits) -> Matcher:
         """What matches these records, where `between` parts them."""
-        return Matcher(self._attributor, between, limits, texts=False)
+        return Matcher(self._attributor, between, limits)
 
     def count_stray(self, owners: Owners = ()) -> None:
         """Count something beside the records: what names these owners, or nobody's."""
@@ -111,7 +111,7 @@ class Selection:
         than whose they are."""
         if self._verdict.asks or self._verdict.mask:
             return None
-        return Matcher(self._attributor, between, limits, texts=True)
+        return Matcher(self._attributor, between, limits)
 
     def keeps_stray(self, owners: Owners = ()) -> bool:
         """Whether something beside the records stays: what names these owners, or nobody's."""

@@ -20,7 +20,8 @@ _MOST, _DEEPEST = 256, 16
 """Values of which a shape is made, and containers in which they stand: enough for records that are
 made by a program, and few enough that a pattern is soon compiled."""
 
-_NUMBER = rb"-?+(?>0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+"
+_INTEGER = rb"-?+(?!0[0-9])[0-9]{1,18}+"
+_NUMBER = _INTEGER + rb"(?:\.[0-9]{1,18}+)?+"
 _WORD = rb"(?>true|false|null)"
 _STRING = rb'"[^"]*+"'
 _HEX = rb"[0-9a-fA-F]"
@@ -146,8 +147,10 @@ class Shape:
     def _pattern(self, writing: "_Writing", path: Path | None) -> bytes:
         """`path` is None inside an array, where nothing is caught."""
         ways = [writing.string] if str in self._scalars else []
-        if self._scalars & {int, float}:
+        if float in self._scalars:
             ways.append(_NUMBER)
+        elif int in self._scalars:
+            ways.append(_INTEGER)
         if self._scalars & {bool, type(None)}:
             ways.append(_WORD)
         if self._members is not None:

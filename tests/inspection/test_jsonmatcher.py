@@ -51,7 +51,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def learnt(*records: Any, subject: Any = SUBJECT, between: bytes = b"\n") -> Matcher:
-    matcher = Matcher(Attributor(subject), between, LIMITS, texts=True)
+    matcher = Matcher(Attributor(subject), between, LIMITS)
     text = spelled(*(records or [record()]), between=between)
     assert matcher.match(text) is None
     matcher.learn(text, list(records or [record()]))
@@ -111,7 +111,7 @@ def test_anything_else_is_for_the_parser(text: bytes) -> None:
 
 
 def test_records_of_an_array_are_parted_by_commas() -> None:
-    matcher = Matcher(Attributor(SUBJECT), b",", LIMITS, texts=True)
+    matcher = Matcher(Attributor(SUBJECT), b",", LIMITS)
     text = b" " + spelled(record(), record(), between=b", ")
     assert matcher.match(text) is None
     matcher.learn(text, [record(), record()])
