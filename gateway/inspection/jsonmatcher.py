@@ -21,7 +21,7 @@ from gateway.inspection.tally import Owners
 _PATIENCE = 4
 """Batches that are read before anything is learnt: a pattern costs as much as parsing some."""
 
-_LESSONS, _LONGEST_PAUSE = 8, 64
+_LESSONS, _LONGEST_PAUSE = 6, 64
 """How often a shape is learnt; and for how many batches at most none is tried, which are twice as
 many after each in a row that was tried in vain."""
 

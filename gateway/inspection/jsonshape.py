@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 from gateway.inspection.locators import alike
 
 _PLAIN = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]*')
-_MOST, _DEEPEST = 256, 16
-"""Values of which a shape is made, and containers in which they stand: enough for records that are
-made by a program, and few enough that a pattern is soon compiled."""
+_MOST, _LETTERS, _DEEPEST = 128, 32, 16
+"""Values of which a shape is made (a name counts once more for so many letters), and containers in
+which they stand: enough for most records that a program makes, and few enough that a pattern is
+compiled in some hundredths of a second, whatever they are."""
 
 _INTEGER = rb"-?+(?!0[0-9])[0-9]{1,18}+"
 _NUMBER = _INTEGER + rb"(?:\.[0-9]{1,18}+)?+"
@@ -111,8 +112,10 @@ class Shape:
         return self._size() <= _MOST
 
     def _size(self) -> int:
-        inside = [*(self._members or {}).values(), *([self._element] if self._element else [])]
-        return 1 + sum(each._size() for each in inside)
+        members = self._members or {}
+        inside = [*members.values(), *([self._element] if self._element else [])]
+        letters = sum(len(name) // _LETTERS for name in members)
+        return 1 + letters + sum(each._size() for each in inside)
 
     def has(self, path: Path) -> bool:
         """Whether each record has one scalar at `path`, which has one or more names, and no name

@@ -94,6 +94,9 @@ def test_what_is_deep_or_large_is_not_learnt() -> None:
     large = Shape()
     large.learn({f"name{number}": 1 for number in range(1000)})
     assert not large.fits
+    long = Shape()
+    long.learn({"x" * 8_000: 1})
+    assert not long.fits
 
 
 def test_an_identifier_is_caught_where_each_record_has_one() -> None:
