@@ -24,6 +24,9 @@ compiled in some hundredths of a second, whatever they are."""
 _INTEGER = rb"-?+(?!0[0-9])[0-9]{1,18}+"
 _NUMBER = _INTEGER + rb"(?:\.[0-9]{1,18}+)?+"
 _WORD = rb"(?>true|false|null)"
+_NOTHING = rb"(?!)"
+"""In the place of a value of which nothing was learnt: no text is one."""
+
 _STRING = rb'"[^"]*+"'
 _HEX = rb"[0-9a-fA-F]"
 _ESCAPE = (
@@ -160,6 +163,8 @@ class Shape:
             ways.append(self._object(writing, path))
         if self._element is not None:
             ways.append(self._array(writing))
+        if not ways:
+            return _NOTHING
         pattern = ways[0] if len(ways) == 1 else b"(?>%b)" % b"|".join(ways)
         return b"(%b)" % pattern if path in writing.caught else pattern
 
