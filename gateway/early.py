@@ -14,8 +14,8 @@ if TYPE_CHECKING:  # it takes a third of a start to import, and the first ones d
 
 _WRITER = ("gateway.decisionlog.process",)
 _ANSWERING = "gateway.workers.answering"
-_POLICY = (_ANSWERING, "gateway.policy.rego_worker:serve", "0")
-_READER = (_ANSWERING, "gateway.inspection.process:serve", "10")
+_POLICY = (_ANSWERING, "gateway.policy.rego_worker:serve", "64", "0")
+_READER = (_ANSWERING, "gateway.inspection.process:serve", "1", "10")
 _STREAM = ("gateway.inspection.flowprocess",)
 
 

@@ -4,12 +4,12 @@ The same for the gateway's only process, and for each of several that serve.
 """
 
 import asyncio
-import gc
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, assert_never
 
 from gateway.errors import Refusal, place
+from gateway.living import freeze
 from gateway.policy.bundle import BundleError
 from gateway.proxy.parser import UnfitParserError
 from gateway.workers.worker import WorkerError
@@ -45,10 +45,7 @@ async def started(
         await starting
     except (Refusal, BundleError, UnfitParserError, WorkerError, OSError, ValueError) as error:
         raise CannotStart(_reason(error)) from None
-    # What lives now lives until the end; looking through it again and again for garbage costs a
-    # tenth of a small exchange.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    freeze()
     return True
 
 

@@ -18,7 +18,7 @@ WORKER = "gateway.workers.answering"
 
 
 def test_spawned_it_holds_the_other_end_of_a_socket() -> None:
-    process, ours = spawn(WORKER, "tests.support.echo_worker:serve", "0")
+    process, ours = spawn(WORKER, "tests.support.echo_worker:serve", "1", "0")
     with ours:
         os.set_blocking(ours.fileno(), True)
         ours.settimeout(60)
@@ -68,7 +68,7 @@ async def test_frames_may_come_in_any_pieces_and_several_at_once() -> None:
 
 
 def echo(heard: Callable[[bytes], None], lost: Callable[[], None] = lambda: None) -> Child:
-    return Child(WORKER, "tests.support.echo_worker:serve", "0", heard=heard, lost=lost)
+    return Child(WORKER, "tests.support.echo_worker:serve", "1", "0", heard=heard, lost=lost)
 
 
 async def test_a_child_that_ends_is_lost_once_and_one_that_is_ended_is_not() -> None:
@@ -131,9 +131,9 @@ def test_where_no_process_can_be_had_no_socket_is_left(monkeypatch: pytest.Monke
 
 
 def test_one_that_was_begun_is_the_one_that_is_spawned_once_unless_it_was_given_up() -> None:
-    entry = (WORKER, "tests.support.echo_worker:serve", "0")
+    entry = (WORKER, "tests.support.echo_worker:serve", "1", "0")
     begin(*entry)
-    other, theirs = spawn(WORKER, "tests.support.echo_worker:serve", "1")
+    other, theirs = spawn(WORKER, "tests.support.echo_worker:serve", "1", "1")
     process, ours = spawn(*entry)
     again, its = spawn(*entry)
     for each in (ours, theirs, its):

@@ -28,6 +28,16 @@ def test_a_child_whose_parent_died_before_it_could_be_bound_to_it_does_nothing()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_what_lives_when_a_child_is_ready_is_never_looked_through_again() -> None:
+    done = alive(
+        "    import gc, os\n"
+        "    from gateway.living import freeze\n"
+        "    freeze()\n"
+        "    os.write(1, repr([gc.get_freeze_count() > 1000, gc.isenabled()]).encode())"
+    )
+    assert done.stdout == "[True, True]"
+
+
 def test_what_goes_wrong_is_one_line_without_its_text() -> None:
     done = alive("    raise ValueError('secret')")
     assert done.returncode == 70

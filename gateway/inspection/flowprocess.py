@@ -12,7 +12,7 @@ from gateway.errors import Refusal
 from gateway.inspection import flowmessages as messages
 from gateway.inspection import work
 from gateway.inspection.flowmessages import Kind
-from gateway.living import HEADER, living
+from gateway.living import HEADER, freeze, living
 from gateway.model import Counts, Decision, Inspection
 
 _NICE = 10
@@ -22,6 +22,7 @@ _NICE = 10
 def serve(sock: socket.socket) -> None:
     """Read one body after another, for as long as the gateway is there."""
     gateway = _Gateway(sock)
+    freeze()
     gateway.say(messages.word_frame(messages.Ready()))
     while True:
         task, key = messages.read_task(gateway.hear(Kind.TASK))

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext, masking
 from gateway.inspection.embedded import Embedded
+from gateway.inspection.jsonmatcher import Matched, Matcher
 from gateway.inspection.locators import (
     Attributor,
     LocatorError,
@@ -72,6 +73,17 @@ class Census:
         keys, owners = self._embedded.joined(records, keys, owners)
         self._tally.add_each(keys, owners, self._attribution, self._category)
 
+    def count_matched(self, matched: Matched) -> None:
+        """Count records that are like those whose fields were noted."""
+        self._tally.add_each(matched.keys, matched.owners, self._attribution, self._category)
+
+    def matcher(self, between: bytes, limits: Limits) -> Matcher | None:
+        """What matches these records, where `between` parts them; None where more is asked of them
+        than whose they are."""
+        if not self._embedded.idle:
+            return None
+        return Matcher(self._attributor, between, limits)
+
     def count_stray(self, owners: Owners = ()) -> None:
         """Count something beside the records: what names these owners, or nobody's."""
         self._tally.add(owners, Attribution.DIRECT, self._category)
@@ -105,6 +117,17 @@ class Selection:
         keys, owners = self._attributor.keyed(records if owned is None else owned)
         keys, owners = self._embedded.joined(records, keys, owners)
         return self._verdict.keeps_each(keys, owners, self._category)
+
+    def keeps_matched(self, matched: Matched) -> list[bool]:
+        """Which of the records stay."""
+        return self._verdict.keeps_each(matched.keys, matched.owners, self._category)
+
+    def matcher(self, between: bytes, limits: Limits) -> Matcher | None:
+        """What matches these records, where `between` parts them; None where more is asked of them
+        than whose they are."""
+        if self._verdict.asks or self._verdict.mask or not self._embedded.idle:
+            return None
+        return Matcher(self._attributor, between, limits)
 
     def keeps_stray(self, owners: Owners = ()) -> bool:
         """Whether something beside the records stays: what names these owners, or nobody's."""

@@ -18,6 +18,7 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import jsontext
 from gateway.inspection.jsonguide import SHORTEST, TRIES, Guide
 from gateway.inspection.jsonlineage import found_above
+from gateway.inspection.jsonmatcher import Matched, Matcher
 from gateway.inspection.jsonplan import Also, Each, Envelope, Leaf, Plan
 from gateway.inspection.jsonreader import Text
 from gateway.inspection.jsontext import Container, malformed, too_deep
@@ -63,7 +64,7 @@ class Items:
     `fixed` where it is the one record that a locator without a final wildcard names: nothing
     sensible remains without it. `names` are those of records in a map. `above` is what was
     found above the records, by place (see `jsonlineage`): of an owner what it is itself. `number`
-    is that of the set of records.
+    is that of the set of records. What was `matched` has no values.
     """
 
     role: Role
@@ -74,14 +75,18 @@ class Items:
     names: Sequence[str] | None = None
     above: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
+    matched: Matched | None = None
 
 
 Piece = Structure | Items
 
 
-def scan(source: Source, plan: Plan, limits: Limits) -> Iterator[Piece]:
-    """Read a document to its end. Raises BadUpstream, for the causes that `jsontext.parse` names.
+def scan(
+    source: Source, plan: Plan, limits: Limits, matcher: Matcher | None = None
+) -> Iterator[Piece]:
+    """Read a document to its end; the `matcher` is for the records in its arrays.
 
+    Raises BadUpstream, for the causes that `jsontext.parse` names.
     BODY_AMBIGUOUS also where the locators don't fit the document, BODY_TOO_LARGE where one record
     or other item is longer than limits.record.
     """
@@ -97,13 +102,14 @@ def scan(source: Source, plan: Plan, limits: Limits) -> Iterator[Piece]:
         values = [jsontext.parse(whole, limits.depth)]
         yield Items(Role.RECORD, whole, Container.ARRAY, values, fixed=True)
     else:
-        yield from _Walk(text, limits).value(plan, 1)
+        yield from _Walk(text, limits, matcher).value(plan, 1)
         for space in text.rest():
             yield Structure(Mark.SPACE, space)
 
 
 _Batch = tuple[bytes, Any, bytes]
-"""Items, the list or dict they make, and what closes their container if they are the last."""
+"""Items, the list or dict they make or what was matched, and what closes their container if they
+are the last."""
 
 _FREE = 64 * 1024
 """Bytes of names that any object may have."""
@@ -131,8 +137,8 @@ class _Names:
 class _Walk:
     """The way through the envelope. `depth` counts a container and those it stands in."""
 
-    def __init__(self, text: Text, limits: Limits) -> None:
-        self._text, self._limits = text, limits
+    def __init__(self, text: Text, limits: Limits, matcher: Matcher | None) -> None:
+        self._text, self._limits, self._matcher = text, limits, matcher
         self._guide = Guide(text.window)
         self._above: Mapping[str, Any] = {}
         self._records_seen = 0
@@ -223,21 +229,25 @@ class _Walk:
         while not closing:
             batch = self._guessed(container, depth) or self._exact(container, depth)
             items, values, closing = batch
+            matched = values if isinstance(values, Matched) else None
             named = None
             if isinstance(values, dict):
                 named = list(values)
                 names.add(named)
                 values = list(values.values())
-            self._records_seen += len(values)
+            self._records_seen += len(matched.keys if matched else values)
             yield Items(
                 Role.RECORD,
                 items,
                 container,
-                values,
+                () if matched else values,
                 names=named,
                 above=self._above,
                 number=number,
+                matched=matched,
             )
+            if self._matcher and not matched and container is Container.ARRAY:
+                self._matcher.learn(items, values)
         yield Structure(Mark.CLOSE, closing)
 
     def _guessed(self, container: Container, depth: int) -> _Batch | None:
@@ -255,6 +265,12 @@ class _Walk:
                 guide.size = size // 2 if attempt else 2 * size
                 return None
             items = self._text.slice(end + guide.comma)
+            if attempt == 0 and self._matcher and container is Container.ARRAY:
+                matched = self._matcher.match(items)
+                if matched:
+                    guide.size = 2 * size
+                    self._text.take(len(items) + 1)
+                    return items, matched, b""
             if guide.wary and not jsontext.plausible(items, container):
                 continue
             try:

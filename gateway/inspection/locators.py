@@ -206,6 +206,13 @@ class Attributor:
         self._paths = [[[(name, {name}) for name in way] for way in ways] for ways in names]
         self._known = _Known(self._kinds, exact)
 
+    @property
+    def paths(self) -> frozenset[tuple[str, ...]]:
+        """The names that lead to the identifiers; none where some other step does, or no step."""
+        found = [steps for _, locators in self._kinds for _, steps in locators]
+        paths = [tuple(step for step in steps if isinstance(step, str)) for steps in found]
+        return frozenset(paths) if self._inside and paths == found else frozenset()
+
     def of(self, record: Any) -> Owners:
         """The distinct owners, in the order found; empty if the record is unattributed.
 

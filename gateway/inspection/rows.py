@@ -27,6 +27,8 @@ from gateway.inspection.settings import Limits
 _WINDOW = 256 * 1024
 _LOOKS = 16
 """How often a row that is still coming is looked at with every piece of it."""
+_WRITTEN_OUT = 16
+"""Up to so many cells in a row are written out in its pattern."""
 _BLANK = b" \t"
 _SPLITTERS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 
@@ -107,8 +109,7 @@ class Rows:
         # The last group takes what is left where a row isn't well-formed, so that none is skipped.
         rows_pattern = re.compile(rb"(%b%b)|((?s:.)++)" % (self._row_pattern(watched), line_end))
         while True:
-            found, end, fault = self._take(rows_pattern, watched)
-            rows, *cells, _ = map(list, zip(*found, strict=True)) if found else ([], [], [])
+            (rows, *cells), end, fault = self._take(rows_pattern, watched)
             keys = list(zip(*map(self._values, cells), strict=True))
             if heading in keys:
                 repeated = keys.index(heading)
@@ -179,29 +180,29 @@ class Rows:
 
     def _take(
         self, rows_pattern: re.Pattern[bytes], watched: tuple[int, ...]
-    ) -> tuple[list[tuple[bytes, ...]], int, BadUpstream | None]:
-        """Each complete row in the buffer (its bytes, its `watched` cells as they stand, nothing),
-        the end of the last one, and what is wrong behind it."""
+    ) -> tuple[list[list[bytes]], int, BadUpstream | None]:
+        """The complete rows in the buffer as columns (their bytes, then their `watched` cells as
+        they stand), the end of the last one, and what is wrong behind it."""
         buffer, start = self._buffer, 0
-        found: list[tuple[bytes, ...]] = []
+        found: list[list[bytes]] = [[] for _ in range(1 + len(watched))]
         careful = b"\\" in buffer or not buffer.isascii()
         careful = careful and any(mark in buffer for mark in self._marks)
         while True:
             # A mark may or may not be a fault, depending on quotes: its row is for `_walk`.
             mark = self._mark.search(buffer, start) if careful else None
             stop = min(mark.start() if mark else len(buffer), start + self._limits.record)
-            taken = rows_pattern.findall(buffer, start, stop)
-            rest = taken.pop()[-1] if taken and taken[-1][-1] else b""
-            found += taken
-            start = stop - len(rest)
+            rest = _divide(rows_pattern, buffer[start:stop], found)
+            start = stop - rest
             try:
-                walked = self._walk(start, self._read + len(found))
+                walked = self._walk(start, self._read + len(found[0]))
             except BadUpstream as fault:
                 return found, start, fault
             if walked is None:
                 return found, start, self._fault
             end, cells = walked
-            found.append((buffer[start:end], *(cells[index] for index in watched), b""))
+            row = (buffer[start:end], *(cells[index] for index in watched))
+            for column, each in zip(found, row, strict=True):
+                column.append(each)
             start = end
 
     def _walk(self, start: int, number: int) -> tuple[int, list[bytes]] | None:
@@ -336,7 +337,10 @@ class Rows:
     def _values(self, cells: list[bytes]) -> list[bytes]:
         if self._quote not in self._buffer:
             return cells
-        values = {cell: self._unquoted(cell) for cell in set(cells)}
+        distinct = set(cells)
+        if not any(cell.startswith(self._quote) for cell in distinct):
+            return cells
+        values = {cell: self._unquoted(cell) for cell in distinct}
         return [values[cell] for cell in cells]
 
     def _row_pattern(self, groups: tuple[int, ...]) -> bytes:
@@ -349,11 +353,15 @@ class Rows:
             if group > column and column == 0:
                 pattern.append(cell)
                 column = 1
-            pattern.append(rb"(?:%b%b){%d}" % (part, cell, group - column))
+            pattern.append(self._repeated(part + cell, group - column))
             if group < width:
                 pattern.append(rb"%b(%b)" % (part if group else b"", cell))
             column = group + 1
         return b"".join(pattern)
+
+    def _repeated(self, cell: bytes, times: int) -> bytes:
+        """Written out where there are few: counting takes longer than matching a short cell."""
+        return cell * times if times <= _WRITTEN_OUT else b"(?:%b){%d}" % (cell, times)
 
     def _cell_pattern(self) -> bytes:
         """A quoted or a plain cell. Everything in it is possessive: a cell of 16 MiB takes no
@@ -369,3 +377,17 @@ class Rows:
 
     def _ambiguous(self, what: str, number: int) -> BadUpstream:
         return BadUpstream(Code.BODY_AMBIGUOUS, f"row {number}: {what}")
+
+
+def _divide(rows_pattern: re.Pattern[bytes], text: bytes, found: list[list[bytes]]) -> int:
+    """Add the groups of each row to the columns; how many bytes are left behind the rows."""
+    # A flat list takes less time than a tuple for each row: what stands before a match (nothing,
+    # since one begins where another ends), its groups, and the one group of what is left.
+    parts = rows_pattern.split(text)
+    width = 2 + len(found)
+    left = parts[-2] if len(parts) > 1 else None
+    for group, column in enumerate(found, 1):
+        column += parts[group::width]
+        if left:
+            column.pop()
+    return len(left or b"")

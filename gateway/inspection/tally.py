@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import Limits
@@ -20,6 +20,8 @@ _OWNERS, _LETTERS = 16, 64
 """How many owners in all groups go on a subject, and how many letters of names on a field: what
 was seen is asked about and answered from memory, however large the body was."""
 
+_MOST_KNOWN = 16_384
+
 
 class Tally:
     """Counts records by owners, attribution and category.
@@ -36,6 +38,9 @@ class Tally:
         self._subjects: set[SubjectRef] = set()
         self._fields: set[str] = set()
         self._owners = self._letters = 0
+        # Most keys of a batch were in the last one, too: their groups are found without a search.
+        self._counted: tuple[Any, Attribution, str] | None = None
+        self._known: dict[Any, _Count] = {}
         self.members = 0
         self.sealed = True
 
@@ -62,10 +67,16 @@ class Tally:
         if keys and keys[0] == keys[-1] and keys.count(keys[0]) == len(keys):
             self.add(owners(keys[0]), attribution, category, len(keys))
             return
+        counted = (owners, attribution, category)
+        if counted != self._counted or len(self._known) > _MOST_KNOWN:
+            self._counted, self._known = counted, {}
+        known = self._known
         lacking: dict[_Key, _Count] = {}
         missing = 0
         for key, records in Counter(keys).items():
-            count = self._count(owners(key), attribution, category)
+            count = known.get(key)
+            if count is None:
+                count = known[key] = self._count(owners(key), attribution, category)
             count.records += records
             if count.room:
                 lacking[key] = count

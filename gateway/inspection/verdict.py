@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gateway.inspection.tally import Owners, Tally
 from gateway.model import Attribution, Counts, Decision, Group, Mask
 
 _Key = TypeVar("_Key", bound=Hashable)
+_MOST_KNOWN = 16_384
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class Verdict:
     progress: Progress = field(default_factory=Progress)
     whose: Callable[[Owners], Owners] = _their_own
     attribution: Attribution = Attribution.DIRECT
+    _stays: tuple[Any, dict[Any, bool]] = field(default=(None, {}), init=False, repr=False)
 
     @property
     def mask(self) -> tuple[Mask, ...]:
@@ -88,15 +90,26 @@ class Verdict:
         self, keys: Sequence[_Key], owners: Callable[[_Key], Owners], category: str
     ) -> list[bool]:
         """Whether each of the next records stays. Whose a record is follows from its key."""
-        whose = {key: self.whose(owners(key)) for key in dict.fromkeys(keys)}
+        stays = self._known(owners, category)
         if self.inquiry:
+            whose = {key: self.whose(owners(key)) for key in dict.fromkeys(keys)}
             each = [whose[key] for key in keys]
             self.decision = self.inquiry.judge(each, category, self.attribution)
-        stays = {key: self.keeps(found, category) for key, found in whose.items()}
+            stays.clear()
+        for key in set(keys) - stays.keys():
+            stays[key] = self.keeps(self.whose(owners(key)), category)
         kept = [stays[key] for key in keys]
         self.progress.seen += len(kept)
         self.progress.released += sum(kept)
         return kept
+
+    def _known(self, owners: Callable[[_Key], Owners], category: str) -> dict[_Key, bool]:
+        """Which keys of the last batches stay: the next one has most of them again."""
+        asked, stays = self._stays
+        if asked != (owners, category) or len(stays) > _MOST_KNOWN:
+            stays = {}
+            self._stays = (owners, category), stays
+        return stays
 
 
 Vouchers = Mapping[str, Owners]

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from gateway.living import HEADER, living
+from gateway.living import HEADER, freeze, living
 
 _READ = 64 * 1024
 _MAX_FDS = 4
@@ -24,11 +24,11 @@ def _answer_all(entry: str, sock: socket.socket, depth: int) -> None:
     module, _, function = entry.partition(":")
     gc.disable()  # what is imported stays: to look through it takes a tenth of the time
     serve = getattr(importlib.import_module(module), function)  # while the setup is still coming
-    gc.freeze()
     gc.enable()
     frames = _Frames(sock, takes_fds=depth == 1)
     setup, _ = frames.next()
     answer: Answer = serve(setup)
+    freeze()
     sock.sendall(HEADER.pack(0, 0))
     while True:
         job, fds = frames.next()

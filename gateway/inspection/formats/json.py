@@ -15,11 +15,13 @@ What was left out is told at the end of the root, where the endpoint asks for it
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import Any, assert_never
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection, jsontext, jsonwhole
 from gateway.inspection.jsonlineage import Lineage
+from gateway.inspection.jsonmatcher import Matched, Matcher
 from gateway.inspection.jsonplan import Plan, noticed, plan
 from gateway.inspection.jsonrecords import Census, Masking, Selecting, Selection
 from gateway.inspection.jsonscan import Items, Mark, Piece, Role, Structure, scan
@@ -68,8 +70,12 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     if small and next(chunks, None) is None:
         jsonwhole.count(document, route, limits, censuses[0])
         return
-    for piece in _scan(source, route, spec, limits):
+    plain = len(sets) == 1 and not sets[0][1].climbs
+    matcher = censuses[0].matcher(b",", limits) if plain else None
+    for piece in _scan(source, route, spec, limits, matcher):
         match piece:
+            case Items(Role.RECORD, matched=Matched() as matched):
+                censuses[piece.number].count_matched(matched)
             case Items(Role.RECORD):
                 censuses[piece.number].count(piece.values, _whole(piece, sets))
             case Items(Role.OWNER):
@@ -97,29 +103,43 @@ def rewrite(
     if verdict.asks and (spec.totals or spec.also or sets[0][1].climbs):
         what = "totals, several sets of records, or owners above them"
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, f"{what}: not as they come")
+    plain = len(sets) == 1 and not sets[0][1].climbs
+
+    def pieces() -> Iterator[Piece]:
+        matcher = selections[0].matcher(b",", limits) if plain else None
+        return _scan(source, route, spec, limits, matcher)
+
+    def keeps(items: Items) -> list[bool]:
+        selection = selections[items.number]
+        if items.matched:
+            return selection.keeps_matched(items.matched)
+        return selection.keeps(items.values, _whole(items, sets))
+
     if spec.totals:
         # A total may stand before what it counts, so the records are counted first. The verdict's
         # own number includes the strays, which no total counts.
-        for piece in scan(source, route, limits):
+        for piece in pieces():
             if isinstance(piece, Items) and piece.role is Role.RECORD and piece.number == 0:
-                drop += selections[0].keeps(piece.values, _whole(piece, sets)).count(False)
+                drop += keeps(piece).count(False)
 
     def fate(items: Items) -> tuple[list[bool], Masking]:
         if items.role is Role.RECORD:
-            selection = selections[items.number]
-            return selection.keeps(items.values, _whole(items, sets)), selection
+            return keeps(items), selections[items.number]
         owned = items.role is Role.OWNER
         selection = naming if owned else selections[0]
         return [selection.keeps_stray(_named(items, sets) if owned else ())], selection
 
-    pieces = _scan(source, route, spec, limits)
-    return write_pieces(pieces, fate, drop, sink, limits.record, notice=_notice(spec))
+    return write_pieces(pieces(), fate, drop, sink, limits.record, notice=_notice(spec))
 
 
 def _scan(
-    source: Source, route: Plan, spec: BodySpec | MemberSpec, limits: Limits
+    source: Source,
+    route: Plan,
+    spec: BodySpec | MemberSpec,
+    limits: Limits,
+    matcher: Matcher | None,
 ) -> Iterator[Piece]:
-    pieces = scan(source, route, limits)
+    pieces = scan(source, route, limits, matcher)
     return watched(pieces, limits) if spec.undeclared == "refuse" else pieces
 
 
@@ -311,11 +331,13 @@ def _kept(items: Items, keeps: list[bool], selection: Masking) -> bytes:
     """The items that stay, masked where the verdict says so."""
     if items.fixed and not all(keeps):
         raise BadUpstream(Code.REDACTION_UNSUPPORTED, "the one record of its kind is withheld")
-    blanks = selection.blanks(items.values)
+    blanks = [False] if items.matched else selection.blanks(items.values)
     if all(keeps) and not any(blanks):
         return items.text
     if not any(keeps):
         return b""
+    if items.matched:
+        return b",".join(compress(items.matched.texts, keeps))
     whole = b"".join((items.container.opener, items.text, items.container.closer))
     children = jsontext.children(whole, 0, len(whole))
     kept = []

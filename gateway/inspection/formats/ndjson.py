@@ -5,11 +5,13 @@ may lack its LF if it is an object or array, which proves its own end. Readers d
 blank lines and about CR elsewhere, so both are refused. An empty body has no records.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection, jsontext, locators
+from gateway.inspection.jsonmatcher import Matched, Matcher
 from gateway.inspection.jsonreader import WINDOW, Blocks
 from gateway.inspection.jsonrecords import Census, Counting, Selecting, Selection
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
@@ -44,7 +46,12 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     BODY_TOO_LARGE for a line longer than limits.record.
     """
     check(spec)
-    count(source, limits, Census(spec, limits, tally))
+    census = Census(spec, limits, tally)
+    for batch in _scan(source, limits, census.matcher(b"\n", limits)):
+        if batch.matched:
+            census.count_matched(batch.matched)
+        else:
+            census.count(batch.values)
 
 
 def count(source: Source, limits: Limits, census: Counting) -> None:
@@ -58,20 +65,35 @@ def rewrite(
 ) -> Counts:
     """Write the lines that the verdict keeps, byte for byte but for masked values."""
     check(spec)
-    return select(source, limits, Selection(spec, limits, verdict), sink)
+    selection = Selection(spec, limits, verdict)
+    matcher = selection.matcher(b"\n", limits)
+    return _write(_scan(source, limits, matcher), selection, selection.keeps_matched, sink)
 
 
 def select(source: Source, limits: Limits, selection: Selecting, sink: Sink) -> Counts:
     """Write the lines that are selected; see `rewrite`."""
+    return _write(_scan(source, limits), selection, None, sink)
+
+
+def _write(
+    batches: Iterable["_Batch"],
+    selection: Selecting,
+    keeps_matched: Callable[[Matched], list[bool]] | None,
+    sink: Sink,
+) -> Counts:
     seen = released = 0
     mark = b""
-    for batch in _scan(source, limits):
-        keeps, blanks = selection.keeps(batch.values), selection.blanks(batch.values)
-        kept = [
-            selection.masked(line) if blank else line
-            for line, keep, blank in zip(batch.lines, keeps, blanks, strict=True)
-            if keep
-        ]
+    for batch in batches:
+        if batch.matched and keeps_matched:
+            keeps = keeps_matched(batch.matched)
+            kept = list(compress(batch.matched.texts, keeps))
+        else:
+            keeps, blanks = selection.keeps(batch.values), selection.blanks(batch.values)
+            kept = [
+                selection.masked(line) if blank else line
+                for line, keep, blank in zip(batch.lines, keeps, blanks, strict=True)
+                if keep
+            ]
         mark += batch.mark
         if kept:
             sink.write(mark + b"\n".join(kept) + batch.end)
@@ -97,24 +119,36 @@ def check(spec: BodySpec | MemberSpec) -> None:
 
 
 class _Batch(NamedTuple):
-    """Whole lines and their values; `mark` is a byte order mark, `end` an LF or nothing."""
+    """Whole lines and their values, or what was matched; `mark` is a byte order mark, `end`
+    an LF or nothing."""
 
     mark: bytes
-    lines: list[bytes]
-    values: list[Any]
+    lines: Sequence[bytes]
+    values: Sequence[Any]
     end: bytes
+    matched: Matched | None = None
 
 
-def _scan(source: Source, limits: Limits) -> Iterator[_Batch]:
+def _scan(source: Source, limits: Limits, matcher: Matcher | None = None) -> Iterator[_Batch]:
     number, mark = 1, b""
-    for lines, end in _lines(source, limits):
-        if number == 1 and lines[0].startswith(jsontext.BOM):
-            mark, lines[0] = jsontext.BOM, lines[0][len(jsontext.BOM) :]
-        yield _Batch(mark, lines, _values(lines, end, number, limits), end)
-        number, mark = number + len(lines), b""
+    for text, end in _texts(source, limits):
+        if number == 1 and text.startswith(jsontext.BOM):
+            mark, text = jsontext.BOM, text[len(jsontext.BOM) :]
+        matched = matcher.match(text) if matcher else None
+        if matched:
+            yield _Batch(mark, (), (), end, matched)
+            number += len(matched.keys)
+        else:
+            lines = _split(text, limits)
+            values = _values(lines, end, number, limits)
+            yield _Batch(mark, lines, values, end)
+            number += len(lines)
+            if matcher:
+                matcher.learn(text, values)
+        mark = b""
 
 
-def _lines(source: Source, limits: Limits) -> Iterator[tuple[list[bytes], bytes]]:
+def _texts(source: Source, limits: Limits) -> Iterator[tuple[bytes, bytes]]:
     """Lines that LF ends, and perhaps a last one that nothing ends."""
     blocks, window = Blocks(source), min(WINDOW, limits.record)
     begun: list[bytes] = []
@@ -123,14 +157,14 @@ def _lines(source: Source, limits: Limits) -> Iterator[tuple[list[bytes], bytes]
         end = block.rfind(b"\n") + 1
         if end:
             begun.append(block[: end - 1])
-            yield _split(b"".join(begun), limits), b"\n"
+            yield b"".join(begun), b"\n"
             begun, size = [], 0
         begun.append(block[end:])
         size += len(block) - end
         if size > limits.record:
             raise _too_large()
     if size:
-        yield _split(b"".join(begun), limits), b""
+        yield b"".join(begun), b""
 
 
 def _split(text: bytes, limits: Limits) -> list[bytes]:
