@@ -16,11 +16,11 @@ from typing import TypeVar
 
 from bench import bodies
 from bench.bodies import FOREIGN
-from gateway.child import freeze
 from gateway.inspection import work
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import FileSink
 from gateway.inspection.source import OnDisk
+from gateway.living import freeze
 from gateway.model import Attribution, Decision, Effect, Format, Inspection
 from gateway.response import Payload
 
