@@ -204,7 +204,7 @@ def _bounds(shape: Shape | None) -> str:
         case Unit.NONE:
             spelled = str
     notes = getattr(shape.annotation, "__metadata__", ())
-    bounds = [bound for note in notes for bound in getattr(note, "metadata", ())]
+    bounds = [bound for note in notes for bound in getattr(note, "metadata", (note,))]
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     return "".join(
         f", {word} {spelled(getattr(bound, name))}"

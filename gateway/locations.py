@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from gateway.constraints import After, Before, Shown
 
 MAX_LENGTH = 1024
 
@@ -60,12 +60,12 @@ def _names_a_file(path: Path) -> Path:
     return path
 
 
-FilePath = Annotated[Path, AfterValidator(_names_a_file)]
+FilePath = Annotated[Path, After(_names_a_file)]
 
 
 Location = Annotated[
     Path | str,
-    BeforeValidator(_parse),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_LENGTH}),
+    Before(_parse),
+    Shown({"type": "string", "minLength": 1, "maxLength": MAX_LENGTH}),
 ]
 """A Path, or a str that is a URL."""

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from gateway.constraints import Before, Shown
 
 _SIZES: Mapping[str, int | Fraction] = {
     "B": 1,
@@ -99,22 +99,22 @@ def _pattern(units: Iterable[str]) -> str:
 
 Size = Annotated[
     int,
-    BeforeValidator(parse_size),
-    WithJsonSchema(
+    Before(parse_size),
+    Shown(
         {"type": "string", "pattern": _pattern(_SIZES), "examples": ["64KiB", "2GiB"]},
     ),
 ]
 Duration = Annotated[
     float,
-    BeforeValidator(parse_duration),
-    WithJsonSchema(
+    Before(parse_duration),
+    Shown(
         {"type": "string", "pattern": _pattern(_DURATIONS), "examples": ["250ms", "30s"]},
     ),
 ]
 Instant = Annotated[
     datetime,
-    BeforeValidator(parse_instant),
-    WithJsonSchema(
+    Before(parse_instant),
+    Shown(
         {
             "type": "string",
             "pattern": f"^({_DATE}|{_INSTANT})$",

@@ -15,7 +15,8 @@ from gateway.config import Config, json_schema
 from gateway.config.policies import rego_findings
 from gateway.endpoints import Endpoint
 from gateway.identity.settings import IssuerSettings
-from gateway.inspection.settings import BodySpec, MemberSpec, Owners
+from gateway.inspection.settings import BodySpec, MemberSpec
+from gateway.inspection.writable import Owners
 from gateway.policy.bundle import BundleError, load, shipped
 from gateway.policy.engine import EngineKind
 from gateway.policy.settings import PolicySettings

@@ -8,7 +8,8 @@ from gateway.config.keys import KeyPath
 from gateway.config.specs import check_keys, check_locators, one_of, rejected, texts, unread
 from gateway.inspection import locators
 from gateway.inspection.formats import FORMATS
-from gateway.inspection.settings import AUTO, Limits
+from gateway.inspection.settings import Limits
+from gateway.inspection.writable import AUTO
 from gateway.model import Format
 
 _Way = tuple[str, ...]

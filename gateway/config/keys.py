@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
+from gateway.constraints import Before, Shown
 from gateway.quantities import parse_duration, parse_size, spell_duration, spell_size
 
 KeyPath = tuple[str | int, ...]
@@ -132,7 +133,7 @@ def _shape(annotation: Any) -> Shape:
     kind = plain(annotation)
     arguments = get_args(kind)
     # What brings a JSON Schema of its own is written otherwise than it is kept, as one value.
-    is_own = any(isinstance(note, WithJsonSchema) for note in _notes(annotation))
+    is_own = any(isinstance(note, (WithJsonSchema, Shown)) for note in _notes(annotation))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and not is_own:
         return section(kind)
     if get_origin(kind) is tuple and arguments[1:] == (Ellipsis,):
@@ -148,10 +149,10 @@ def _unit(annotation: Any) -> Unit:
         units = {_unit(each) for each in get_args(annotation)} - {Unit.NONE}
         return units.pop() if units else Unit.NONE
     for note in _notes(annotation):
-        if isinstance(note, BeforeValidator):
-            if note.func is parse_size:
+        if isinstance(note, Before):
+            if note.check is parse_size:
                 return Unit.BYTES
-            if note.func is parse_duration:
+            if note.check is parse_duration:
                 return Unit.SECONDS
     return Unit.NONE
 

@@ -15,7 +15,7 @@ from gateway.inspection.formats import FORMATS, csv
 from gateway.inspection.formats.outside import GROUP, OutsideFormatError
 from gateway.inspection.jsonlineage import climb
 from gateway.inspection.rows import Dialect
-from gateway.inspection.settings import AUTO, NONE
+from gateway.inspection.writable import AUTO, NONE
 from gateway.model import Format
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.rows import Dialect, Rows
-from gateway.inspection.settings import AUTO, NONE, BodySpec, Limits, MemberSpec
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.writable import AUTO, NONE
 
 CANDIDATES = (",", ";", "\t", "|")
 

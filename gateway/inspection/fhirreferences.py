@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import fhirtypes
 from gateway.inspection.locators import LocatorError, identifier
-from gateway.inspection.settings import Owners as Subject
 from gateway.inspection.tally import Owners
+from gateway.inspection.writable import Owners as Subject
 from gateway.model import SubjectRef
 
 PATIENT = "Patient"

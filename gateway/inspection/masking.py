@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import fhirtypes, jsontext
 from gateway.inspection.locators import LocatorError, Steps, Wildcard, compile, meet
-from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec, Owner
+from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec
+from gateway.inspection.writable import Owner
 from gateway.model import Format, Mask
 
 LONGEST = 33

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import exif, imagetexts, locators, pdfinformation
 from gateway.inspection.locators import Attributor, LocatorError
-from gateway.inspection.settings import Owners as Subject
 from gateway.inspection.tally import Owners
+from gateway.inspection.writable import Owners as Subject
 
 LIBRARY = pdfinformation.LIBRARY
 

@@ -4,10 +4,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from annotated_types import Ge, Le
 
-from gateway.inspection.charset import known_label
-from gateway.inspection.fhirtypes import known_type
+from gateway.constraints import STRICT
+from gateway.inspection.writable import (
+    Bases,
+    Beside,
+    Categories,
+    Compression,
+    Delimiter,
+    Encoding,
+    FieldName,
+    Hashes,
+    Locator,
+    Locators,
+    MediaType,
+    MemberName,
+    Namespaces,
+    Owners,
+    Preamble,
+    Quote,
+    Transfer,
+    Undeclared,
+)
 from gateway.locations import FilePath
 from gateway.model import Attribution, Format
 from gateway.quantities import Duration, Size
@@ -24,103 +43,17 @@ __all__ = [
     "Payload",
 ]
 
-STRICT = ConfigDict(extra="forbid", frozen=True)
-
-Locator = Annotated[str, Field(min_length=1, max_length=1024)]
-AUTO, NONE = "auto", "none"
-
-
-def _known_encoding(label: str) -> str:
-    return label if label == AUTO else known_label(label)
-
-
-# One text each, not a choice of two types: what is wrong with it is then said of both.
-Encoding = Annotated[str, AfterValidator(_known_encoding)]
-_PUNCTUATION = r"[\t!-/:-@\[\]^_`{-~]"
-Delimiter = Annotated[str, Field(pattern=rf"^(?:{AUTO}|{_PUNCTUATION})$")]
-Quote = Annotated[str, Field(pattern=rf"^(?:{NONE}|{_PUNCTUATION})$")]
-"""What may part or quote the cells of a CSV: one ASCII punctuation character, or a tab."""
-
-Preamble = Annotated[int, Field(ge=0, le=100)]
-"""How many rows stand before the header of a CSV."""
-
-MediaType = Annotated[
-    str, Field(pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$")
-]
-"""Lower case, without parameters (RFC 6838 section 4.2)."""
-
-
-def _as_tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-_AnyLocators = Locator | Annotated[tuple[Locator, ...], Field(min_length=1)]
-Locators = Annotated[
-    tuple[Locator, ...],
-    BeforeValidator(_as_tuple, json_schema_input_type=_AnyLocators),
-    Field(min_length=1),
-]
-"""Several locators of one identifier kind must all find the same values."""
-
-Namespaces = Mapping[
-    Annotated[str, Field(pattern=r"^(?:[A-Za-z_][A-Za-z0-9_.-]*)?$", max_length=64)],
-    Annotated[str, Field(pattern=r"^[!-~]+$", max_length=1024)],
-]
-"""Prefix → namespace, for the locators of XML; the empty prefix is for elements without one."""
-
-_Base = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=1024)]
-Bases = Annotated[
-    tuple[_Base, ...],
-    BeforeValidator(_as_tuple, json_schema_input_type=_Base | tuple[_Base, ...]),
-]
-"""The URLs that a FHIR server is known by."""
-
-Categories = Mapping[Annotated[str, AfterValidator(known_type)], str]
-"""FHIR resource type → category."""
-
-Owner = Annotated[Mapping[str, Locators], Field(min_length=1)]
-"""Identifier kind → where it stands, relative to the record."""
-
-
-def _as_owners(value: Any) -> Any:
-    return (value,) if isinstance(value, Mapping) else value
-
-
-Owners = Annotated[
-    tuple[Owner, ...],
-    BeforeValidator(_as_owners, json_schema_input_type=Owner | tuple[Owner, ...]),
-]
-"""One map, or a list of maps where a record has several owners."""
-
-
-Hashes = Mapping[Literal["md5", "sha1", "sha256", "sha512"], Locator]
-"""Algorithm → where a manifest has the hash of a member, in hexadecimal or base64."""
-
 
 @dataclass(frozen=True, slots=True)
 class AlsoSpec:
     """Other records of a JSON document: `records`, `subject` and `category` as for the first ones.
     There may be none where `records` says."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     records: Locator
     subject: Owners = ()
     category: str = ""
-
-
-FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
-
-MemberName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,60}(?:\.[A-Za-z0-9]{1,8})?$")
-]
-
-Compression = Literal["gzip", "bzip2", "xz", "zstd"]
-
-Transfer = Literal["base64", "base64url", "hex", "data"]
-Undeclared = Literal["keep", "refuse"]
-Beside = Mapping[Annotated[str, Field(min_length=1, max_length=256)], Locators]
-"""Name of a member → the texts that it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +71,7 @@ class EmbeddedSpec:
     document that belongs to its record and isn't read, such as a PDF.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     at: Locators
     format: Format
@@ -161,7 +94,7 @@ class EmbeddedSpec:
 class InnerMemberSpec:
     """How to read the members of an archive inside an archive: the same as `members` above."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     match: Locator
     format: Format = Format.OPAQUE
@@ -263,7 +196,7 @@ class BodySpec:
     well-known ones, such as `application/vnd.acme.export+json`; it goes on to the caller.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     format: Format
     records: Locator = "$"
@@ -298,18 +231,18 @@ class Limits:
     `depth` nesting, `fields` distinct field names, `embedding_depth` documents in documents.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     body: Size = 2 * 2**30
     decoded: Size = 8 * 2**30
-    ratio: Annotated[int, Field(ge=1)] = 200
+    ratio: Annotated[int, Ge(1)] = 200
     record: Size = 16 * 2**20
-    depth: Annotated[int, Field(ge=1, le=128)] = 100
-    subjects: Annotated[int, Field(ge=1)] = 10_000
-    members: Annotated[int, Field(ge=1)] = 100_000
-    fields: Annotated[int, Field(ge=1)] = 4_096
-    columns: Annotated[int, Field(ge=1)] = 4_096
-    embedding_depth: Annotated[int, Field(ge=1, le=8)] = 3
+    depth: Annotated[int, Ge(1), Le(128)] = 100
+    subjects: Annotated[int, Ge(1)] = 10_000
+    members: Annotated[int, Ge(1)] = 100_000
+    fields: Annotated[int, Ge(1)] = 4_096
+    columns: Annotated[int, Ge(1)] = 4_096
+    embedding_depth: Annotated[int, Ge(1), Le(8)] = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,11 +255,11 @@ class InspectionSettings:
     taken; there is one for each worker. `pseudonym_key_file` holds the secret (32 bytes or more)
     for the pseudonyms of masked values; without one, no policy can ask for them."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
-    workers: Annotated[int, Field(ge=1, le=64)] = 2
+    workers: Annotated[int, Ge(1), Le(64)] = 2
     inline: Size = 64 * 2**10
-    streams: Annotated[int, Field(ge=1, le=1024)] = 16
+    streams: Annotated[int, Ge(1), Le(1024)] = 16
     scratch: Size = 2**30
     deadline: Duration = 60.0
     pseudonym_key_file: FilePath | None = None

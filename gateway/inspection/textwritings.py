@@ -8,8 +8,8 @@ base64, as in MIME.
 import re
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.settings import Transfer
 from gateway.inspection.transfer import decode_base64
+from gateway.inspection.writable import Transfer
 
 _LINE_END = re.compile(rb"\r?\n")
 _URL_SAFE = re.compile(rb"[A-Za-z0-9_-]*+(={0,2})")

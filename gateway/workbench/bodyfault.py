@@ -13,8 +13,9 @@ import jiter
 from gateway.config.faults import Place
 from gateway.errors import Code, Refusal
 from gateway.inspection.dialects import dialect
-from gateway.inspection.settings import AUTO, BodySpec, Limits
+from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.source import Body, Stored
+from gateway.inspection.writable import AUTO
 from gateway.model import Format
 from gateway.workbench.unusable import pointed
 

@@ -15,8 +15,9 @@ import pytest
 
 from gateway.errors import BadUpstream
 from gateway.inspection import work
-from gateway.inspection.settings import BodySpec, EmbeddedSpec, Limits, Transfer
+from gateway.inspection.settings import BodySpec, EmbeddedSpec, Limits
 from gateway.inspection.source import InMemory
+from gateway.inspection.writable import Transfer
 from gateway.model import Format
 from gateway.response import Payload
 from tests.differential import peers

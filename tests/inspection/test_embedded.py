@@ -15,7 +15,8 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection.embedded import Embedded
 from gateway.inspection.formats import javascript, jsonseq, ndjson, sse
 from gateway.inspection.formats import json as json_format
-from gateway.inspection.settings import BodySpec, EmbeddedSpec, Limits, Transfer
+from gateway.inspection.settings import BodySpec, EmbeddedSpec, Limits
+from gateway.inspection.writable import Transfer
 from gateway.model import Counts, SubjectRef
 from gateway.model import Format as Name
 from tests.inspection.test_textwritings import written

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection.settings import Transfer
 from gateway.inspection.textwritings import decoded
+from gateway.inspection.writable import Transfer
 
 
 def written(content: bytes, transfer: Transfer) -> str:

@@ -31,11 +31,12 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import charset, detection, locators, masking
 from gateway.inspection.dialects import open_rows
 from gateway.inspection.rows import Batch, Rows
-from gateway.inspection.settings import AUTO, NONE, BodySpec, Limits, MemberSpec
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
 from gateway.inspection.source import Flow, Source
 from gateway.inspection.tally import Owners, Tally
 from gateway.inspection.verdict import Verdict
+from gateway.inspection.writable import AUTO, NONE
 from gateway.model import Attribution, Counts, Mask
 from gateway.response import Payload
 

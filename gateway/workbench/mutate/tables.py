@@ -15,7 +15,8 @@ from gateway.inspection.charset import Encoding, read_text
 from gateway.inspection.formats.csv import column
 from gateway.inspection.jsonlineage import Lineage
 from gateway.inspection.rows import Rows
-from gateway.inspection.settings import AUTO, BodySpec, Limits, MemberSpec
+from gateway.inspection.settings import BodySpec, Limits, MemberSpec
+from gateway.inspection.writable import AUTO
 from gateway.model import Format
 from gateway.workbench.unusable import Unusable
 
