@@ -58,7 +58,9 @@ BODIES = (
     Body("100 MB ZIP by manifest", "100m.zip", 100_000_000, "zip", "application/zip",
          planted=True, quick=True),
     Body("600 MB ZIP by manifest", "600m.zip", 600_000_000, "zip", "application/zip"),
-    Body("ZIP of 100 MB NDJSON, inflated", "inflated.zip", 100_000_000, "inflated",
+    Body("200 MB of recordings in a ZIP, inflated", "deflated.zip", 200_000_000, "deflated",
+         "application/zip", planted=True, quick=True),
+    Body("100 MB of NDJSON in a ZIP, inflated and read", "inflated.zip", 100_000_000, "inflated",
          "application/zip", planted=True, quick=True),
     Body("10 MB JSON, gzip", "10m-gzip.json", 10_000_000, "json", _JSON, "gzip", planted=True),
     Body("10 MB JSON, br", "10m-br.json", 10_000_000, "json", _JSON, "br", planted=True),
@@ -93,6 +95,8 @@ def write(path: Path, body: Body, *, planted: bool) -> None:
             rows(path, body.size, planted)
         case "zip":
             archive(path, max(1, body.size // 60_000), 60_000, planted)
+        case "deflated":
+            archive(path, max(1, body.size // 60_000), 60_000, planted, deflated=True)
         case "inflated":
             inflated(path, body.size, planted)
         case _:
@@ -177,25 +181,31 @@ def _rows(owners: list[str]) -> bytes:
     return block.getvalue().encode()
 
 
-def archive(path: Path, members: int, samples: int, planted: bool = False) -> None:
-    """A request's archive: WAV recordings, stored as media are, and the manifest naming them."""
+def archive(
+    path: Path, members: int, samples: int, planted: bool = False, *, deflated: bool = False
+) -> None:
+    """A request's archive: WAV recordings, stored as media are, and the manifest naming them.
+    Or `deflated`: quiet recordings, less than a third of their size."""
     data = bytes(range(256)) * (samples // 256 + 1)
+    quiet = bytes(random.choices(b"\x7f\x80\x81", k=2 * samples)) if deflated else b""
     header = (
         b"RIFF"
         + struct.pack("<I", 36 + samples)
         + b"WAVEfmt "
         + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 16_000, 1, 8)
     )
-    wav = header + b"data" + struct.pack("<I", samples) + data[:samples]
+    head = header + b"data" + struct.pack("<I", samples)
     names = [f"recordings/{number:05d}.wav" for number in range(members)]
     owners = [OWNER] * members
     if planted:
         owners[random.randrange(members)] = FOREIGN
     listed = [{"customer_id": own, "file": name} for own, name in zip(owners, names, strict=True)]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as written:
+    method = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", method, compresslevel=1) as written:
         written.writestr("manifest.json", json.dumps({"recordings": listed}))
-        for name in names:
-            written.writestr(name, wav)
+        for number, name in enumerate(names):
+            begin = 97 * number % samples if deflated else 0
+            written.writestr(name, head + (quiet or data)[begin : begin + samples])
 
 
 def inflated(path: Path, size: int, planted: bool = False) -> None:

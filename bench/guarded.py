@@ -36,15 +36,17 @@ _MANIFEST = {
     "subject": {"account": "$.customer_id"},
     "vouches_for": "$.file",
 }
+_RECORDINGS: dict[str, object] = {
+    "format": "zip",
+    "members": [_MANIFEST, {"match": "recordings/*.wav", "attribution": "manifest"}],
+}
 SPECS: dict[str, dict[str, object]] = {
     "json": {"format": "json", "records": "$.orders[*]", **_ORDERS},
     "ndjson": {"format": "ndjson", **_ORDERS},
     "redact": {"format": "ndjson", **_ORDERS},
     "csv": {"format": "csv", "subject": {"account": "customer_id"}},
-    "zip": {
-        "format": "zip",
-        "members": [_MANIFEST, {"match": "recordings/*.wav", "attribution": "manifest"}],
-    },
+    "zip": _RECORDINGS,
+    "deflated": _RECORDINGS,
     "inflated": {
         "format": "zip",
         "members": [{"match": "orders/*.ndjson", "format": "ndjson", **_ORDERS}],
