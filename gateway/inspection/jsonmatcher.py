@@ -12,23 +12,26 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from gateway.errors import BadUpstream
-from gateway.inspection.jsonshape import Layout, Path, Shape, UnfitError, layout
+from gateway.inspection.jsonshape import Layout, Lesson, Path, Shape, UnfitError, layout
 from gateway.inspection.jsontext import SPACE, parse
 from gateway.inspection.locators import Attributor
 from gateway.inspection.settings import Limits
 from gateway.inspection.tally import Owners
 
-_PATIENCE = 4
-"""Batches that are read before anything is learnt: a pattern costs as much as parsing some."""
+_PATIENCE = 256 * 1024
+"""Bytes that are read before anything is learnt, and twice as many before it is learnt again: a
+pattern costs as much as parsing some."""
 
-_LESSONS, _LONGEST_PAUSE = 6, 64
+_LESSONS, _LONGEST_PAUSE = 8, 64
 """How often a shape is learnt; and for how many batches at most none is tried, which are twice as
 many after each in a row that was tried in vain."""
 
 _LONGEST = 256 * 1024
 """Bytes of a batch that is matched."""
 
-_MOST_KNOWN = 16_384
+_MOST_KNOWN, _LONGEST_KNOWN = 16_384, 256
+"""Keys whose owners are kept, and the bytes of one: an identifier may be spelt in many ways."""
+
 _CONTROLS = bytes(range(0x20))
 
 Key = bytes | tuple[bytes, ...]
@@ -60,22 +63,26 @@ class Matcher:
         self._patterns: dict[bool, re.Pattern[bytes]] = {}
         self._known: dict[Key, Owners] = {}
         self._lessons = _LESSONS if self._paths else 0
-        self._pause, self._next_pause = _PATIENCE, 1
+        self._read, self._due = 0, _PATIENCE
+        self._pause, self._next_pause = 0, 1
         self._attends = self._ready = False
 
     def match(self, text: bytes) -> Matched | None:
         """The records that `text` is; None where it has to be parsed."""
+        self._read += len(text)
         self._attends = False
+        if len(text) > self._longest:
+            return None
         if self._pause:
             self._pause -= 1
-            return None
-        matched = self._matched(text) if self._ready and len(text) <= self._longest else None
-        if matched is not None:
-            self._next_pause = 1
-            return matched
-        self._attends = self._lessons > 0
-        self._pause = self._next_pause if self._ready else 0
-        self._next_pause = min(2 * self._next_pause, _LONGEST_PAUSE)
+        elif self._ready:
+            matched = self._matched(text)
+            if matched is not None:
+                self._next_pause = 1
+                return matched
+            self._pause = self._next_pause
+            self._next_pause = min(2 * self._next_pause, _LONGEST_PAUSE)
+        self._attends = self._lessons > 0 and self._read >= self._due
         return None
 
     def learn(self, text: bytes, values: Sequence[Any]) -> None:
@@ -84,19 +91,22 @@ class Matcher:
         if not self._attends:
             return
         self._lessons -= 1
+        self._due = 2 * self._read
         record = text.lstrip(SPACE)
         self._gap = text[: len(text) - len(record)]
         self._layout = layout(record)
+        lesson = Lesson()
         for value in values:
             if type(value) is dict and all(_is_found(value, path) for path in self._paths):
                 try:
-                    self._shape.learn(value)
+                    self._shape.learn(value, lesson)
                 except UnfitError:
                     continue
         self._order, self._patterns = self._shape.order(self._paths), {}
         fits = self._shape.fits and all(map(self._shape.has, self._paths))
         self._ready = fits and self._layout is not None
         self._lessons = self._lessons if self._ready else 0
+        self._pause, self._next_pause = 0, 1
 
     def _matched(self, text: bytes) -> Matched | None:
         # A flat list: of each record what stands before it, its groups, and what was not matched.
@@ -109,7 +119,9 @@ class Matcher:
         if len(self._known) > _MOST_KNOWN:
             self._known.clear()
         try:
-            for key in set(keys) - self._known.keys():
+            for key in set(keys).difference(self._known):
+                if max(map(len, _tokens(key))) > _LONGEST_KNOWN:
+                    return None
                 self._known[key] = self._owners(key)
         except BadUpstream:
             return None
@@ -124,6 +136,7 @@ class Matcher:
             between, gap = map(re.escape, (self._between, self._gap))
             text = rb"(%b%b)%b|((?s:.)++)" % (gap, record, between)
             pattern = self._patterns[escapes] = re.compile(text)
+            re.purge()  # or the names of one body would be kept for all that come after
         return pattern
 
     def _controls(self, records: int) -> int:
@@ -133,13 +146,16 @@ class Matcher:
     def _owners(self, key: Key) -> Owners:
         """As of a record in which nothing else is: no other name looks like one of a locator."""
         record: dict[str, Any] = {}
-        tokens = (key,) if isinstance(key, bytes) else key
-        for path, token in zip(self._order, tokens, strict=True):
+        for path, token in zip(self._order, _tokens(key), strict=True):
             inside = record
             for name in path[:-1]:
                 inside = inside.setdefault(name, {})
             inside[path[-1]] = parse(token, 1)
         return self._attributor.of(record)
+
+
+def _tokens(key: Key) -> tuple[bytes, ...]:
+    return (key,) if isinstance(key, bytes) else key
 
 
 def _is_found(value: Any, path: Path) -> bool:

@@ -11,6 +11,7 @@ A pattern has one way to go at each byte, and never goes back: its time is linea
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gateway.inspection.locators import alike
@@ -62,6 +63,20 @@ class UnfitError(Exception):
     """Values of which no shape is made."""
 
 
+@dataclass(slots=True)
+class Lesson:
+    """How much may still be learnt at one time: a value costs one, and members that are not those
+    that are known as much as there are of both."""
+
+    left: int = 16_384
+
+    def spend(self, steps: int) -> None:
+        """Raises UnfitError where it is too much."""
+        self.left -= steps
+        if self.left < 0:
+            raise UnfitError
+
+
 class Shape:
     """What may stand in one place: a scalar, an array, an object, or several of these."""
 
@@ -71,27 +86,31 @@ class Shape:
         self._members: dict[str, Shape] | None = None
         self._optional: set[str] = set()
 
-    def learn(self, value: Any, levels: int = _DEEPEST) -> None:
+    def learn(self, value: Any, lesson: Lesson, levels: int = _DEEPEST) -> None:
         """Let `value`, parsed strictly, fit. Raises UnfitError; what was learnt by then stays."""
+        lesson.spend(1)
         if levels == 0:
             raise UnfitError
         if type(value) is dict:
-            members = self._members = self._merged(list(value))
+            members = self._members = self._merged(list(value), lesson)
             for name, each in value.items():
-                members[name].learn(each, levels - 1)
+                members[name].learn(each, lesson, levels - 1)
         elif type(value) is list:
             element = self._element = self._element or Shape()
             for each in value:
-                element.learn(each, levels - 1)
+                element.learn(each, lesson, levels - 1)
         else:
             self._scalars.add(type(value))
 
-    def _merged(self, names: list[str]) -> "dict[str, Shape]":
+    def _merged(self, names: list[str], lesson: Lesson) -> "dict[str, Shape]":
         """The members and these, each in its order."""
         known = self._members
         if known is not None:
             if names == [*known]:
                 return known
+            lesson.spend(len(names) + len(known))
+            if len(names) + len(known) > 2 * _MOST:
+                raise UnfitError
             self._optional |= known.keys() ^ set(names)
         old = [*(known or ())]
         places = {name: place for place, name in enumerate(old)}
@@ -118,7 +137,9 @@ class Shape:
         members = self._members or {}
         inside = [*members.values(), *([self._element] if self._element else [])]
         letters = sum(len(name) // _LETTERS for name in members)
-        return 1 + letters + sum(each._size() for each in inside)
+        # What may be missing is looked for in vain: it costs as much as several that are there.
+        missing = 3 * len(self._optional)
+        return 1 + letters + missing + sum(each._size() for each in inside)
 
     def has(self, path: Path) -> bool:
         """Whether each record has one scalar at `path`, which has one or more names, and no name
@@ -173,7 +194,8 @@ class Shape:
         if element is None or element.is_empty:
             return rb"\[\]"
         each = element._pattern(writing, None)
-        return rb"\[(?:%b(?:%b%b)*+)?+\]" % (each, re.escape(writing.layout.comma), each)
+        # Written once: in arrays of arrays twice would be twice as long for each level.
+        return rb"\[(?:%b(?>%b(?!\])|(?=\])))*+\]" % (each, re.escape(writing.layout.comma))
 
     def _object(self, writing: "_Writing", path: Path | None) -> bytes:
         names = self._members or {}

@@ -96,7 +96,7 @@ class Verdict:
             each = [whose[key] for key in keys]
             self.decision = self.inquiry.judge(each, category, self.attribution)
             stays.clear()
-        for key in set(keys) - stays.keys():
+        for key in set(keys).difference(stays):
             stays[key] = self.keeps(self.whose(owners(key)), category)
         kept = [stays[key] for key in keys]
         self.progress.seen += len(kept)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection.jsonshape import Layout, Shape, UnfitError, layout
+from gateway.inspection.jsonshape import Layout, Lesson, Shape, UnfitError, layout
 
 COMPACT, SPACED = Layout(b",", b":"), Layout(b", ", b": ")
 ID = frozenset({("id",)})
@@ -18,7 +18,7 @@ ID = frozenset({("id",)})
 def pattern(*records: Any, found: Layout = COMPACT, caught: Any = (), escapes: bool = True) -> Any:
     shape = Shape()
     for record in records:
-        shape.learn(record)
+        shape.learn(record, Lesson())
     return re.compile(shape.pattern(found, caught, escapes=escapes))
 
 
@@ -74,15 +74,15 @@ def test_names_that_were_left_out_may_be_left_out() -> None:
 
 def test_names_in_another_order_are_not_learnt() -> None:
     shape = Shape()
-    shape.learn({"a": 1, "b": 2})
+    shape.learn({"a": 1, "b": 2}, Lesson())
     with pytest.raises(UnfitError):
-        shape.learn({"b": 2, "a": 1})
+        shape.learn({"b": 2, "a": 1}, Lesson())
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "\ud800"])
 def test_a_name_that_may_be_spelled_in_two_ways_is_not_learnt(name: str) -> None:
     with pytest.raises(UnfitError):
-        Shape().learn({name: 1})
+        Shape().learn({name: 1}, Lesson())
 
 
 def test_what_is_deep_or_large_is_not_learnt() -> None:
@@ -90,12 +90,12 @@ def test_what_is_deep_or_large_is_not_learnt() -> None:
     for _ in range(20):
         deep = [deep]
     with pytest.raises(UnfitError):
-        Shape().learn(deep)
+        Shape().learn(deep, Lesson())
     large = Shape()
-    large.learn({f"name{number}": 1 for number in range(1000)})
+    large.learn({f"name{number}": 1 for number in range(1000)}, Lesson())
     assert not large.fits
     long = Shape()
-    long.learn({"x" * 8_000: 1})
+    long.learn({"x" * 8_000: 1}, Lesson())
     assert not long.fits
 
 
@@ -105,7 +105,7 @@ def test_where_a_value_was_not_learnt_nothing_matches(value: Any) -> None:
     shape = Shape()
     for _ in range(2):
         with pytest.raises(UnfitError):
-            shape.learn({"id": "a", "more": value, "last": 1})
+            shape.learn({"id": "a", "more": value, "last": 1}, Lesson())
     alike = re.compile(shape.pattern(COMPACT, (), escapes=True))
     for text in ('{"id":"a","more":,"last":1}', '{"id":"a","more":,"last":}', '{"id":"a"}'):
         assert not alike.fullmatch(text.encode())
@@ -115,7 +115,7 @@ def test_where_a_value_was_not_learnt_nothing_matches(value: Any) -> None:
 
 def test_an_identifier_is_caught_where_each_record_has_one() -> None:
     shape = Shape()
-    shape.learn({"customer": {"id": "a", "x": 1}, "id": 7})
+    shape.learn({"customer": {"id": "a", "x": 1}, "id": 7}, Lesson())
     caught = frozenset({("id",), ("customer", "id")})
     assert all(map(shape.has, caught))
     assert shape.order(caught) == [("customer", "id"), ("id",)]
@@ -139,7 +139,7 @@ def test_an_identifier_is_caught_where_each_record_has_one() -> None:
 def test_what_has_not_one_identifier_each_is_not_for_a_pattern(records: list[Any]) -> None:
     shape = Shape()
     for record in records:
-        shape.learn(record)
+        shape.learn(record, Lesson())
     assert not shape.has(("id",))
 
 
@@ -174,7 +174,7 @@ def test_a_parser_reads_whatever_matches(
     shape = Shape()
     for record in learnt:
         try:
-            shape.learn(record)
+            shape.learn(record, Lesson())
         except UnfitError:
             continue
     alike = re.compile(shape.pattern(COMPACT, (), escapes=True))
@@ -196,8 +196,48 @@ def test_a_record_matches_the_pattern_of_itself(record: Any) -> None:
     text = json.dumps(record, separators=(",", ":")).encode()
     shape = Shape()
     try:
-        shape.learn(record)
+        shape.learn(record, Lesson())
     except UnfitError:
         return
     if not re.search(rb"[0-9]{19}|[0-9]e[-+]?[0-9]", text):  # such numbers are for the parser
         assert re.fullmatch(shape.pattern(COMPACT, (), escapes=True), text)
+
+
+@pytest.mark.parametrize("text", ["[]", "[[]]", "[[1], [1, 1]]", "[1,]", "[, 1]", "[[1] 1]", "[1"])
+def test_arrays_in_arrays_are_strict(text: str) -> None:
+    shape = Shape()
+    shape.learn({"x": [[1], [[1]]]}, Lesson())
+    shape.learn({"x": [1]}, Lesson())
+    written = f'{{"x": {text}}}'.encode()
+    pattern = re.compile(shape.pattern(Layout(b", ", b": "), [], escapes=False))
+    if pattern.fullmatch(written):
+        jiter.from_json(written, catch_duplicate_keys=True)
+    assert bool(pattern.fullmatch(written)) is (text in ("[]", "[[]]", "[[1], [1, 1]]"))
+
+
+def test_a_pattern_of_deep_arrays_is_as_long_as_they_are_deep() -> None:
+    deep: Any = {f"n{number}": 1 for number in range(40)}
+    for _ in range(13):
+        deep = [deep]
+    shape = Shape()
+    shape.learn({"x": deep}, Lesson())
+    assert shape.fits
+    assert len(shape.pattern(Layout(b", ", b": "), [], escapes=True)) < 20_000
+
+
+def test_a_lesson_has_an_end() -> None:
+    """One record whose every element has a name of its own would be merged for minutes."""
+    shape = Shape()
+    with pytest.raises(UnfitError):
+        shape.learn({"x": [{f"k{number}": 1} for number in range(5_000)]}, Lesson())
+    with pytest.raises(UnfitError):
+        shape.learn([[]] * 20_000, Lesson())
+
+
+def test_records_that_lack_most_of_their_names_do_not_fit() -> None:
+    """To look for what is missing costs more than parsing."""
+    shape = Shape()
+    shape.learn({f"n{number}": 1 for number in range(60)}, Lesson())
+    assert shape.fits
+    shape.learn({}, Lesson())
+    assert not shape.fits
