@@ -45,9 +45,16 @@ What costs most of 2 KB, and what was done about it:
 
 Nothing is left that stands out: [ADR 15](adr/0015-what-small-exchanges-cost.md) has the reckoning.
 
-Of 200 MB: parsing by jiter, which alone refuses duplicate names (`inspection.jsontext`), then
-finding the owners column by column (`inspection.locators`), then counting (`inspection.tally`). A
-process of its own reads the spooled file, so that small exchanges don't wait for it.
+What costs most of 200 MB, and what was done about it:
+
+1. **Reading the records** (`inspection.jsonmatcher`): most are matched by a pattern that was learnt
+   from those before, which is faster than parsing them by jiter, the only parser that
+   refuses duplicate names. [ADR 18](adr/0018-large-bodies-and-a-compiled-scanner.md) has what a
+   compiled scanner would give.
+2. **Whose they are** (`inspection.tally`, `inspection.locators`): the identifiers come out of the same
+   search, and what follows from one is remembered from batch to batch.
+3. **The way of the bytes** (`proxy.*`, `spool`, the event loop): received into the spool's file in
+   blocks of 256 KiB, read there by the process that inspects, and sent from there.
 """
 
 _COLUMNS = (

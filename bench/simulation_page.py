@@ -47,7 +47,8 @@ def section(found: Mapping[str, Any]) -> tuple[str, ...]:
         ),
         "The model: exports a second = cores ÷ mean processor time of one; memory = `exchanges` ×"
         f" {_mebi(memory['bound'] // places['limit'], 1)}; fetched bodies fill half of"
-        " `spool.limit`."
+        " `spool.limit`. The first line holds where the processor is what limits: with more of the"
+        " largest bodies the room in the spool does, and fewer pass."
         f" What is refused costs about half a small export, and {sum(refusals.values()):,} refusals"
         f" are counted in the first line: {_told(refusals)}.",
         f"Nobody starves: an export is in the gateway for {inside['median']:g} s (median;"
