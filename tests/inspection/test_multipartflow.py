@@ -285,6 +285,32 @@ def test_what_compressed_parts_unfold_to_is_bounded() -> None:
 # What can't be released as it comes
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [named("me/1.jpg", b"x", "Content-ID: <foreign/1.jpg>")],
+        [named("me/1.jpg", b"x", "Content-ID: <a>"), named("me/2.jpg", b"y", "Content-ID: <a>")],
+        [named("a.csv", table("me"), "Content-ID: of a foreigner")],
+        [named("a.csv", table("me"), "Content-ID: <foreigner>")],
+        [named("a.csv", table("me"), "Content-Digest: of a foreigner")],
+        [part(table("me"), "Content-Disposition: foreigner; filename=a.csv")],
+    ],
+)
+def test_what_else_a_part_says_of_somebody_ends_the_stream(parts: list[bytes]) -> None:
+    coming = Coming(decided(ME, rest=True))
+    with pytest.raises(BadUpstream) as refused:
+        coming.run(multipart(*parts))
+    assert refused.value.code is Code.BODY_AMBIGUOUS and b"foreign" not in coming.left
+
+
+def test_parts_with_an_id_of_their_own_each_stream() -> None:
+    ids = ("Content-ID: <1@x.org>", "Content-ID: <2@x.org>")
+    body = multipart(named("me/1.jpg", b"x", ids[0]), named("me/2.jpg", b"y", ids[1]))
+    coming = Coming(decided(ME))
+    coming.run(body)
+    assert coming.left == body
+
+
 def test_names_that_are_one_somewhere_end_the_stream() -> None:
     for one, two in (("a.csv", "A.csv"), ("a", "a/1.jpg"), ("me/1.jpg", "me")):
         body = multipart(named(one, table("me")), named(two, table("me")))
