@@ -3,9 +3,9 @@
 What is made of records that can leave one by one does so: its header leaves with the first record
 that stays, and the part goes if none does. Any other part is held, up to `limits.record`, and then
 becomes what `fates` makes of it at rest; among these are parts whose header says something of the
-whole content: its length, its range, that it is base64. One that was changed is read
-again before it leaves. Nothing may stand behind a part
-that says whose it is, so that manifests are for bodies at rest.
+whole content: its length, its range, that it is base64. One that was changed is read again before
+it leaves. Nothing may stand behind a part that says whose it is, so that manifests are for bodies
+at rest.
 """
 
 from collections.abc import Callable

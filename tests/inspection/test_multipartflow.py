@@ -39,6 +39,8 @@ SPEC = BodySpec(
         MemberSpec("*.ndjson", Format.NDJSON, subject=OWNER),
         MemberSpec("*.list.json", Format.JSON, "$.orders[*]", OWNER),
         MemberSpec("*.total.json", Format.JSON, "$.orders[*]", OWNER, totals=("$.n",)),
+        MemberSpec("*.above.json", Format.JSON, "$.orders[*]", ({"account": ("$^^.owner",)},)),
+        MemberSpec("*.map.json", Format.JSON, "$.accounts.*", ({"account": ("$~",)},)),
         MemberSpec("*.json", Format.JSON, "$", OWNER),
         MemberSpec("*.csv", Format.CSV, subject=COLUMN),
         MemberSpec("*.sse", Format.SSE, subject=OWNER),
@@ -82,6 +84,12 @@ KINDS: dict[str, Callable[..., bytes]] = {
     "ndjson": lambda n, *o: named(f"{n}.ndjson", lines(*o)),
     "list": lambda n, *o: named(f"{n}.list.json", orders(*o)),
     "total": lambda n, *o: named(f"{n}.total.json", orders(*o, n=len(o))),
+    "above": lambda n, *o: named(
+        f"{n}.above.json", b'{"owner":"%b","orders":[{"n":1}]}' % [*o, "me"][0].encode()
+    ),
+    "map": lambda n, *o: named(
+        f"{n}.map.json", json.dumps({"accounts": {each: {"n": 1} for each in o}}).encode()
+    ),
     "whole": lambda n, *o: named(f"{n}.json", lines(*o[:1] or ["me"]).strip()),
     "csv": lambda n, *o: named(f"{n}.csv", table(*o), "Content-Type: text/csv"),
     "sse": lambda n, *o: named(
