@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import work
@@ -207,6 +209,17 @@ def test_a_workbook_as_excel_writes_it_is_read() -> None:
     assert owners(body) == {("me",): 1}
     kept = rewrite(body, decision("me"))
     assert read(kept) == {"S1": [("id",), ("me",)]} and b"stranger" not in everything(kept)
+
+
+def test_text_in_several_fonts_is_one_text() -> None:
+    font = InlineFont(
+        rFont="Calibri", charset=1, family=2, b=True, i=True, strike=True, outline=True,
+        shadow=True, condense=True, extend=True, color="00FF0000", sz=9, u="single",
+        vertAlign="superscript", scheme="minor",
+    )  # fmt: skip
+    body = saved({"S": [("id",), (CellRichText("m", TextBlock(font, "e")),)]})
+    assert b"rPr" in everything(body)
+    assert read(rewrite(body, decision("me"))) == {"S": [("id",), ("me",)]}
 
 
 def test_a_string_that_unfolds_in_many_cells_is_a_bomb() -> None:
