@@ -19,6 +19,7 @@ from gateway.config.specs import (
     texts,
     unread,
 )
+from gateway.inspection import locators
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.members import compile_pattern
 from gateway.inspection.multipartheaders import READ
@@ -85,7 +86,7 @@ def check_streamed(body: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
     elif form is Format.MULTIPART:
         yield from _parts_streamed(body.get("members"), path)
     elif form is Format.JSON and any(
-        text.startswith(("$^", "$~")) for _, text in subjects(body.get("subject"), path)
+        locators.climbs(text) for _, text in subjects(body.get("subject"), path)
     ):
         message = "owners above the records are read at rest: hold the body"
         yield Finding(path, message)

@@ -150,7 +150,7 @@ class Archive:
         with self.opened(entry, member) as source:
             reader_of(member.spec).inspect(source, member.spec, self.limits, inside)
         if isinstance(source, Unpacked):
-            inside.sealed = source.sealed
+            inside.sealed = inside.sealed and source.sealed
         if isinstance(source, Body):
             inside.sealed = inside.sealed and not source.meter.unsealed
             if source.meter.inspected != source.stored.size:

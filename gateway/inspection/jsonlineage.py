@@ -79,7 +79,7 @@ class Lineage:
         self._climbs: dict[str, Climb] = {}
         texts = [text for owner in spec.subject for found in owner.values() for text in found]
         texts += more
-        if not any(text.startswith(("$^", "$~")) for text in texts):
+        if not any(map(locators.climbs, texts)):
             return  # nearly always, and for each body
         subject = [(kind, found) for owner in spec.subject for kind, found in owner.items()]
         compiled = {

@@ -90,6 +90,11 @@ def _expected(character: str) -> str:
     return "expected .name, ['name'], [*] or .*; quote other names: ['a-b']"
 
 
+def climbs(locator: str) -> bool:
+    """Whether it leads out of a record (`jsonlineage`): it isn't one that `compile` knows."""
+    return locator.startswith(("$^", "$~"))
+
+
 def find(value: Any, steps: Steps) -> list[Any]:
     """The values that `steps` lead to, in document order; none where a step doesn't apply."""
     found = [value]

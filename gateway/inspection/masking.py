@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import fhirtypes, jsontext
-from gateway.inspection.locators import LocatorError, Steps, Wildcard, compile, meet
+from gateway.inspection.locators import LocatorError, Steps, Wildcard, climbs, compile, meet
 from gateway.inspection.settings import BodySpec, InnerMemberSpec, MemberSpec
 from gateway.inspection.writable import Owner
 from gateway.model import Format, Mask
@@ -77,8 +77,12 @@ def naming(spec: BodySpec | InnerMemberSpec) -> list[Owner]:
 
 def check_apart(masks: Iterable[Mask], subject: Sequence[Owner]) -> None:
     """For a body that leaves as it comes, and that nobody reads again after its masks: no mask may
-    touch what says whose a record is. Raises BadUpstream(REDACTION_UNSUPPORTED)."""
-    named = [_steps(text) for owner in subject for texts in owner.values() for text in texts]
+    touch what says whose a record is. Raises BadUpstream(REDACTION_UNSUPPORTED).
+
+    Records whose owner stands above them never leave so: what holds them is read again.
+    """
+    texts = [text for owner in subject for found in owner.values() for text in found]
+    named = [_steps(text) for text in texts if not climbs(text)]
     for mask in masks:
         try:
             masked = _steps(mask.path)

@@ -5,8 +5,9 @@ Content-Length is, too. What a part declares must be the format that it is read 
 reads may declare what is well known (`opaquetypes`), or what its specification says, and nothing
 beside it: what it declares leaves unread.
 
-A form may name a part twice, by a field and by a file. The part is read as its file, so that the
-other name may not say that it is somebody else's, or a manifest.
+A part may be named twice, by a form field or a Content-ID beside its file's name. It is read as
+its file, so that no other name may say that it is somebody else's, or a manifest, or be vouched for
+by one. A part whose records are read has no Content-ID beside its name.
 """
 
 import binascii
@@ -69,6 +70,8 @@ def open_parts(
         if member is None:  # the notice that something was left out
             continue
         payload = check_said(entry.number, entry.said, member, spec)
+        if any(name in opened.vouchers for name in entry.said.others):
+            raise _ambiguous(f"part {entry.number}: a second name that a manifest vouches for")
         if member.is_structured:
             _detect(opened, entry, member.spec, payload)
     return opened
@@ -77,11 +80,12 @@ def open_parts(
 def check_said(number: int, said: Said, member: Member, spec: BodySpec) -> Payload:
     """What a part declares, which must be what it is read as, or nothing. The text around its
     records says nothing else: it would stay when one of them goes."""
-    _check_field(number, said, member, spec)
+    _check_others(number, said, member, spec)
     payload = Payload(said.kind, said.charset)
     read_here = {field.lower() for field in member.spec.subject_header.values()}
     if member.is_structured:
-        if said.has_more or said.has_parameters or not said.told.keys() <= read_here:
+        more = said.has_more or said.has_parameters or said.identity is not None
+        if more or not said.told.keys() <= read_here:
             raise _ambiguous(f"part {number} says what nobody reads")
         if said.kind is not None:
             declared = archive.reader_of(member.spec).declared(as_body(member.spec))
@@ -116,15 +120,14 @@ def as_part(boundary: bytes, name: str, data: bytes) -> bytes:
     return b"--%b\r\n%bContent-Type: text/plain\r\n\r\n%b" % (boundary, disposition.encode(), data)
 
 
-def _check_field(number: int, said: Said, member: Member, spec: BodySpec) -> None:
-    """A reader that names the part by its field finds no other owner, and no manifest."""
-    if said.field is None:
-        return
-    other, named = first_match(said.field, spec.members)
-    if other is UNMATCHED or (other, named) == (member.spec, member.named):
-        return
-    if named or other.vouches_for or other.owns_archive:
-        raise _ambiguous(f"part {number}: a field and a file that are read differently")
+def _check_others(number: int, said: Said, member: Member, spec: BodySpec) -> None:
+    """A reader that calls the part by another name finds no other owner, and no manifest."""
+    for name in said.others:
+        other, named = first_match(name, spec.members)
+        if other is UNMATCHED or (other, named) == (member.spec, member.named):
+            continue
+        if named or other.vouches_for or other.owns_archive:
+            raise _ambiguous(f"part {number}: two names that are read differently")
 
 
 def _detect(opened: Archive, entry: Entry, spec: MemberSpec, payload: Payload) -> None:
@@ -200,8 +203,8 @@ class Writer:
 
     def change(self, number: int, fill: Callable[[Sink], None]) -> None:
         entry = self._container.directory.entry(number)
-        if entry.said.has_digest or entry.said.range:
-            raise unsupported("a part with a digest, or a range, would change")
+        if entry.said.range:
+            raise unsupported("a part that is a range would change")
         measured = CountingSink(None)
         _filled(entry, fill, measured)
         self._copy(entry.start, entry.header)

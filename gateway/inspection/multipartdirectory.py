@@ -76,7 +76,7 @@ def read_directory(
     """
     scan = Scan(read(stored), limits, wanted, first)
     entries = tuple(_entry(part) for part in scan)
-    names.check_distinct([entry.name for entry in entries])
+    names.check_distinct([name for entry in entries for name in entry.said.distinct])
     return Directory(scan.boundary, entries, scan.start)
 
 

@@ -3,9 +3,9 @@
 What is made of records that can leave one by one does so: its header leaves with the first record
 that stays, and the part goes if none does. Any other part is held, up to `limits.record`, and then
 becomes what `fates` makes of it at rest; among these are parts whose header says something of the
-whole content: its length, its digest, its range, that it is base64. One that was changed is read
-again before it leaves. Nothing may stand behind a part
-that says whose it is, so that manifests are for bodies at rest.
+whole content: its length, its range, that it is base64. One that was changed is read again before
+it leaves. Nothing may stand behind a part that says whose it is, so that manifests are for bodies
+at rest.
 """
 
 from collections.abc import Callable
@@ -74,7 +74,8 @@ class _Parts:
 
     def rewrite(self) -> Counts:
         for part in self._scan:
-            self._names.add(part.said.name)
+            for name in part.said.distinct:
+                self._names.add(name)
             spec, named = first_match(part.said.name, self._spec.members)
             if self._flows(part, spec):
                 owners = told(part.number, part.said, spec)
@@ -93,7 +94,7 @@ class _Parts:
     def _flows(self, part: Part, spec: MemberSpec) -> bool:
         """Whether a part's records can leave before its end."""
         said, name = part.said, self._spec.removed_notice
-        says_of_all = said.length is not None or said.range or said.has_digest or said.is_base64
+        says_of_all = said.length is not None or said.range or said.is_base64
         is_notice = name is not None and notice.is_named(said.name, name)
         return not (says_of_all or is_notice) and _leaves_one_by_one(spec)
 

@@ -3,8 +3,8 @@
 Readers take a part's name from several fields; where two of these disagree, or one is written in a
 way that only some decode (RFC 2231, backslashes), the part is refused. The name is the file's, or
 else the form field's, or the Content-ID; a part without any has its number, which changes when a
-part before it goes. A form may name a field beside the file (RFC 7578 section 4.2): some readers
-name the part by that.
+part before it goes. A form field (RFC 7578 section 4.2) and a Content-ID (RFC 2392) may stand
+beside the file's name, and some readers name the part by them: they must be names, too.
 """
 
 import re
@@ -29,11 +29,15 @@ _LONGEST_TYPE = 255
 """RFC 6838 section 4.2 has 127 letters on either side of the slash."""
 
 _DIGESTS = frozenset({"content-md5", "digest", "content-digest", "repr-digest"})
+"""Nobody here holds them against the content."""
+
 READ = _DIGESTS | {
     "content-type", "content-disposition", "content-transfer-encoding", "content-encoding",
     "content-id", "content-length", "content-range",
 }  # fmt: skip
-"""The fields of a part that are read here, in lower case."""
+"""The fields of a part that say what it is, in lower case."""
+
+_DISPOSITIONS = frozenset({None, "attachment", "form-data", "inline"})
 
 _PARAMETERS = frozenset({"charset", "name", "filename"})
 
@@ -43,10 +47,11 @@ class Said:
     """`kind` is the declared media type in lower case, None where none is, and `charset` its
     parameter; `is_base64` is how the content is written. `length` is its Content-Length, and `at`
     where that stands in the header. `range` are the first and the last byte and the complete
-    length, of a part that is a range. `has_digest` where a digest of the content is given,
-    `has_more` and `has_parameters` where there are fields or parameters that nobody reads here.
-    `field` is a form field's name that stands beside a file's. `told` are the fields that the
-    endpoint asks for, by their names in lower case; None for one that isn't one identifier.
+    length, of a part that is a range. `has_more` and `has_parameters` where there are fields (a
+    digest, an unknown disposition) or parameters that nobody reads here. `field` is a form field's
+    name and `identity` a Content-ID, where they are another than the `name`. `told` are the fields
+    that the endpoint asks for, by their names in lower case; None for one that isn't one
+    identifier.
     """
 
     name: str
@@ -56,17 +61,27 @@ class Said:
     length: int | None
     at: tuple[int, int] | None
     range: tuple[int, int, int] | None
-    has_digest: bool
     has_more: bool
     has_parameters: bool
     field: str | None
+    identity: str | None
     told: Mapping[str, str | None]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """What some readers call the part by."""
+        return tuple(name for name in (self.field, self.identity) if name is not None)
+
+    @property
+    def distinct(self) -> tuple[str, ...]:
+        """The names that no other part may have; fields of a form come many times."""
+        return (self.name,) if self.identity is None else (self.name, self.identity)
 
     @property
     def letters(self) -> int:
         """How many of them are held for each part."""
         told = sum(len(name) + len(text or "") for name, text in self.told.items())
-        return len(self.name) + len(self.field or "") + told
+        return len(self.name) + sum(map(len, self.others)) + told
 
 
 def read_said(header: Header, number: int, wanted: frozenset[str] = frozenset()) -> Said:
@@ -77,21 +92,20 @@ def read_said(header: Header, number: int, wanted: frozenset[str] = frozenset())
     """
     content_type, disposition = header.one("content-type"), header.one("content-disposition")
     kind, given = _read(content_type)
-    _, placed = _read(disposition)
+    placing, placed = _read(disposition)
     if kind is not None and media_type(header).boundary is not None:
         raise BadUpstream(Code.MEMBER_UNSUPPORTED, "parts in a part")
     if any("*" in name for name in (*given, *placed)):
         raise _ambiguous("a parameter that only some readers decode")
-    identity, length, span = (
-        header.one(name) for name in ("content-id", "content-length", "content-range")
-    )
+    length, span = header.one("content-length"), header.one("content-range")
+    identity = _identity(header.one("content-id"))
     name = _name(placed.get("filename"), placed.get("name"), given.get("name"))
     if name is None:
-        name = str(number) if identity is None else _identity(identity)
-    _check_name(name, number)
-    field = placed["name"] if placed.get("name", name) != name else None
-    if field is not None:
-        _check_name(field, number)
+        name = str(number) if identity is None else identity
+    field = placed.get("name")
+    for each in (name, field, identity):
+        if each is not None:
+            _check_name(each, number)
     charset = given["charset"].lower() if "charset" in given else None
     if max(len(kind or ""), len(charset or "")) > _LONGEST_TYPE:
         raise _ambiguous("a type that is none")
@@ -104,10 +118,11 @@ def read_said(header: Header, number: int, wanted: frozenset[str] = frozenset())
         _length(length),
         lengths[0] if lengths else None,
         _range(span),
-        has_digest=any(field.name in _DIGESTS for field in header.fields),
-        has_more=not {field.name for field in header.fields} <= READ | wanted,
+        has_more=placing not in _DISPOSITIONS
+        or not {field.name for field in header.fields} <= (READ - _DIGESTS) | wanted,
         has_parameters=not {*given, *placed} <= _PARAMETERS,
-        field=field,
+        field=None if field == name else field,
+        identity=None if identity == name else identity,
         told=_told(header, wanted),
     )
 
@@ -144,7 +159,9 @@ def _name(file: str | None, field: str | None, typed: str | None) -> str | None:
     return typed if name is None else name
 
 
-def _identity(text: str) -> str:
+def _identity(text: str | None) -> str | None:
+    if text is None:
+        return None
     found = _ID.fullmatch(text)
     if found is None:
         raise _ambiguous("a Content-ID that is none")

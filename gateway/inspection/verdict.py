@@ -1,6 +1,6 @@
 """Which records of a body stay: a `Decision` as the formats apply it."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -110,7 +110,3 @@ class Verdict:
             stays = {}
             self._stays = (owners, category), stays
         return stays
-
-
-Vouchers = Mapping[str, Owners]
-"""Archive member name → the owners a manifest names for it."""

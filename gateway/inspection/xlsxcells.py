@@ -6,7 +6,15 @@ from typing import NamedTuple
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import Limits
 from gateway.inspection.source import Source
-from gateway.inspection.xlsxmarkup import END, START, RichText, check_blank, elements, tokens
+from gateway.inspection.xlsxmarkup import (
+    END,
+    START,
+    RichText,
+    check_blank,
+    check_text,
+    elements,
+    tokens,
+)
 
 _HELD = 4
 """Shared strings take up so many records of `limits.record` together."""
@@ -82,7 +90,6 @@ class NumberFormats:
 
     def __init__(self, source: Source | None, limits: Limits) -> None:
         self._codes: dict[int, str] = {}
-        self._styles: list[NumberFormat | None] = []
         numbers = array("L")
         for path, attributes in elements(source, limits) if source else ():
             match path:
@@ -105,6 +112,7 @@ class NumberFormats:
         number, code = _number(attributes.get("numFmtId", "")), attributes.get("formatCode", "")
         if not 0 < len(code) <= _LONGEST_CODE or self._codes.setdefault(number, code) != code:
             raise BadUpstream(Code.BODY_AMBIGUOUS, "a number format of no code, or of two")
+        check_text(code, kept=True)
 
     def _of(self, number: int) -> NumberFormat | None:
         code = self._codes.get(number)

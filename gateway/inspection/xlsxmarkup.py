@@ -6,7 +6,7 @@ into a workbook, and readers disagree about a text that one of them cuts in two.
 What a cell shows is a text, or runs of text in several fonts, one behind the other. Phonetic runs
 stand beside it, and are refused: some readers take them for more of the text. So are texts with
 space around them that isn't said to be kept (Excel drops it), and `_x000D_`, which stands for a
-character to some readers only.
+character to some readers only, in names and formats too.
 """
 
 import re
@@ -24,6 +24,14 @@ _XML_SPACE = f"http://www.w3.org/XML/1998/namespace{SEPARATOR}space"
 _SPACE = " \t\r\n"
 # openpyxl takes `x005F_` out of a text, whatever stands before it.
 _ESCAPE = re.compile("_x[0-9A-Fa-f]{4}_|x005F_")
+
+_FONT = frozenset(
+    {
+        "rFont", "charset", "family", "b", "i", "strike", "outline", "shadow", "condense", "extend",
+        "color", "sz", "u", "vertAlign", "scheme",
+    }
+)  # fmt: skip
+"""What a run's font may say (18.4.7). Some readers find a text in it, or the end of a string."""
 
 START, END, TEXT = "start", "end", "text"
 Token = tuple[str, str, list[str]]
@@ -70,7 +78,7 @@ def check_text(text: str, kept: bool) -> str:
 
 def keeps_space(attributes: list[str]) -> bool:
     """Whether the space around a text is said to be part of it."""
-    return _XML_SPACE in attributes and "preserve" in attributes
+    return (_XML_SPACE, "preserve") in zip(attributes[::2], attributes[1::2], strict=True)
 
 
 def check_blank(text: str) -> None:
@@ -102,7 +110,9 @@ class RichText:
             case ["r"]:
                 if self._plain:
                     raise BadUpstream(Code.BODY_AMBIGUOUS, "a text beside a text in one cell")
-            case ["r", "rPr", *_] | ["phoneticPr"]:
+            case ["r", "rPr"] | ["phoneticPr"]:
+                pass
+            case ["r", "rPr", font] if font in _FONT:
                 pass
             case _:
                 raise BadUpstream(Code.BODY_TOO_COMPLEX, "phonetic runs, or what is no text")
@@ -116,7 +126,7 @@ class RichText:
             self._text = []
 
     def text(self, text: str) -> None:
-        if self._path and self._path[-1] == "t":
+        if self._path in (["t"], ["r", "t"]):
             self._text.append(text)
         else:
             check_blank(text)

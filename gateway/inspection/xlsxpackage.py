@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import Limits
 from gateway.inspection.source import Stored
-from gateway.inspection.xlsxmarkup import MAIN, elements
+from gateway.inspection.xlsxmarkup import MAIN, check_text, elements
 from gateway.inspection.xpath import SEPARATOR
 from gateway.inspection.zipdata import Contents
 from gateway.inspection.zipdirectory import read_directory
@@ -192,7 +192,7 @@ def _workbook(
                 if not name.strip() or len(name) > _LONGEST_NAME:
                     raise BadUpstream(Code.BODY_MALFORMED, "a sheet without a name")
                 names.add(name.lower())
-                sheets.append(Sheet(name, parts[part]))
+                sheets.append(Sheet(check_text(name, kept=True), parts[part]))
             case ("workbook", "workbookPr"):
                 truth = _TRUTHS.get(attributes.get("date1904", "0"))
                 if truth is None:

@@ -175,7 +175,7 @@ class _Reader:
     def end(self) -> Row | None:
         """The row that ends here, if it has anything in it."""
         self._depth -= 1
-        if self._depth == 1:
+        if self._depth <= 2:
             self._size = 0
         if self._inside != "sheetData" or self._depth < 2:
             return None
@@ -184,7 +184,6 @@ class _Reader:
         elif self._depth >= 5 and self._rich:
             self._rich.end()
         elif self._depth == 2:
-            self._size = 0
             return self._cells
         return None
 

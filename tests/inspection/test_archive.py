@@ -5,15 +5,17 @@ import json
 import tracemalloc
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import notice, work
 from gateway.inspection.archive import Around, check_proven, count, folders_of, open_archive
+from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec, EmbeddedSpec, InnerMemberSpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
-from gateway.inspection.source import InMemory
+from gateway.inspection.source import InMemory, Source
 from gateway.inspection.tally import Tally
 from gateway.model import Attribution, Decision, Effect, Format, Group, Inspection, SubjectRef
 from gateway.response import Payload
@@ -289,6 +291,19 @@ def test_an_inner_archive_is_read_as_strictly_as_a_body(inner: bytes) -> None:
     inspected(zipped({"a.zip": zipped({"r.ndjson": BOTH})}))
     with pytest.raises(BadUpstream):
         inspected(zipped({"a.zip": inner}))
+
+
+def test_what_a_reader_leaves_unread_is_not_forgotten_behind_a_compression() -> None:
+    reader = FORMATS[Format.NDJSON]
+
+    def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
+        reader.inspect(source, spec, limits, tally)
+        tally.sealed = False
+
+    data = zipped({"c.ndjson.gz": packed(BOTH)})
+    assert inspected(data).sealed
+    with mock.patch.dict(FORMATS, {Format.NDJSON: reader._replace(inspect=inspect)}):
+        assert not inspected(data).sealed
 
 
 def test_bytes_beside_the_content_of_an_inner_file_never_leave() -> None:

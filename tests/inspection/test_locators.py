@@ -27,6 +27,11 @@ def refusal(record: Any, subject: Any = BY_ID) -> Code:
     return caught.value.code
 
 
+def test_what_leads_out_of_a_record_climbs() -> None:
+    assert [*map(locators.climbs, ("$^.id", "$^^.id", "$~", "$^~"))] == [True] * 4
+    assert [*map(locators.climbs, ("$", "$.id", "$['^']", "^", "../id"))] == [False] * 5
+
+
 # Compiling
 
 

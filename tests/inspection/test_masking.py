@@ -275,6 +275,14 @@ def test_a_mask_beside_the_owners_is_none_of_theirs() -> None:
     check_apart(masks, naming(_owned()))
 
 
+def test_owners_above_the_records_are_out_of_reach_of_masks() -> None:
+    """Such records are held, and read again behind their masks."""
+    spec = _owned({"account": ("$^^.id",)}, {"map": ("$~",)}, {"order": ("$.order",)})
+    check_apart((Mask("$.id"),), naming(spec))
+    with pytest.raises(BadUpstream):
+        check_apart((Mask("$.order"),), naming(spec))
+
+
 def test_a_mask_on_a_document_that_names_owners_is_refused_as_it_comes() -> None:
     spec = BodySpec(Format.NDJSON, embedded=(EmbeddedSpec(("$.a.payload",), Format.JSON),))
     for path in ("$.a", "$.a.payload", "$.a.payload.owner"):

@@ -1,6 +1,7 @@
 """What a part says of itself: whose it is, and nothing that nobody reads."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -32,19 +33,19 @@ LINE = b'{"owner":"me"}\n'
 Owned = dict[tuple[tuple[str, str], ...], int]
 
 
-def owned(*parts: bytes, by: Attribution | None = None) -> Owned:
+def owned(*parts: bytes, by: Attribution | None = None, spec: BodySpec = SPEC) -> Owned:
     payload = Payload("multipart/form-data", boundary=BOUNDARY)
     body = InMemory(multipart(*parts))
     found = Counter[tuple[tuple[str, str], ...]]()
-    for group in work.inspect(body, work.Task(payload, SPEC, Limits())).groups:
+    for group in work.inspect(body, work.Task(payload, spec, Limits())).groups:
         found[tuple((owner.kind, str(owner.value)) for owner in group.owners)] += group.records
         assert by in (None, group.attribution)
     return dict(found)
 
 
-def refused(*parts: bytes) -> Code:
+def refused(*parts: bytes, spec: BodySpec = SPEC) -> Code:
     with pytest.raises(BadUpstream) as caught:
-        owned(*parts)
+        owned(*parts, spec=spec)
     assert "foreign" not in caught.value.note
     return caught.value.code
 
@@ -127,6 +128,54 @@ def test_a_field_that_names_another_owner_than_the_file_is_refused(field: str, f
 @pytest.mark.parametrize("field", ["file", "files[]", "me/1.jpg", "me/2.jpg", "1.ndjson"])
 def test_a_field_that_names_no_other_owner_passes(field: str) -> None:
     assert owned(form(field, "me/1.jpg")) == MINE
+
+
+def test_a_field_that_a_manifest_vouches_for_as_another_part_is_refused() -> None:
+    spec = replace(
+        SPEC, members=(SPEC.members[0], MemberSpec("*.jpg", attribution=Attribution.MANIFEST))
+    )
+    listed = b'[{"file":"1.jpg","owner":"me"},{"file":"2.jpg","owner":"foreign"}]'
+    mine, theirs = named("1.jpg", b"x"), named("2.jpg", b"y")
+    whole = {(("account", "me"),): 2, (("account", "foreign"),): 2}
+    assert owned(named("m.json", listed), form("f", "1.jpg"), theirs, spec=spec) == whole
+    assert owned(named("m.json", listed), mine, theirs, spec=spec) == whole
+    swapped = (named("m.json", listed), form("2.jpg", "1.jpg"), form("1.jpg", "2.jpg"))
+    assert refused(*swapped, spec=spec) is Code.BODY_AMBIGUOUS
+
+
+def identified(identity: str, file: str, content: bytes = b"x") -> bytes:
+    return named(file, content, f"Content-ID: <{identity}>")
+
+
+@pytest.mark.parametrize(
+    ("identity", "file"),
+    [("foreign/1.jpg", "me/1.jpg"), ("m.json", "me/1.jpg"), ("foreign/1.jpg", "rest")],
+)
+def test_a_content_id_that_names_another_owner_than_the_file_is_refused(
+    identity: str, file: str
+) -> None:
+    assert refused(identified(identity, file)) is Code.BODY_AMBIGUOUS
+
+
+@pytest.mark.parametrize("identity", ["1.2@x.org", "me/1.jpg", "me/2.jpg"])
+def test_a_content_id_that_names_no_other_owner_passes(identity: str) -> None:
+    assert owned(identified(identity, "me/1.jpg")) == MINE
+
+
+def test_a_part_whose_records_are_read_says_nothing_else() -> None:
+    for field in (
+        "Content-ID: <foreign@x.org>",
+        "Content-MD5: foreign",
+        "Content-Digest: sha-256=:Zm9yZWlnbg==:",
+    ):
+        assert refused(named("1.ndjson", LINE, field)) is Code.BODY_AMBIGUOUS
+        assert owned(named("me/1.jpg", b"x", field)) == MINE
+    for placed in ("foreign", "x-foreign", "attachment/foreign"):
+        odd = part(LINE, f'Content-Disposition: {placed}; filename="1.ndjson"')
+        assert refused(odd) is Code.BODY_AMBIGUOUS
+    assert owned(named("1.ndjson", LINE, "Content-ID: <1.ndjson>")) == MINE
+    assert owned(part(LINE, "Content-ID: <1.ndjson>")) == MINE
+    assert owned(form("records", "1.ndjson", LINE)) == MINE
 
 
 # What leaves unread

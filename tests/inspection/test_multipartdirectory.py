@@ -122,6 +122,13 @@ def test_three_other_readers_find_the_same_parts() -> None:
         (multipart(named("a", b""), named("A", b"")), Code.BODY_AMBIGUOUS),
         (multipart(named("a", b""), named("a/b", b"")), Code.BODY_AMBIGUOUS),
         (multipart(named("2", b""), part(b"")), Code.BODY_AMBIGUOUS),
+        (multipart(part(b"", "Content-ID: <a>"), part(b"", "Content-ID: <a>")),
+         Code.BODY_AMBIGUOUS),
+        (multipart(part(b"", "Content-ID: <a>"), named("b", b"", "Content-ID: <A>")),
+         Code.BODY_AMBIGUOUS),
+        (multipart(named("a", b"", "Content-ID: <x>"), named("b", b"", "Content-ID: <x>")),
+         Code.BODY_AMBIGUOUS),
+        (multipart(named("a", b"", "Content-ID: <b>"), named("b", b"")), Code.BODY_AMBIGUOUS),
         # parts in a part
         (multipart(part(multipart(part(b"x"), boundary="c"),
                         'Content-Type: multipart/mixed; boundary="c"')), Code.MEMBER_UNSUPPORTED),
@@ -136,6 +143,12 @@ def test_what_readers_cut_differently_is_refused(body: bytes, code: Code) -> Non
 
 def test_a_length_that_is_the_parts_passes() -> None:
     assert found(multipart(part(b"x", "Content-Length: 1"))) == {"1": b"x"}
+
+
+def test_parts_with_an_id_of_their_own_each_pass() -> None:
+    ids = ("Content-ID: <1@x.org>", "Content-ID: <b>", "Content-ID: <3@x.org>")
+    body = multipart(named("a", b"x", ids[0]), named("b", b"y", ids[1]), part(b"z", ids[2]))
+    assert found(body) == {"a": b"x", "b": b"y", "3@x.org": b"z"}
 
 
 def test_there_are_no_more_parts_than_the_limit() -> None:

@@ -39,6 +39,8 @@ SPEC = BodySpec(
         MemberSpec("*.ndjson", Format.NDJSON, subject=OWNER),
         MemberSpec("*.list.json", Format.JSON, "$.orders[*]", OWNER),
         MemberSpec("*.total.json", Format.JSON, "$.orders[*]", OWNER, totals=("$.n",)),
+        MemberSpec("*.above.json", Format.JSON, "$.orders[*]", ({"account": ("$^^.owner",)},)),
+        MemberSpec("*.map.json", Format.JSON, "$.accounts.*", ({"account": ("$~",)},)),
         MemberSpec("*.json", Format.JSON, "$", OWNER),
         MemberSpec("*.csv", Format.CSV, subject=COLUMN),
         MemberSpec("*.sse", Format.SSE, subject=OWNER),
@@ -82,6 +84,12 @@ KINDS: dict[str, Callable[..., bytes]] = {
     "ndjson": lambda n, *o: named(f"{n}.ndjson", lines(*o)),
     "list": lambda n, *o: named(f"{n}.list.json", orders(*o)),
     "total": lambda n, *o: named(f"{n}.total.json", orders(*o, n=len(o))),
+    "above": lambda n, *o: named(
+        f"{n}.above.json", b'{"owner":"%b","orders":[{"n":1}]}' % [*o, "me"][0].encode()
+    ),
+    "map": lambda n, *o: named(
+        f"{n}.map.json", json.dumps({"accounts": {each: {"n": 1} for each in o}}).encode()
+    ),
     "whole": lambda n, *o: named(f"{n}.json", lines(*o[:1] or ["me"]).strip()),
     "csv": lambda n, *o: named(f"{n}.csv", table(*o), "Content-Type: text/csv"),
     "sse": lambda n, *o: named(
@@ -283,6 +291,32 @@ def test_what_compressed_parts_unfold_to_is_bounded() -> None:
 
 
 # What can't be released as it comes
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [named("me/1.jpg", b"x", "Content-ID: <foreign/1.jpg>")],
+        [named("me/1.jpg", b"x", "Content-ID: <a>"), named("me/2.jpg", b"y", "Content-ID: <a>")],
+        [named("a.csv", table("me"), "Content-ID: of a foreigner")],
+        [named("a.csv", table("me"), "Content-ID: <foreigner>")],
+        [named("a.csv", table("me"), "Content-Digest: of a foreigner")],
+        [part(table("me"), "Content-Disposition: foreigner; filename=a.csv")],
+    ],
+)
+def test_what_else_a_part_says_of_somebody_ends_the_stream(parts: list[bytes]) -> None:
+    coming = Coming(decided(ME, rest=True))
+    with pytest.raises(BadUpstream) as refused:
+        coming.run(multipart(*parts))
+    assert refused.value.code is Code.BODY_AMBIGUOUS and b"foreign" not in coming.left
+
+
+def test_parts_with_an_id_of_their_own_each_stream() -> None:
+    ids = ("Content-ID: <1@x.org>", "Content-ID: <2@x.org>")
+    body = multipart(named("me/1.jpg", b"x", ids[0]), named("me/2.jpg", b"y", ids[1]))
+    coming = Coming(decided(ME))
+    coming.run(body)
+    assert coming.left == body
 
 
 def test_names_that_are_one_somewhere_end_the_stream() -> None:

@@ -67,6 +67,10 @@ def test_a_part_has_one_name(fields: list[str], name: str) -> None:
         ['Content-Disposition: attachment; filename="a\u202eb"'],
         ["Content-ID: a"],
         ["Content-ID: <a>", "Content-ID: <a>"],
+        ["Content-Disposition: attachment; filename=b", "Content-ID: of a stranger"],
+        ["Content-Disposition: attachment; filename=b", "Content-ID: a"],
+        ["Content-Disposition: attachment; filename=b", "Content-ID: <../a>"],
+        ["Content-Disposition: attachment; filename=b", "Content-ID: <a> <c>"],
         ["Content-Type: image/png", "Content-Type: image/png"],
         ["Content-Type: image/png (comment)"],
         ["Content-Type: multipart/mixed"],
@@ -103,10 +107,10 @@ def test_what_is_not_read_is_refused(fields: list[str]) -> None:
     assert refusal(*fields) is Code.MEMBER_UNSUPPORTED
 
 
-def test_type_encoding_length_range_and_digest_are_told() -> None:
-    found = said("A: 1", "Content-Type: Text/CSV; Charset=UTF-8", "Content-Length: 12", "Digest: x")
+def test_type_encoding_length_and_range_are_told() -> None:
+    found = said("A: 1", "Content-Type: Text/CSV; Charset=UTF-8", "Content-Length: 12")
     assert (found.kind, found.charset, found.length) == ("text/csv", "utf-8", 12)
-    assert found.has_digest and not found.is_base64 and found.range is None
+    assert not found.is_base64 and found.range is None
     text = b"A: 1\r\nContent-Type: Text/CSV; Charset=UTF-8\r\nContent-Length: 12\r\n"
     assert found.at and text[slice(*found.at)] == b" 12"
     assert said("Content-Transfer-Encoding: BASE64").is_base64
@@ -139,6 +143,16 @@ def test_a_form_may_name_a_field_beside_the_file() -> None:
     )
 
 
+def test_a_content_id_may_stand_beside_the_name() -> None:
+    both = said("Content-Disposition: form-data; name=f; filename=b", "Content-ID: <1.2@x.org>")
+    assert (both.name, both.others) == ("b", ("f", "1.2@x.org"))
+    assert both.distinct == ("b", "1.2@x.org") and both.letters == len("bf1.2@x.org")
+    same = said("Content-Disposition: attachment; filename=b", "Content-ID: <b>")
+    assert (same.others, same.distinct) == ((), ("b",))
+    alone = said("Content-ID: <b>")
+    assert (alone.name, alone.others) == ("b", ())
+
+
 def told(*fields: str) -> dict[str, str | None]:
     text = "".join(f"{field}\r\n" for field in fields) + "\r\n"
     header = read_header(text.encode(), 0, Limits())
@@ -169,5 +183,10 @@ def test_fields_and_parameters_that_nobody_reads_are_noted() -> None:
     text = b"X-Tenant: t\r\n\r\n"
     asked = read_said(read_header(text, 0, Limits()), 7, frozenset({"x-tenant"}))
     assert not asked.has_more
+    for field in ("Content-MD5: x", "Digest: x", "Content-Digest: x", "Repr-Digest: x",
+                  "Content-Disposition: of-a-stranger; filename=a"):  # fmt: skip
+        assert said(field).has_more
+    for kind in ("attachment", "Inline", "form-data"):
+        assert not said(f"Content-Disposition: {kind}; filename=a").has_more
     for field in ("Content-Type: audio/ogg; codecs=x", "Content-Disposition: inline; x=y"):
         assert said(field).has_parameters and not said(field).has_more

@@ -52,6 +52,13 @@ def test_a_style_has_a_built_in_format_or_one_of_the_workbook() -> None:
     assert NumberFormats(None, Limits()).of(0) == NumberFormat()
 
 
+def test_a_format_with_room_for_a_letter_is_no_escape() -> None:
+    found = NumberFormats(
+        Cut(styles('<numFmt numFmtId="164" formatCode=" 0_x_-"/>', 164)), Limits()
+    )
+    assert found.of(0) == NumberFormat(164, " 0_x_-")
+
+
 def test_a_format_that_is_not_there_or_depends_on_the_reader_is_ambiguous() -> None:
     found = NumberFormats(Cut(styles("", 30, 164)), Limits())
     for style in (0, 1, 2):
@@ -67,6 +74,7 @@ def test_a_format_that_is_not_there_or_depends_on_the_reader_is_ambiguous() -> N
          Code.BODY_AMBIGUOUS),
         ('<numFmt numFmtId="1"/>', (0,), Code.BODY_AMBIGUOUS),
         (f'<numFmt numFmtId="1" formatCode="{"0" * 1025}"/>', (0,), Code.BODY_AMBIGUOUS),
+        ('<numFmt numFmtId="164" formatCode="0_x000D_"/>', (164,), Code.BODY_AMBIGUOUS),
         ('<numFmt numFmtId="x" formatCode="a"/>', (0,), Code.BODY_MALFORMED),
         ("", (-1,), Code.BODY_MALFORMED),
         ("", (0,) * 65_537, Code.BODY_TOO_COMPLEX),

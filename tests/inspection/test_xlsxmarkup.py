@@ -88,6 +88,8 @@ def test_what_readers_treat_differently_is_refused(body: bytes, expected: Code) 
         ("<r><rPr><b/><sz val='1'/></rPr><t>a</t></r> <r><t>b</t></r>", "ab"),
         ('<r><t xml:space="preserve">a </t></r><r><t>b</t></r><phoneticPr fontId="1"/>', "a b"),
         ("<t>0x1234 _x12_ x005f_</t>", "0x1234 _x12_ x005f_"),
+        ('<t q="default" xml:space="preserve"> a</t>', " a"),
+        ("<r><rPr><rFont val='a'/><vertAlign val='b'/></rPr><t>a</t></r>", "a"),
     ],
 )
 def test_a_text_is_what_all_readers_show(inside: str, expected: str) -> None:
@@ -107,13 +109,21 @@ def test_a_text_is_what_all_readers_show(inside: str, expected: str) -> None:
         ("<t xml:space='default'>a </t>", Code.BODY_AMBIGUOUS),
         ("<r><t>a </t></r><r><t>b</t></r>", Code.BODY_AMBIGUOUS),
         ("<t>a_x000D_b</t>", Code.BODY_AMBIGUOUS),
+        ('<t xml:space="default" q="preserve"> a</t>', Code.BODY_AMBIGUOUS),
+        ('<t q="http://www.w3.org/XML/1998/namespace" xml:space="default"> a</t>',
+         Code.BODY_AMBIGUOUS),
+        ("<r><rPr>a</rPr></r>", Code.BODY_AMBIGUOUS),
+        ("<r><rPr><t>a</t></rPr></r>", Code.BODY_TOO_COMPLEX),
+        ("<r><t>a</t><rPr><t>b</t></rPr></r>", Code.BODY_TOO_COMPLEX),
+        ("<r><rPr><b><t/></b></rPr><t>b</t></r>", Code.BODY_TOO_COMPLEX),
+        ("<r><rPr><si/></rPr><t>b</t></r>", Code.BODY_TOO_COMPLEX),
         ("<r><t>_x00</t></r><r><t>41_</t></r>", Code.BODY_AMBIGUOUS),
         ("<t>x005F_</t>", Code.BODY_AMBIGUOUS),
         ("<t>a</t><rPh sb='0' eb='1'><t>b</t></rPh>", Code.BODY_TOO_COMPLEX),
         ("<t>a<b/></t>", Code.BODY_TOO_COMPLEX),
         ("<y:t xmlns:y='urn:y'>a</y:t>", Code.BODY_TOO_COMPLEX),
     ],
-)
+)  # fmt: skip
 def test_a_text_that_readers_show_differently_is_refused(inside: str, expected: Code) -> None:
     with pytest.raises(BadUpstream) as caught:
         text_of(inside)

@@ -121,6 +121,7 @@ AMBIGUOUS: Mapping[str, Callable[[], bytes]] = {
     ),
     "a sheet of another id": lambda: changed(BOOK, b'r:id="s1"', b'r:id="s2"'),
     "no sheet": lambda: changed(BOOK, b'<sheet name="S1" sheetId="1" r:id="s1"/>', b""),
+    "an escape in a sheet's name": lambda: changed(BOOK, b'name="S1"', b'name="A_x000D_B"'),
     "sheets elsewhere": lambda: changed(
         BOOK, b"</workbook>", b'<extLst><sheet name="x" r:id="s1"/></extLst></workbook>'
     ),

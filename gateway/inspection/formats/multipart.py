@@ -53,8 +53,8 @@ def rewrite(
 ) -> Counts:
     """Write a new body of the parts that the verdict keeps; see `fates`.
 
-    Raises BadUpstream(REDACTION_UNSUPPORTED) where no part stays, and where one that has a digest
-    or is a range of a document would change.
+    Raises BadUpstream(REDACTION_UNSUPPORTED) where no part stays, and where one that is a range of
+    a document would change.
     """
     whole = _as_body(spec)
     if isinstance(source, Flow):

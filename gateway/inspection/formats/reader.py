@@ -83,7 +83,7 @@ class Reader(NamedTuple):
     def flows(self, spec: BodySpec | MemberSpec) -> bool:
         """Whether what is read like this can leave as it comes."""
         climbs = any(
-            text.startswith(("$^", "$~"))
+            locators.climbs(text)
             for owner in spec.subject
             for texts in owner.values()
             for text in texts

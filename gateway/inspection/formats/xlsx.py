@@ -8,8 +8,8 @@ sheets, columns, order, values and number formats; widths, fonts and colours are
 The first row of each sheet is its header, and a locator is a column's name, as in a CSV. A sheet
 with a header must have the subject's columns. An identifier is a text, or an integer that is shown
 as one; an empty cell is none. A mask changes its column's cell in each row that stays. A sheet of
-which every row goes leaves with nothing, its name neither; where that is all of them, one empty
-sheet stands for them.
+which no row stays, or that has none, leaves with nothing, its name neither: nobody's row says that
+its texts are theirs. Where that is all of them, one empty sheet stands for them.
 """
 
 from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ def rewrite(
         digest = digest_of(kept.names, kept, styles)
         seen += kept.seen
         released += kept.released
-        if kept.released or not kept.seen:
+        if kept.released:
             left.append((sheet, digest))
     names = [sheet.name for sheet, _ in left] or [_NO_SHEET]
     writer = XlsxWriter(names, styles, book.package.date1904, sink)
