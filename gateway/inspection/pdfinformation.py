@@ -49,14 +49,23 @@ _LINE = 20
 """Bytes of an entry in a table of objects."""
 
 _PROPERTIES = {
-    "Title": f"{xmp.DC}title",
-    "Author": f"{xmp.DC}creator",
-    "Subject": f"{xmp.DC}description",
-    "Keywords": f"{xmp.PDF}Keywords",
-    "Creator": f"{xmp.XAP}CreatorTool",
-    "Producer": f"{xmp.PDF}Producer",
+    "Title": (f"{xmp.DC}title", f"{xmp.XAP}Title", f"{xmp.PHOTOSHOP}Title"),
+    "Author": (
+        f"{xmp.DC}creator",
+        f"{xmp.XAP}Author",
+        f"{xmp.PHOTOSHOP}Author",
+        f"{xmp.TIFF}Artist",
+    ),
+    "Subject": (
+        f"{xmp.DC}description",
+        f"{xmp.XAP}Description",
+        f"{xmp.PHOTOSHOP}Caption",
+        f"{xmp.TIFF}ImageDescription",
+    ),
+    "Creator": (f"{xmp.XAP}CreatorTool",),
 }
-"""Where XMP has what the information has; other entries are properties of `pdfx`."""
+"""Where XMP has what the information has, and what its readers take for the same (the aliases of
+Adobe's XMP Toolkit). Any entry may be a property of its own name of `pdf` and `pdfx`, too."""
 
 
 def read(data: bytes, names: Collection[str]) -> dict[str, list[str]]:
@@ -66,7 +75,11 @@ def read(data: bytes, names: Collection[str]) -> dict[str, list[str]]:
         document = _Document(data)
         found = document.information(names)
         packet = document.packet()
-    wanted = {_PROPERTIES.get(name, f"{xmp.PDFX}{name}"): name for name in names}
+    wanted = {
+        each: name
+        for name in names
+        for each in (f"{xmp.PDF}{name}", f"{xmp.PDFX}{name}", *_PROPERTIES.get(name, ()))
+    }
     for name, values in xmp.values(packet, wanted).items() if packet else ():
         found[name] = [*found.get(name, ()), *values]
     return found
