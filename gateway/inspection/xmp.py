@@ -1,10 +1,10 @@
 """XMP (ISO 16684-1): the texts of some properties in a packet, wherever they stand in it.
 
 A property is an element or an attribute of a description, its text its own or that of the items of
-a list, or an attribute in place of either (`rdf:value`, `rdf:resource`). Other readers take the first
-or the last of them, or the one in their language; here all of them are found, and whoever asks wants
-one value. A document type is refused, and with it entities; so is a value that stands elsewhere and
-is only named (`rdf:nodeID`), which XMP doesn't know and other readers of RDF do.
+a list, or an attribute in place of either (`rdf:value`, `rdf:resource`). Other readers take the
+first or the last of them, or the one in their language; here all of them are found, and whoever
+asks wants one value. A document type is refused, and with it entities; so is a value that stands
+elsewhere and is only named (`rdf:nodeID`), which XMP doesn't know and other readers of RDF do.
 """
 
 import re

@@ -159,7 +159,13 @@ def test_an_object_that_stands_in_several_places_is_ambiguous() -> None:
     assert code(pdf(objects=[b"(%b)" % other])) is Code.BODY_AMBIGUOUS
     for spelt in (b"1 %x\n0 obj", b"1\x000%\robj", b"01 00 obj"):
         assert code(pdf(objects=[other.replace(b"1 0 obj", spelt)])) is Code.BODY_AMBIGUOUS
-    assert subject(pdf(objects=[b"11 0 R", b"(21 0 obj)"])) == ["A1"]
+    assert code(pdf(objects=[b"(21 0 obj)"])) is Code.BODY_AMBIGUOUS
+    assert subject(pdf(objects=[b"11 0 R", b"(21 0 object)", b"(obj 1 0 endobj)"])) == ["A1"]
+
+
+def test_a_reference_that_leads_nowhere_is_ambiguous() -> None:
+    for before, after in ((b"/Info 1 0", b"/Info 9 0"), (b"/Info 1 0", b"/Info 1 1")):
+        assert code(pdf().replace(before, after)) is Code.BODY_AMBIGUOUS
 
 
 @pytest.mark.parametrize(
