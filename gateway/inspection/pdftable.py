@@ -27,9 +27,9 @@ _HEAD = re.compile(rb"%PDF-(?:1\.[0-7]|2\.0)[\r\n ]")
 _TAIL = re.compile(rb"[\r\n]startxref[ ]?(?:\r\n|\r|\n)([0-9]{1,10})[ ]?(?:\r\n|\r|\n)%%EOF\s*\Z")
 _TABLE = re.compile(
     rb"xref[ ]?(?:\r\n|\r|\n)0 ([0-9]{1,7})[ ]?(?:\r\n|\r|\n)"
-    rb"((?:[0-9]{10} [0-9]{5} [fn](?: \r| \n|\r\n))*+)trailer"
+    rb"((?:[0-9]{10} [0-9]{5} [fn](?: \r| \n|\r\n))*+)[\r\n]*+trailer"
 )
-"""Section 7.5.4: one subsection, of lines of twenty bytes."""
+"""Section 7.5.4: one subsection, of lines of twenty bytes; MuPDF has an empty one behind them."""
 _TRAILER = re.compile(rb"(?<![A-Za-z])trailer(?![A-Za-z])")
 
 _OBJECT = re.compile(rb"([0-9]{1,10})[\0\s]++([0-9]{1,5})[\0\s]++obj(?![A-Za-z])")

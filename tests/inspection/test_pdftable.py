@@ -65,6 +65,12 @@ def test_a_number_in_use_for_which_there_is_no_object_is_none() -> None:
     assert numbers(reserved.replace(b"4 0 obj", b"(4 0 o)")) == {1, 2, 3}
 
 
+def test_an_empty_line_behind_the_table_is_none_of_its_lines() -> None:
+    """MuPDF writes it."""
+    assert numbers(pdf().replace(b"trailer", b"\ntrailer")) == {1, 2, 3}
+    assert code(pdf().replace(b"trailer", b"\n\0trailer")) is Code.BODY_AMBIGUOUS
+
+
 def test_an_object_of_another_generation_is_ambiguous() -> None:
     for before, after in ((b"00000 n", b"00001 n"), (b"1 0 obj", b"1 1 obj")):
         assert code(pdf().replace(before, after, 1)) is Code.BODY_AMBIGUOUS
