@@ -6,7 +6,11 @@ texts behind the pixels (Pillow finds them only with the pixels), on a keyword t
 reader's dictionary has the last), and on bytes behind IEND. A text that is looked for must stand
 once, before the pixels, and nothing behind the end.
 
-JPEG (ITU-T T.81 annex B): segments up to the first scan; EXIF is in one APP1.
+The EXIF of a PNG is in one eXIf; tools of the time before that chunk wrote it into a text, `Raw
+profile type exif`, which some readers list first. A PNG with such a text is refused.
+
+JPEG (ITU-T T.81 annex B): segments up to the first scan; EXIF is in one APP1. Markers that have no
+length, or none that is defined (RSTn, SOI, JPG, JPGn), are refused where a segment must stand.
 """
 
 import struct
@@ -22,7 +26,10 @@ _MOST = 100_000
 """Chunks or segments of an image."""
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
+_PROFILE = b"raw profile type "
+_SCAN, _APP1 = 0xDA, 0xE1
+_SEGMENTS = {*range(0xC0, 0xD0), *range(0xDA, 0xE0), *range(0xE0, 0xF0), 0xFE} - {0xC8}
+"""Markers that a length follows (T.81 table B.1). Behind others readers find one or don't."""
 _EXIF = b"Exif\0\0"
 
 
@@ -46,7 +53,13 @@ def png(data: bytes, names: Collection[str]) -> dict[str, list[str]]:
 
 def exif_of_png(data: bytes) -> bytes:
     """The EXIF of a PNG; nothing where it has none."""
-    return _only([content for kind, content in _chunks(data) if kind == b"eXIf"])
+    found = []
+    for kind, content in _chunks(data):
+        if kind in _TEXTS and content[: len(_PROFILE)].lower() == _PROFILE:
+            raise _ambiguous("a PNG with a profile in a text")
+        if kind == b"eXIf":
+            found.append(content)
+    return _only(found)
 
 
 def exif_of_jpeg(data: bytes) -> bytes:
@@ -109,7 +122,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = 2
     for _ in range(_MOST):
         mark, marker = data[at : at + 1], data[at + 1 : at + 2]
-        if mark != b"\xff" or not marker or not 0xC0 <= marker[0] <= 0xFE or marker[0] == _END:
+        if mark != b"\xff" or not marker or marker[0] not in _SEGMENTS:
             raise _malformed("JPEG")
         if marker[0] == _SCAN:
             return

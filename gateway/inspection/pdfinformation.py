@@ -1,10 +1,8 @@
 """What a PDF says of itself (ISO 32000-2 section 14.3): its document information and its XMP.
 
-Readers mend PDFs, each in its own way: they search for objects where the table of them is wrong,
-follow or ignore older revisions, and show the one or the other of two places that say who wrote
-the document. So a PDF is taken only as it leaves a writer: one revision, one table, whose objects
-that say something stand once in the file; nothing behind its end. An update is appended to a PDF
-and a file for the web has two tables: both are refused, and so is what is encrypted.
+Readers mend PDFs, and show the one or the other of two places that say who wrote the document. So
+a PDF is taken only as it leaves its writer (`pdftable`): an update is appended to a PDF, and a file
+for the web has two tables; both are refused, and so is what is encrypted.
 
 What is left is read by pypdf, in its strict mode; it comes with the extra `metadata`. Only the few
 objects on the way are parsed, no page. What the information says and what XMP says for the same
@@ -13,119 +11,79 @@ name are values of it: whoever asks wants one.
 
 import io
 import logging
-import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 from gateway.errors import BadUpstream, Code
-from gateway.inspection import locators, xmp
+from gateway.inspection import locators, pdftable, xmp
 
 LIBRARY = "pypdf"
 
-_OBJECTS = 100_000
 _ENTRIES = 10_000
 """In a dictionary or an array."""
 _LONGEST = 1 << 22
 """Bytes that a stream on the way may unfold to."""
 
-_HEAD = re.compile(rb"%PDF-(?:1\.[0-7]|2\.0)[\r\n ]")
-_TAIL = re.compile(rb"[\r\n]startxref[ ]?(?:\r\n|\r|\n)([0-9]{1,10})[ ]?(?:\r\n|\r|\n)%%EOF\s*\Z")
-_TABLE = re.compile(
-    rb"xref[ ]?(?:\r\n|\r|\n)0 ([0-9]{1,7})[ ]?(?:\r\n|\r|\n)"
-    rb"((?:[0-9]{10} [0-9]{5} [fn](?: \r| \n|\r\n))*+)trailer"
-)
-"""ISO 32000-2 section 7.5.4: one subsection, of lines of twenty bytes."""
-
-_STREAM = re.compile(rb"([0-9]{1,10}) 0 obj")
-"""Section 7.5.8: the table is an object, and a stream."""
-
-_BLANK = rb"(?:[\0\s]|%[^\r\n]*+[\r\n])++"
-"""Between two words; a comment is as good as a space."""
-
-_TRAILER = re.compile(rb"(?<![A-Za-z])trailer(?![A-Za-z])")
-_LINE = 20
-"""Bytes of an entry in a table of objects."""
-
 _PROPERTIES = {
-    "Title": f"{xmp.DC}title",
-    "Author": f"{xmp.DC}creator",
-    "Subject": f"{xmp.DC}description",
-    "Keywords": f"{xmp.PDF}Keywords",
-    "Creator": f"{xmp.XAP}CreatorTool",
-    "Producer": f"{xmp.PDF}Producer",
+    "Title": (f"{xmp.DC}title", f"{xmp.XAP}Title", f"{xmp.PHOTOSHOP}Title"),
+    "Author": (
+        f"{xmp.DC}creator",
+        f"{xmp.XAP}Author",
+        f"{xmp.PHOTOSHOP}Author",
+        f"{xmp.TIFF}Artist",
+    ),
+    "Subject": (
+        f"{xmp.DC}description",
+        f"{xmp.XAP}Description",
+        f"{xmp.PHOTOSHOP}Caption",
+        f"{xmp.TIFF}ImageDescription",
+    ),
+    "Creator": (f"{xmp.XAP}CreatorTool",),
 }
-"""Where XMP has what the information has; other entries are properties of `pdfx`."""
+"""Where XMP has what the information has, and what its readers take for the same (the aliases of
+Adobe's XMP Toolkit). Any entry may be a property of its own name of `pdf` and `pdfx`, too."""
 
 
 def read(data: bytes, names: Collection[str]) -> dict[str, list[str]]:
     """The values of each name, those of the document information first. Raises BadUpstream."""
-    _check_shape(data)
+    begin = pdftable.check_ends(data)
     with _refusing(), _bounded():
-        document = _Document(data)
+        document = _Document(data, begin)
         found = document.information(names)
         packet = document.packet()
-    wanted = {_PROPERTIES.get(name, f"{xmp.PDFX}{name}"): name for name in names}
+    wanted = {
+        each: name
+        for name in names
+        for each in (f"{xmp.PDF}{name}", f"{xmp.PDFX}{name}", *_PROPERTIES.get(name, ()))
+    }
     for name, values in xmp.values(packet, wanted).items() if packet else ():
         found[name] = [*found.get(name, ()), *values]
     return found
 
 
-def _check_shape(data: bytes) -> None:
-    if not _HEAD.match(data):
-        raise BadUpstream(Code.BODY_MALFORMED, "a PDF without its beginning")
-    begin = _begin(data)
-    if data.count(b"startxref") > 1 or len(_TRAILER.findall(data)) > 1:
-        raise _ambiguous("a PDF of several revisions or tables")
-    if len(data) - begin > _LINE * _OBJECTS:
-        raise BadUpstream(Code.BODY_TOO_COMPLEX, "a PDF of too many objects")
-
-
-def _begin(data: bytes) -> int:
-    """Where the table of objects begins, as the end says."""
-    tail = _TAIL.search(data[-128:])
-    if tail is None:
-        raise BadUpstream(Code.BODY_MALFORMED, "a PDF without its end")
-    return int(tail[1])
-
-
 class _Document:
     """The objects of a PDF that say something. `pypdf` raises whatever it likes."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, begin: int) -> None:
         pypdf = library()
-        self._data = data
         if b"/Encrypt" in data:
             raise _encrypted()
         self._reader = pypdf.PdfReader(
-            io.BytesIO(data), strict=True, xref_stream_maximum_entries=_OBJECTS
+            io.BytesIO(data), strict=True, xref_stream_maximum_entries=pdftable.OBJECTS
         )
         if self._reader.is_encrypted:
             raise _encrypted()
         if {"/Prev", "/XRefStm"} & self._reader.trailer.keys():
             raise _ambiguous("a PDF of several revisions or tables")
-        self._check_table()
-
-    def _check_table(self) -> None:
-        """No object has two places in the table, and no line of it has to be mended."""
-        begin = _begin(self._data)
-        if table := _TABLE.match(self._data, begin):
-            whole = len(table[2]) == _LINE * int(table[1])
-        else:
-            found = _STREAM.match(self._data, begin)
-            stream = self._reader.get_object(int(found[1])) if found else {}
-            whole = stream.get("/Type") == "/XRef" and list(
-                stream.get("/Index", [0, stream["/Size"]])
-            ) == [0, stream["/Size"]]
-        if not whole:
-            raise _ambiguous("a PDF with a table of objects that readers would mend")
+        self._objects = pdftable.check(data, begin, self._reader)
 
     def information(self, names: Collection[str]) -> dict[str, list[str]]:
         trailer = self._reader.trailer
         if "/Info" not in trailer:
             return {}
-        entries = self._alone(trailer.raw_get("/Info"))
+        entries = self._object(trailer.raw_get("/Info"))
         if not isinstance(entries, library().generic.DictionaryObject):
             raise _ambiguous("a document information that isn't one")
         present = {str(name).removeprefix("/") for name in entries}
@@ -135,32 +93,20 @@ class _Document:
 
     def packet(self) -> bytes:
         """The XMP of the document; nothing where it has none."""
-        catalog = self._alone(self._reader.trailer.raw_get("/Root"))
+        catalog = self._object(self._reader.trailer.raw_get("/Root"))
         if "/Metadata" not in catalog:
             return b""
-        stream = self._alone(catalog.raw_get("/Metadata"))
+        stream = self._object(catalog.raw_get("/Metadata"))
         coded = stream.get("/Filter", "/FlateDecode") != "/FlateDecode"
         if coded or {"/DecodeParms", "/F"} & stream.keys():
             raise _ambiguous("an XMP packet in a coding of its own")
         return bytes(stream.get_data())
 
-    def _alone(self, reference: Any) -> Any:
-        """The object that a reference leads to, which must stand in the file once: who searches for
-        it finds it, too."""
-        number, holder = reference.idnum, self._reader.xref_objStm.get(reference.idnum)
-        found = _defined(self._data, number)
-        if holder:
-            packed = self._alone(type(reference)(holder[0], 0, self._reader))
-            listed = bytes(packed.get_data())[: int(packed["/First"])].split()[::2]
-            found += [each for each in listed if int(each) == number]
-        if len(found) != 1 or reference.generation != 0:
-            raise _ambiguous("an object of a PDF that stands in several places")
+    def _object(self, reference: Any) -> Any:
+        """What a reference leads to, which must be an object: readers search for one."""
+        if reference.idnum not in self._objects or reference.generation != 0:
+            raise _ambiguous("a reference in a PDF that leads nowhere")
         return reference.get_object()
-
-
-def _defined(data: bytes, number: int) -> list[bytes]:
-    pattern = rb"(?<![0-9])0{0,9}%d%b[0-9]++%bobj(?![A-Za-z])" % (number, _BLANK, _BLANK)
-    return re.findall(pattern, data)
 
 
 def _text(value: Any) -> str:

@@ -1,8 +1,10 @@
 """XMP (ISO 16684-1): the texts of some properties in a packet, wherever they stand in it.
 
 A property is an element or an attribute of a description, its text its own or that of the items of
-a list. Other readers take the first or the last of them, or the one in their language; here all of
-them are found, and whoever asks wants one value. A document type is refused, and with it entities.
+a list, or an attribute in place of either (`rdf:value`, `rdf:resource`). Other readers take the
+first or the last of them, or the one in their language; here all of them are found, and whoever
+asks wants one value. A document type is refused, and with it entities; so is a value that stands
+elsewhere and is only named (`rdf:nodeID`), which XMP doesn't know and other readers of RDF do.
 """
 
 import re
@@ -18,6 +20,14 @@ DC = f"http://purl.org/dc/elements/1.1/{_BETWEEN}"
 XAP = f"http://ns.adobe.com/xap/1.0/{_BETWEEN}"
 PDF = f"http://ns.adobe.com/pdf/1.3/{_BETWEEN}"
 PDFX = f"http://ns.adobe.com/pdfx/1.3/{_BETWEEN}"
+
+PHOTOSHOP = f"http://ns.adobe.com/photoshop/1.0/{_BETWEEN}"
+TIFF = f"http://ns.adobe.com/tiff/1.0/{_BETWEEN}"
+
+_RDF = f"http://www.w3.org/1999/02/22-rdf-syntax-ns#{_BETWEEN}"
+_NODE = f"{_RDF}nodeID"
+_ABOUT = {f"http://www.w3.org/XML/1998/namespace{_BETWEEN}lang", f"{_RDF}parseType"}
+"""Attributes in a property that say something about its value; all others are values."""
 
 _MOST = 1 << 20
 """Bytes of a packet."""
@@ -62,10 +72,14 @@ class _Walk:
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._take()
+        inside = self._wanted.get(name, self._open[-1])
         for each, value in attributes.items():
-            if each in self._wanted:
-                self.found.setdefault(self._wanted[each], []).append(value)
-        self._open.append(self._wanted.get(name, self._open[-1]))
+            if each == _NODE:
+                raise BadUpstream(Code.BODY_AMBIGUOUS, "an XMP packet with named nodes")
+            named = self._wanted.get(each, None if each in _ABOUT else inside)
+            if named is not None:
+                self.found.setdefault(named, []).append(value)
+        self._open.append(inside)
         if len(self._open) > _DEEPEST:
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "an XMP packet that is nested too deep")
 

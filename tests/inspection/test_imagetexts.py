@@ -2,8 +2,10 @@
 
 import io
 import random
+import struct
 import tracemalloc
 import zlib
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -133,6 +135,55 @@ def test_a_jpeg_that_ends_before_its_pixels_is_malformed(data: bytes) -> None:
     with pytest.raises(BadUpstream) as caught:
         imagetexts.exif_of_jpeg(data)
     assert caught.value.code is Code.BODY_MALFORMED
+
+
+@pytest.mark.parametrize("marker", [0xC8, *range(0xD0, 0xD9), *range(0xF0, 0xFE)])
+def test_a_marker_behind_which_readers_find_no_length_is_malformed(marker: int) -> None:
+    """Who takes what follows it for a length jumps over the EXIF that others read, to another."""
+    stranger, own = exif_segment(tiff((0x013B, 2, b"canary\0"))), exif_segment(ARTIST)
+    plain, mark = jpeg(None), bytes([0xFF, marker])
+    hidden = with_segment(plain[:2], stranger)[2:]
+    skipped = 0xFFE1 - len(hidden) - 4
+    rest = b"x" * skipped + with_segment(plain[:2], own)[2:]
+    halves = [rest[:100], rest[100 + 4 :]]
+    comments = b"".join(b"\xff\xfe" + struct.pack(">H", len(each) + 2) + each for each in halves)
+    data = plain[:2] + mark + hidden + comments + plain[2:]
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.getexif().get(0x013B) == "canary"
+    with pytest.raises(BadUpstream) as caught:
+        imagetexts.exif_of_jpeg(data)
+    assert caught.value.code is Code.BODY_MALFORMED
+
+
+@pytest.mark.parametrize("marker", [0xCC, 0xDB, 0xDD, 0xE0, 0xEF, 0xFE])
+def test_a_segment_with_a_length_may_stand_before_the_exif(marker: int) -> None:
+    rest = jpeg("A1")[2:]
+    segment = bytes([0xFF, marker]) + b"\0\4\0\0"
+    assert imagetexts.exif_of_jpeg(b"\xff\xd8" + segment + rest)[:2] in (b"II", b"MM")
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"optimize": True}, {"dpi": (72, 72)}])
+def test_what_pillow_writes_is_read(options: dict[str, Any]) -> None:
+    out, written = io.BytesIO(), Image.Exif()
+    written[0x013B] = "A1"
+    image = Image.new("RGB", (40, 40))
+    image.save(out, "JPEG", exif=written, comment="x", icc_profile=b"x" * 70_000, **options)
+    assert imagetexts.exif_of_jpeg(out.getvalue()) == written.tobytes()[6:]
+
+
+@pytest.mark.parametrize("name", ["exif", "APP1", "8bim"])
+@pytest.mark.parametrize("image", [png({}, artist="A1"), PLAIN])
+def test_a_profile_in_a_text_of_a_png_is_ambiguous(name: str, image: bytes) -> None:
+    stranger = exif_segment(tiff((0x013B, 2, b"canary\0")))
+    profile = f"\nexif\n{len(stranger):8}\n{stranger.hex()}\n".encode()
+    for new in (
+        chunk(b"zTXt", b"Raw profile type %b\0\0" % name.encode() + zlib.compress(profile)),
+        chunk(b"tEXt", b"Raw profile type %b\0" % name.encode() + profile),
+    ):
+        with pytest.raises(BadUpstream) as caught:
+            imagetexts.exif_of_png(with_chunk(image, new))
+        assert caught.value.code is Code.BODY_AMBIGUOUS
+    assert imagetexts.exif_of_png(png({"Raw": "x"}, artist="A1"))[:2] in (b"II", b"MM")
 
 
 def test_pillow_finds_the_same_in_whatever_is_read() -> None:

@@ -103,6 +103,23 @@ def test_what_xmp_says_is_a_value_too() -> None:
     assert pdfinformation.read(own, NAMES) == {"Owner": ["B"]}
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [
+        "<pdf:Subject>B</pdf:Subject>",
+        "<pdfx:Subject>B</pdfx:Subject>",
+        "<rdf:Description pdf:Subject='B'/>",
+        "<dc:description rdf:value='B'/>",
+        "<dc:description rdf:resource='B'/>",
+        "<dc:description><rdf:Description rdf:value='B'/></dc:description>",
+        "<t:ImageDescription xmlns:t='http://ns.adobe.com/tiff/1.0/'>B</t:ImageDescription>",
+    ],
+)
+def test_what_xmp_says_is_a_value_however_it_is_written(properties: str) -> None:
+    assert subject(pdf(packet=xmp(properties))) == ["A1", "B"]
+    assert subject(pdf(packet=xmp("<pdf:Title>B</pdf:Title><dc:title rdf:value='B'/>"))) == ["A1"]
+
+
 def test_a_name_that_looks_like_the_one_looked_for_is_ambiguous() -> None:
     assert code(pdf(b"/subject (canary)")) is Code.BODY_AMBIGUOUS
     assert code(pdf(b"/Subject (A1) /SUBJECT (canary)")) is Code.BODY_AMBIGUOUS
@@ -142,7 +159,13 @@ def test_an_object_that_stands_in_several_places_is_ambiguous() -> None:
     assert code(pdf(objects=[b"(%b)" % other])) is Code.BODY_AMBIGUOUS
     for spelt in (b"1 %x\n0 obj", b"1\x000%\robj", b"01 00 obj"):
         assert code(pdf(objects=[other.replace(b"1 0 obj", spelt)])) is Code.BODY_AMBIGUOUS
-    assert subject(pdf(objects=[b"11 0 R", b"(21 0 obj)"])) == ["A1"]
+    assert code(pdf(objects=[b"(21 0 obj)"])) is Code.BODY_AMBIGUOUS
+    assert subject(pdf(objects=[b"11 0 R", b"(21 0 object)", b"(obj 1 0 endobj)"])) == ["A1"]
+
+
+def test_a_reference_that_leads_nowhere_is_ambiguous() -> None:
+    for before, after in ((b"/Info 1 0", b"/Info 9 0"), (b"/Info 1 0", b"/Info 1 1")):
+        assert code(pdf().replace(before, after)) is Code.BODY_AMBIGUOUS
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,16 @@ def code(data: bytes) -> Code:
         ("<dc:creator><![CDATA[A1]]></dc:creator>", ["A1"]),
         ("<dc:creator>A<!-- -->1</dc:creator>", ["A1"]),
         ("<dc:creator>A<rdf:li>1</rdf:li>B</dc:creator>", ["A", "1", "B"]),
+        ("<dc:creator rdf:value='A1'/>", ["A1"]),
+        ("<dc:creator rdf:resource='A1'/>", ["A1"]),
+        ("<dc:creator><rdf:Description rdf:value='A1'/></dc:creator>", ["A1"]),
+        ("<dc:creator rdf:value='A'><rdf:li dc:other='B'>C</rdf:li></dc:creator>", ["A", "B", "C"]),
+        (
+            "<dc:creator rdf:parseType='Resource'><rdf:value>A1</rdf:value></dc:creator>",
+            ["A1"],
+        ),
+        ("<dc:creator xml:lang='en'><rdf:li xml:lang='x-default'>A1</rdf:li></dc:creator>", ["A1"]),
+        ("<dc:title rdf:value='x'/>", []),
         ("<dc:creator/><dc:title>x</dc:title>", []),
         ("<x xmlns='http://purl.org/dc/elements/1.1'><creator>A</creator></x>", []),
     ],
@@ -50,6 +60,14 @@ def test_a_document_type_and_other_encodings_are_ambiguous() -> None:
     assert code(laughs) is Code.BODY_AMBIGUOUS
     assert code(b'<?xml version="1.0" encoding="UTF-16"?><x/>') is Code.BODY_AMBIGUOUS
     assert xmp.values(b"<?xml version='1.0' encoding='utf-8'?><x/>", WANTED) == {}
+
+
+def test_a_value_that_is_named_by_its_node_is_ambiguous() -> None:
+    nodes = (
+        "<dc:creator rdf:nodeID='a'/></rdf:Description>"
+        "<rdf:Description rdf:nodeID='a'><rdf:value>canary</rdf:value>"
+    )
+    assert code(packet(nodes)) is Code.BODY_AMBIGUOUS
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,43 @@ def pdf(
     return data + table + b"trailer\n" + entries + b"\nstartxref\n%d\n%%%%EOF\n" % len(data)
 
 
+def packed_pdf(
+    packed: Mapping[int, bytes],
+    *,
+    listed: bytes | None = None,
+    entries: bytes = b"",
+    objects: Sequence[bytes] = (),
+    lines: Mapping[int, tuple[int, int, int]] | None = None,
+    behind: bytes = b"",
+) -> bytes:
+    """A PDF whose table is a stream: 1 is the document information, 2 the pages, 3 the catalog, 4
+    holds what is `packed`, 5 is the table, then come `objects`. What the table (`lines`) and 4
+    (`listed`) say of it may be something else than what is there."""
+    pairs, content = b"", b""
+    for number, body in packed.items():
+        pairs += b"%d %d " % (number, len(content))
+        content += body + b" "
+    pairs = pairs if listed is None else listed
+    head = b"<</Type/ObjStm/N %d/First %d/Length %d>>"
+    holder = head % (len(pairs.split()) // 2, len(pairs), len(pairs + content))
+    own = {1: b"<</Subject (A1)>>", 2: PAGES, 3: CATALOG % b""}
+    bodies = {number: body for number, body in own.items() if number not in packed}
+    bodies[4] = holder + b"stream\n" + pairs + content + b"\nendstream" if packed else b"null"
+    bodies |= dict(enumerate(objects, 6))
+    data, table = b"%PDF-1.7\n", {0: (0, 0, 65535)}
+    for number, body in bodies.items():
+        table[number] = (1, len(data), 0)
+        data += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    table |= {number: (2, 4, which) for which, number in enumerate(packed)}
+    table[5] = (1, len(data), 0)
+    table |= lines or {}
+    rows = b"".join(struct.pack(">BIH", *table[number]) for number in sorted(table))
+    said = b"<</Type/XRef/W[1 4 2]/Size %d/Root 3 0 R/Info 1 0 R/Length %d%b>>"
+    coded = said % (len(table), len(rows), entries) + b"stream\n" + rows + b"\nendstream"
+    end = b"%bstartxref\n%d\n%%%%EOF\n" % (behind, len(data))
+    return data + b"5 0 obj\n%b\nendobj\n" % coded + end
+
+
 def xmp(properties: str) -> bytes:
     return (
         "<?xpacket begin='\ufeff' id='W5M0MpCehiHzreSzNTczkc9d'?>"
