@@ -208,6 +208,8 @@ def _entries(
         reader = None if each.format is Format.OPAQUE else FORMATS.get(each.format)
         if each.format is not Format.OPAQUE and (reader is None or reader.random_access):
             raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a format that can't be read in a text")
+        if reader is None and each.subject:
+            raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an opaque document whose owners are asked")
         reads = reader is not None and "embedded" in reader.settings
         strict = "keep" if isinstance(spec, AlsoSpec) else spec.undeclared
         member = MemberSpec(

@@ -416,6 +416,14 @@ def test_an_unknown_or_random_format_is_refused_where_it_is_not_configured_away(
         assert caught.value.code is Code.MEMBER_UNSUPPORTED
 
 
+def test_owners_of_an_opaque_document_are_not_asked_for_in_vain() -> None:
+    asked = reading(format=Name.OPAQUE, subject=({"account": ("pdf:Subject",)},))
+    with pytest.raises(BadUpstream) as caught:
+        Embedded(asked, Limits())
+    assert caught.value.code is Code.MEMBER_UNSUPPORTED
+    assert not Embedded(reading(format=Name.OPAQUE, subject=()), Limits()).idle
+
+
 # --- properties -----------------------------------------------------------------------------------
 
 _OWNERS = st.sampled_from(["me", "foreign", "third"])
