@@ -10,7 +10,9 @@ documents name owners (no `subject` beside them), a record without a document ha
 document in a document is at a place of its own (the list in `at`).
 
 No text at a declared place passes unread: null and an empty text hold no document, anything else
-must be one. A document stays or goes with its record, and masks don't reach into it.
+must be one. Where the way to it is barred (`$.files[*].data`, and `files` is an object or a text),
+the record is refused, since what stands there instead would pass. A document stays or goes with its
+record, and masks don't reach into it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +23,7 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import undeclared
 from gateway.inspection.inflation import Inflation
 from gateway.inspection.locators import Steps, check_names, compile, find, meet
+from gateway.inspection.maskshapes import leads
 from gateway.inspection.settings import AlsoSpec, BodySpec, EmbeddedSpec, Limits, MemberSpec
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.tally import Owners, Tally
@@ -64,8 +67,8 @@ class Embedded:
         self._tells_itself = bool(spec.subject)
         firsts = dict.fromkeys(each.at[0] for each in embedded)
         self._places = [_Place(compile(at), _entries(at, spec, embedded)) for at in firsts]
-        places = (place.steps for place in self._places)
-        self._known = [(*within, *steps) for steps in (*places, *prose)]
+        self._ways = [(*within, *place.steps) for place in self._places]
+        self._known = [*self._ways, *((*within, *steps) for steps in prose)]
         self._inflation, self._packed = Inflation(limits), 0
 
     @property
@@ -94,11 +97,13 @@ class Embedded:
         """The owners of all that is in the record's documents; None where something has none.
 
         Raises BadUpstream: MEMBER_UNSUPPORTED for a text that no entry reads, or that looks like a
-        document where none is declared, FORMAT_MISMATCH for what is no text, BODY_TOO_COMPLEX for
-        too many documents, and what the formats raise.
+        document where none is declared, FORMAT_MISMATCH for what is no text or bars the way to
+        one, BODY_TOO_COMPLEX for too many documents, and what the formats raise.
         """
         if self._refuses:
             undeclared.check(record, self._known, self._limits.embedding_depth)
+        if self._ways and not leads(record, self._ways):
+            raise BadUpstream(Code.FORMAT_MISMATCH, "no way to where a document is declared")
         found: dict[Any, None] = {}
         told, count = True, 0
         for place in self._places:

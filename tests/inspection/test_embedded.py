@@ -256,6 +256,46 @@ def test_a_document_stands_anywhere_in_a_record() -> None:
         assert NDJSON.owners(lines([value])[1:-2] + b"\n", spec) == {("foreign",): 1}
 
 
+def test_a_record_that_bars_the_way_to_a_document_is_refused() -> None:
+    spec = reading(at=("$.files[*].data",))
+    doc = text({"owner": "foreign"})
+    for files in ({"data": doc}, [[{"data": doc}]], [doc], doc, [{"data": doc}, doc], 1):
+        assert NDJSON.refusal(lines({"owner": "me", "files": files}), spec) is Code.FORMAT_MISMATCH
+    for files in ([{"data": doc}], [{"data": doc}, {}]):
+        assert NDJSON.owners(lines({"owner": "me", "files": files}), spec) == {("me", "foreign"): 1}
+    for files in (None, "", [], {}, [{}], [None], [{"data": None}], [{"name": doc}]):
+        assert NDJSON.owners(lines({"owner": "me", "files": files}), spec) == {("me",): 1}
+    assert NDJSON.owners(lines({"owner": "me"}), spec) == {("me",): 1}
+
+
+def test_where_exports_differ_several_places_name_several_shapes() -> None:
+    listed = replace(PAYLOAD, at=("$.files[*].data",))
+    spec = replace(SPEC, embedded=(listed, replace(PAYLOAD, at=("$.files.data",))))
+    doc = text({"owner": "foreign"})
+    for files in ([{"data": doc}], {"data": doc}):
+        assert NDJSON.owners(lines({"owner": "me", "files": files}), spec) == {("me", "foreign"): 1}
+    assert NDJSON.refusal(lines({"owner": "me", "files": doc}), spec) is Code.FORMAT_MISMATCH
+
+
+def test_a_record_that_is_a_document_bars_the_way_to_one_in_it() -> None:
+    """Its owner stands above it."""
+    above = replace(SPEC, records="$.o[*]", subject=({"account": ("$^^.id",)},))
+    form = Format(json_format)
+    doc = text({"owner": "foreign"})
+    assert form.refusal(text({"id": "me", "o": [doc]}).encode(), above) is Code.FORMAT_MISMATCH
+    kept = text({"id": "me", "o": [record(doc)]}).encode()
+    assert form.owners(kept, above) == {("me", "foreign"): 1, ("me",): 1}  # what is around it
+
+
+def test_the_way_to_a_document_in_a_document_must_be_open_too() -> None:
+    inner = replace(PAYLOAD, at=("$.payload", "$.data.file"))
+    spec = replace(SPEC, embedded=(PAYLOAD, inner))
+    doc = text({"owner": "foreign"})
+    for data, code in (([{"file": doc}], Code.FORMAT_MISMATCH), ({"file": doc}, None)):
+        body = lines(record(text({"owner": "me", "data": data})))
+        assert NDJSON.refusal(body, spec) is code if code else NDJSON.owners(body, spec)
+
+
 def test_a_document_in_a_document_is_read_where_it_is_declared() -> None:
     inner = replace(PAYLOAD, at=("$.payload", "$.data"), transfer="base64")
     table = replace(ROWS, at=("$.payload", "$.data", "$.file"))
