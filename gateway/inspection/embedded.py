@@ -26,7 +26,7 @@ from gateway.inspection.locators import Steps, check_names, compile, find, meet
 from gateway.inspection.maskshapes import leads
 from gateway.inspection.settings import AlsoSpec, BodySpec, EmbeddedSpec, Limits, MemberSpec
 from gateway.inspection.source import Body, InMemory
-from gateway.inspection.tally import Owners, Tally
+from gateway.inspection.tally import Owners, Tally, check_owners
 from gateway.inspection.textwritings import decoded
 from gateway.model import Format
 from gateway.response import Payload
@@ -91,14 +91,14 @@ class Embedded:
         inside = self.owners_inside(record)
         if inside is None or (self._tells_itself and not own):
             return ()
-        return own + tuple(owner for owner in inside if owner not in own)
+        return tuple(dict.fromkeys((*own, *inside)))
 
     def owners_inside(self, record: Any) -> Owners | None:
         """The owners of all that is in the record's documents; None where something has none.
 
         Raises BadUpstream: MEMBER_UNSUPPORTED for a text that no entry reads, or that looks like a
         document where none is declared, FORMAT_MISMATCH for what is no text or bars the way to
-        one, BODY_TOO_COMPLEX for too many documents, and what the formats raise.
+        one, BODY_TOO_COMPLEX for too many documents or owners, and what the formats raise.
         """
         if self._refuses:
             undeclared.check(record, self._known, self._limits.embedding_depth)
@@ -114,6 +114,7 @@ class Embedded:
                 for group in self._read(text, place.entry(beside)).groups:
                     found.update(dict.fromkeys(group.owners))
                     told = told and bool(group.owners)
+                check_owners(len(found), self._limits)
         return tuple(found) if told else None
 
     def check_mask(self, steps: Steps) -> None:

@@ -449,6 +449,16 @@ def test_the_subjects_of_all_documents_count_against_the_limit() -> None:
     assert few.refusal(bodies[1], SPEC) is Code.BODY_TOO_COMPLEX
 
 
+def test_documents_are_read_no_further_than_the_owners_of_one_record_may_go() -> None:
+    """What comes then would be another refusal."""
+    few = Format(ndjson, limits=Limits(subjects=3))
+    spec = replace(SPEC, subject=(), embedded=(replace(PAYLOAD, at=("$.a[*]",)),))
+    read = [text({"owner": f"a{n}"}) for n in range(4)]
+    assert few.refusal(lines({"a": [*read, "{"]}), spec) is Code.BODY_TOO_COMPLEX
+    assert few.refusal(lines({"a": [*read[:3], "{"]}), spec) is Code.BODY_MALFORMED
+    assert few.owners(lines({"a": [*read[:3], *read[:3]]}), spec) == {("a0", "a1", "a2"): 1}
+
+
 def test_an_unknown_or_random_format_is_refused_where_it_is_not_configured_away() -> None:
     for form in (Name.ZIP, Name.PARQUET):
         with pytest.raises(BadUpstream) as caught:
