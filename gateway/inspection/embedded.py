@@ -45,8 +45,8 @@ _Whose = Callable[[Any], Owners]
 
 class Embedded:
     """The documents in the records of one body. `within` are the steps to what `at` is relative to,
-    where that isn't the record itself; `prose` are places of text that is no document, although it
-    has markup in it.
+    where that isn't the record itself; `prose` are places of XHTML divisions, which aren't taken
+    for documents.
 
     Raises BadUpstream(BODY_TOO_COMPLEX) for more documents in each other than
     limits.embedding_depth.
@@ -68,7 +68,7 @@ class Embedded:
         firsts = dict.fromkeys(each.at[0] for each in embedded)
         self._places = [_Place(compile(at), _entries(at, spec, embedded)) for at in firsts]
         self._ways = [(*within, *place.steps) for place in self._places]
-        self._known = [*self._ways, *((*within, *steps) for steps in prose)]
+        self._prose = [(*within, *steps) for steps in prose]
         self._inflation, self._packed = Inflation(limits), 0
 
     @property
@@ -101,7 +101,8 @@ class Embedded:
         one, BODY_TOO_COMPLEX for too many documents or owners, and what the formats raise.
         """
         if self._refuses:
-            undeclared.check(record, self._known, self._limits.embedding_depth)
+            known = [*self._ways, *(steps for steps in self._prose if _is_prose(record, steps))]
+            undeclared.check(record, known, self._limits.embedding_depth)
         if self._ways and not leads(record, self._ways):
             raise BadUpstream(Code.FORMAT_MISMATCH, "no way to where a document is declared")
         found: dict[Any, None] = {}
@@ -198,6 +199,11 @@ class _Place:
             if all(isinstance(beside.get(name), str) and beside[name] in of for name, of in when):
                 return entry
         raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a document that no entry of embedded reads")
+
+
+def _is_prose(record: Any, steps: Steps) -> bool:
+    found = find(record, steps)
+    return all(isinstance(each, str) and undeclared.is_division(each) for each in found)
 
 
 def _entries(
