@@ -83,6 +83,8 @@ def _document(
         return
     yield from check_keys(entry, form, path)
     if form is Format.OPAQUE:
+        if entry.get("subject"):  # a body's metadata is read, a document's isn't
+            yield Finding((*path, "subject"), "has no meaning for opaque", on_key=True)
         return
     yield from check_locators(entry, form, path)
     if entry.get("encoding") and not entry.get("transfer"):

@@ -15,9 +15,9 @@ from gateway.inspection.members import UNMATCHED, first_match
 from gateway.inspection.mimetree import Part
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.source import Body, InMemory
-from gateway.inspection.tally import Owners, Tally
+from gateway.inspection.tally import Owners, Tally, check_owners
 from gateway.inspection.transfer import decoded
-from gateway.model import Format
+from gateway.model import Format, SubjectRef
 from gateway.response import Payload
 
 _HEAD = 4096
@@ -28,9 +28,9 @@ def owners_inside(
 ) -> Owners | None:
     """The owners of all records in the parts that are read; None where one has none.
 
-    Raises BadUpstream, as the formats do.
+    Raises BadUpstream, as the formats do; BODY_TOO_COMPLEX for more owners than limits.subjects.
     """
-    found: Owners = ()
+    found: dict[SubjectRef, None] = {}
     for part in parts:
         if specs and not mediatypes.is_one(part.declared):
             raise BadUpstream(Code.BODY_AMBIGUOUS, "an attachment of a type that can't be read")
@@ -40,8 +40,9 @@ def owners_inside(
         for group in _read(message, part, spec, limits).groups:
             if not group.owners:
                 return None
-            found += tuple(owner for owner in group.owners if owner not in found)
-    return found
+            found.update(dict.fromkeys(group.owners))
+        check_owners(len(found), limits)
+    return tuple(found)
 
 
 def _read(message: bytes, part: Part, spec: MemberSpec, limits: Limits) -> Tally:

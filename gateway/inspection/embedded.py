@@ -10,7 +10,9 @@ documents name owners (no `subject` beside them), a record without a document ha
 document in a document is at a place of its own (the list in `at`).
 
 No text at a declared place passes unread: null and an empty text hold no document, anything else
-must be one. A document stays or goes with its record, and masks don't reach into it.
+must be one. Where the way to it is barred (`$.files[*].data`, and `files` is an object or a text),
+the record is refused, since what stands there instead would pass. A document stays or goes with its
+record, and masks don't reach into it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,9 +23,10 @@ from gateway.errors import BadUpstream, Code
 from gateway.inspection import undeclared
 from gateway.inspection.inflation import Inflation
 from gateway.inspection.locators import Steps, check_names, compile, find, meet
+from gateway.inspection.maskshapes import leads
 from gateway.inspection.settings import AlsoSpec, BodySpec, EmbeddedSpec, Limits, MemberSpec
 from gateway.inspection.source import Body, InMemory
-from gateway.inspection.tally import Owners, Tally
+from gateway.inspection.tally import Owners, Tally, check_owners
 from gateway.inspection.textwritings import decoded
 from gateway.model import Format
 from gateway.response import Payload
@@ -42,8 +45,8 @@ _Whose = Callable[[Any], Owners]
 
 class Embedded:
     """The documents in the records of one body. `within` are the steps to what `at` is relative to,
-    where that isn't the record itself; `prose` are places of text that is no document, although it
-    has markup in it.
+    where that isn't the record itself; `prose` are places of XHTML divisions, which aren't taken
+    for documents.
 
     Raises BadUpstream(BODY_TOO_COMPLEX) for more documents in each other than
     limits.embedding_depth.
@@ -64,8 +67,8 @@ class Embedded:
         self._tells_itself = bool(spec.subject)
         firsts = dict.fromkeys(each.at[0] for each in embedded)
         self._places = [_Place(compile(at), _entries(at, spec, embedded)) for at in firsts]
-        places = (place.steps for place in self._places)
-        self._known = [(*within, *steps) for steps in (*places, *prose)]
+        self._ways = [(*within, *place.steps) for place in self._places]
+        self._prose = [(*within, *steps) for steps in prose]
         self._inflation, self._packed = Inflation(limits), 0
 
     @property
@@ -88,17 +91,20 @@ class Embedded:
         inside = self.owners_inside(record)
         if inside is None or (self._tells_itself and not own):
             return ()
-        return own + tuple(owner for owner in inside if owner not in own)
+        return tuple(dict.fromkeys((*own, *inside)))
 
     def owners_inside(self, record: Any) -> Owners | None:
         """The owners of all that is in the record's documents; None where something has none.
 
         Raises BadUpstream: MEMBER_UNSUPPORTED for a text that no entry reads, or that looks like a
-        document where none is declared, FORMAT_MISMATCH for what is no text, BODY_TOO_COMPLEX for
-        too many documents, and what the formats raise.
+        document where none is declared, FORMAT_MISMATCH for what is no text or bars the way to
+        one, BODY_TOO_COMPLEX for too many documents or owners, and what the formats raise.
         """
         if self._refuses:
-            undeclared.check(record, self._known, self._limits.embedding_depth)
+            known = [*self._ways, *(steps for steps in self._prose if _is_prose(record, steps))]
+            undeclared.check(record, known, self._limits.embedding_depth)
+        if self._ways and not leads(record, self._ways):
+            raise BadUpstream(Code.FORMAT_MISMATCH, "no way to where a document is declared")
         found: dict[Any, None] = {}
         told, count = True, 0
         for place in self._places:
@@ -109,6 +115,7 @@ class Embedded:
                 for group in self._read(text, place.entry(beside)).groups:
                     found.update(dict.fromkeys(group.owners))
                     told = told and bool(group.owners)
+                check_owners(len(found), self._limits)
         return tuple(found) if told else None
 
     def check_mask(self, steps: Steps) -> None:
@@ -194,6 +201,11 @@ class _Place:
         raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a document that no entry of embedded reads")
 
 
+def _is_prose(record: Any, steps: Steps) -> bool:
+    found = find(record, steps)
+    return all(isinstance(each, str) and undeclared.is_division(each) for each in found)
+
+
 def _entries(
     at: str, spec: BodySpec | MemberSpec | AlsoSpec, embedded: Sequence[EmbeddedSpec]
 ) -> list[_Entry]:
@@ -208,6 +220,8 @@ def _entries(
         reader = None if each.format is Format.OPAQUE else FORMATS.get(each.format)
         if each.format is not Format.OPAQUE and (reader is None or reader.random_access):
             raise BadUpstream(Code.MEMBER_UNSUPPORTED, "a format that can't be read in a text")
+        if reader is None and each.subject:
+            raise BadUpstream(Code.MEMBER_UNSUPPORTED, "an opaque document whose owners are asked")
         reads = reader is not None and "embedded" in reader.settings
         strict = "keep" if isinstance(spec, AlsoSpec) else spec.undeclared
         member = MemberSpec(

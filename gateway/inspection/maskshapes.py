@@ -7,6 +7,9 @@ record can't be masked.
 A name that is missing is no fault, nor is null, an empty text, list or object, in which nothing is
 to be hidden, nor a record that is itself no list or object: it has no fields. Where exports differ,
 several masks may name several shapes. What one of them goes into, or hides as a whole, fits.
+
+The places of documents must lead somewhere for the same reason (see `embedded`): what isn't found
+isn't read.
 """
 
 from collections.abc import Sequence
@@ -19,15 +22,16 @@ _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 def fits(record: Any, masks: Sequence[Steps]) -> bool:
     """Whether all of `masks` can go where they lead in a record."""
-    return not isinstance(record, (dict, list)) or _fits(record, masks)
+    return not isinstance(record, (dict, list)) or leads(record, masks)
 
 
-def _fits(value: Any, paths: Sequence[Steps]) -> bool:
+def leads(value: Any, paths: Sequence[Steps]) -> bool:
+    """Whether all of `paths` can go where they lead in a value, a record or not."""
     if () in paths or value in _NOTHING:
         return True
     if isinstance(value, list):
         below = [path[1:] for path in paths if path[0] is Wildcard.ELEMENTS]
-        return bool(below) and all(_fits(child, below) for child in value)
+        return bool(below) and all(leads(child, below) for child in value)
     inside = [path for path in paths if path[0] is not Wildcard.ELEMENTS]
     if not inside or not isinstance(value, dict):
         return False
@@ -36,4 +40,4 @@ def _fits(value: Any, paths: Sequence[Steps]) -> bool:
     for step, *rest in inside:
         if step in value:
             named[step] = [*named.get(step, ()), tuple(rest)]
-    return all(_fits(value[name], below) for name, below in named.items())
+    return all(leads(value[name], below) for name, below in named.items())

@@ -21,6 +21,16 @@ _OWNERS, _LETTERS = 16, 64
 was seen is asked about and answered from memory, however large the body was."""
 
 _MOST_KNOWN = 16_384
+_TOO_MANY = "more distinct subjects than limits.subjects"
+
+
+def check_owners(count: int, limits: Limits) -> None:
+    """That one record has no more owners than a body may have, before all of them are found.
+
+    Raises BadUpstream(BODY_TOO_COMPLEX).
+    """
+    if count > limits.subjects:
+        raise BadUpstream(Code.BODY_TOO_COMPLEX, _TOO_MANY)
 
 
 class Tally:
@@ -161,7 +171,7 @@ class Tally:
             or len(self._groups) >= 4 * self._limits.subjects
             or self._owners > _OWNERS * self._limits.subjects
         ):
-            raise BadUpstream(Code.BODY_TOO_COMPLEX, "more distinct subjects than limits.subjects")
+            raise BadUpstream(Code.BODY_TOO_COMPLEX, _TOO_MANY)
 
 
 class _Count:

@@ -3,12 +3,15 @@
 A net for what nobody configured: the beginning of a text says that a reader may take it for JSON,
 XML or HTML, or it does so once its JSON string, percent signs, hexadecimal, base64 or signed token
 (RFC 7515) is undone, up to `limits.embedding_depth` times. So do a data URI, base64 of a known
-kind of file, and any long base64, whatever is in it. What it can't see is a document in the midst
-of a text.
+kind of file, and any long base64, whatever is in it. White space around all of these and between
+their letters is nothing, as it is to lenient readers. Words with blanks between them are base64
+then, too: what they make is looked at only where it begins like a text or a file. What it can't see
+is a document in the midst of a text.
 """
 
 import binascii
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -27,18 +30,33 @@ _OPENS = re.compile(
 
 _VALUES = re.compile(r"[\s\ufeff]*+\[\s*+(?:-?\d|true|false|null)")
 _DATA = re.compile(
-    r"\s*+data:(?:[^,;\s]{1,127}/[^,\s]{1,256}|[^,\s]{0,256};base64),", re.IGNORECASE
+    r"""[\s\ufeff]*+data:(?:
+        [^,;\s]{1,127}/[^,;\s]{1,256}\s*+(?:;[^,]{0,256})?
+        | \s++(?:application|audio|font|image|message|model|multipart|text|video)/[^,]{1,256}
+        | [^,]{0,256};\s*+base64\s*+
+        | \s*+(?:;[^,]{0,256})?
+    ),""",
+    re.IGNORECASE | re.VERBOSE,
 )
-_PERCENT = re.compile(r"\s*+%(?:7b|5b|3c|22)", re.IGNORECASE)
+"""Also without a type (RFC 2397: it is text), and with the blanks that browsers drop."""
+
+_PERCENT = re.compile(r"[\s\ufeff]*+%[0-9a-fA-F]{2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){6,}+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}+={0,2}")
 _TOKEN = re.compile(r"([A-Za-z0-9_-]{8,}+)(?:\.[A-Za-z0-9_-]*+){1,4}+")
-_OTHER = re.compile(r"[^A-Za-z0-9+/=_.\r\n-]")
+_OTHER = re.compile(r"[^A-Za-z0-9+/=_.\s\ufeff-]")
 """What is in no base64, token or hexadecimal."""
 
-_LINE_ENDS = re.compile(r"[\r\n]++")
+_BLANKS = re.compile(r"\s++")
+_DIVISION = re.compile(r"\s*+<div[\s/>]")
 _LONG = 4096
 """Characters of base64 or hexadecimal that are an attachment, whatever is in them."""
+
+_DIGIT = re.compile(r"[0-9]")
+_WORD = 8
+"""Bytes that are hardly ever text by chance."""
+
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 _MOST_PLAIN = 4096
 _FILE = 24
@@ -113,6 +131,11 @@ def is_document(content: bytes) -> bool:
     return _opens(plain.decode("utf-8", "replace"))
 
 
+def is_division(text: str) -> bool:
+    """Whether a text is an XHTML division, as a narrative is, and no other document."""
+    return _DIVISION.match(text) is not None
+
+
 def _opens(text: str) -> bool:
     if _OPENS.match(text):
         return True
@@ -124,7 +147,12 @@ def _looks(text: str, depth: int) -> bool:
         return False  # nearly always, and what follows would say so, too
     if _opens(text) or _DATA.match(text):
         return True
-    for content in _undone(text):
+    lines = "".join(map(str.strip, text.replace("\ufeff", "").splitlines()))
+    compact = _BLANKS.sub("", lines)
+    spaced = len(compact) < len(lines)
+    if len(compact) >= _LONG and _BASE64.fullmatch(compact) and not (spaced and _worded(compact)):
+        return True
+    for content in _undone(lines, compact, spaced):
         if depth == 0:
             if len(text) < _FILE:
                 return False
@@ -139,26 +167,45 @@ def _looks(text: str, depth: int) -> bool:
             continue
         if _looks(inner, depth - 1):
             return True
-    compact = _LINE_ENDS.sub("", text)
-    return len(compact) >= _LONG and _BASE64.fullmatch(compact) is not None
+    return False
 
 
-def _undone(text: str) -> Iterator[bytes]:
-    """What a text may have been before it was written like this."""
-    stripped = text.strip()
-    if stripped[:1] == stripped[-1:] == '"' and len(stripped) > 1:
-        yield from _json_text(stripped)
+def _worded(compact: str) -> bool:
+    """Whether letters are those of words or of numbers: long base64 has all kinds of them."""
+    digits = len(_DIGIT.findall(compact))
+    return digits < len(compact) / 32 or compact.upper() == compact or compact.lower() == compact
+
+
+def _undone(text: str, compact: str, spaced: bool) -> Iterator[bytes]:
+    """What a text may have been before it was written like this. `compact` is without blanks, of
+    which it had some within a line if it is `spaced`."""
+    if text[:1] == text[-1:] == '"' and len(text) > 1:
+        yield from _json_text(text)
     if _PERCENT.match(text):
         yield unquote_to_bytes(text)
-    compact = _LINE_ENDS.sub("", text)
-    if len(compact) >= _LONG:
-        return  # refused as it is
+    for content in _encoded(compact):
+        if not spaced or _is_telling(content):
+            yield content
+
+
+def _encoded(compact: str) -> Iterator[bytes]:
     if token := _TOKEN.fullmatch(compact):
         yield _base64(token[1])
     if _HEX.fullmatch(compact):
         yield bytes.fromhex(compact)
     if _BASE64.fullmatch(compact):
         yield _base64(compact)
+
+
+def _is_telling(content: bytes) -> bool:
+    """Whether bytes begin like a file or a text: what is made of words seldom does."""
+    if detection.is_file(content):
+        return True
+    head = content.lstrip(b"\xff\xfe")[:_WORD]  # without a byte order mark
+    try:
+        return not _CONTROL.search(getincrementaldecoder("utf-8")().decode(head))
+    except UnicodeDecodeError:
+        return False
 
 
 def _json_text(text: str) -> Iterator[bytes]:

@@ -54,6 +54,11 @@ def test_what_makes_sense_passes(faults: Faults, body: str) -> None:
             "format: no installed package brings it (entry points 'privacy_gateway.formats')",
         ),
         (f"{{at: $.p, format: opaque, {SUBJECT}}}", "subject: has no meaning for opaque"),
+        (
+            "{at: $.p, format: opaque, subject: {account: 'pdf:Subject'}}",
+            "subject: has no meaning for opaque",
+        ),
+        ("{at: $.p, format: opaque, subject: {account: nonsense!!}}", None),
         ("{at: $.p, format: opaque, compression: gzip}", "compression: has no meaning for opaque"),
         (
             f"{{at: $.p, format: json, delimiter: ;, {SUBJECT}}}",

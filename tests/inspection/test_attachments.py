@@ -154,3 +154,13 @@ def test_a_mailbox_and_a_message_in_an_archive_have_attachments_too() -> None:
     source = Body(InMemory(message(attached(of("foreign")))), (), Limits())
     eml.inspect(source, member, Limits(), tally)
     assert [group.owners for group in tally.groups] == [(ME, FOREIGN)]
+
+
+def test_attachments_are_read_no_further_than_the_owners_of_one_message_may_go() -> None:
+    """What comes then would be another refusal."""
+    few = Format(eml, limits=Limits(subjects=3))
+    pairs = [attached(of(f"a{n}", f"b{n}")) for n in range(2)]
+    wrong = attached(b"[")
+    assert few.refusal(message(*pairs, wrong), SPEC) is Code.BODY_TOO_COMPLEX
+    assert few.refusal(message(pairs[0], wrong), SPEC) is Code.BODY_MALFORMED
+    assert few.owners(message(pairs[0], pairs[0]), SPEC) == {("me", "a0", "b0"): 1}

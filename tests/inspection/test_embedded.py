@@ -256,6 +256,46 @@ def test_a_document_stands_anywhere_in_a_record() -> None:
         assert NDJSON.owners(lines([value])[1:-2] + b"\n", spec) == {("foreign",): 1}
 
 
+def test_a_record_that_bars_the_way_to_a_document_is_refused() -> None:
+    spec = reading(at=("$.files[*].data",))
+    doc = text({"owner": "foreign"})
+    for files in ({"data": doc}, [[{"data": doc}]], [doc], doc, [{"data": doc}, doc], 1):
+        assert NDJSON.refusal(lines({"owner": "me", "files": files}), spec) is Code.FORMAT_MISMATCH
+    for files in ([{"data": doc}], [{"data": doc}, {}]):
+        assert NDJSON.owners(lines({"owner": "me", "files": files}), spec) == {("me", "foreign"): 1}
+    for files in (None, "", [], {}, [{}], [None], [{"data": None}], [{"name": doc}]):
+        assert NDJSON.owners(lines({"owner": "me", "files": files}), spec) == {("me",): 1}
+    assert NDJSON.owners(lines({"owner": "me"}), spec) == {("me",): 1}
+
+
+def test_where_exports_differ_several_places_name_several_shapes() -> None:
+    listed = replace(PAYLOAD, at=("$.files[*].data",))
+    spec = replace(SPEC, embedded=(listed, replace(PAYLOAD, at=("$.files.data",))))
+    doc = text({"owner": "foreign"})
+    for files in ([{"data": doc}], {"data": doc}):
+        assert NDJSON.owners(lines({"owner": "me", "files": files}), spec) == {("me", "foreign"): 1}
+    assert NDJSON.refusal(lines({"owner": "me", "files": doc}), spec) is Code.FORMAT_MISMATCH
+
+
+def test_a_record_that_is_a_document_bars_the_way_to_one_in_it() -> None:
+    """Its owner stands above it."""
+    above = replace(SPEC, records="$.o[*]", subject=({"account": ("$^^.id",)},))
+    form = Format(json_format)
+    doc = text({"owner": "foreign"})
+    assert form.refusal(text({"id": "me", "o": [doc]}).encode(), above) is Code.FORMAT_MISMATCH
+    kept = text({"id": "me", "o": [record(doc)]}).encode()
+    assert form.owners(kept, above) == {("me", "foreign"): 1, ("me",): 1}  # what is around it
+
+
+def test_the_way_to_a_document_in_a_document_must_be_open_too() -> None:
+    inner = replace(PAYLOAD, at=("$.payload", "$.data.file"))
+    spec = replace(SPEC, embedded=(PAYLOAD, inner))
+    doc = text({"owner": "foreign"})
+    for data, code in (([{"file": doc}], Code.FORMAT_MISMATCH), ({"file": doc}, None)):
+        body = lines(record(text({"owner": "me", "data": data})))
+        assert NDJSON.refusal(body, spec) is code if code else NDJSON.owners(body, spec)
+
+
 def test_a_document_in_a_document_is_read_where_it_is_declared() -> None:
     inner = replace(PAYLOAD, at=("$.payload", "$.data"), transfer="base64")
     table = replace(ROWS, at=("$.payload", "$.data", "$.file"))
@@ -409,11 +449,29 @@ def test_the_subjects_of_all_documents_count_against_the_limit() -> None:
     assert few.refusal(bodies[1], SPEC) is Code.BODY_TOO_COMPLEX
 
 
+def test_documents_are_read_no_further_than_the_owners_of_one_record_may_go() -> None:
+    """What comes then would be another refusal."""
+    few = Format(ndjson, limits=Limits(subjects=3))
+    spec = replace(SPEC, subject=(), embedded=(replace(PAYLOAD, at=("$.a[*]",)),))
+    read = [text({"owner": f"a{n}"}) for n in range(4)]
+    assert few.refusal(lines({"a": [*read, "{"]}), spec) is Code.BODY_TOO_COMPLEX
+    assert few.refusal(lines({"a": [*read[:3], "{"]}), spec) is Code.BODY_MALFORMED
+    assert few.owners(lines({"a": [*read[:3], *read[:3]]}), spec) == {("a0", "a1", "a2"): 1}
+
+
 def test_an_unknown_or_random_format_is_refused_where_it_is_not_configured_away() -> None:
     for form in (Name.ZIP, Name.PARQUET):
         with pytest.raises(BadUpstream) as caught:
             Embedded(reading(format=form), Limits())
         assert caught.value.code is Code.MEMBER_UNSUPPORTED
+
+
+def test_owners_of_an_opaque_document_are_not_asked_for_in_vain() -> None:
+    asked = reading(format=Name.OPAQUE, subject=({"account": ("pdf:Subject",)},))
+    with pytest.raises(BadUpstream) as caught:
+        Embedded(asked, Limits())
+    assert caught.value.code is Code.MEMBER_UNSUPPORTED
+    assert not Embedded(reading(format=Name.OPAQUE, subject=()), Limits()).idle
 
 
 # --- properties -----------------------------------------------------------------------------------

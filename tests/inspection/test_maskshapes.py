@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.inspection.locators import compile, find
-from gateway.inspection.maskshapes import fits
+from gateway.inspection.maskshapes import fits, leads
 
 ID = {"id": "me"}
 
@@ -87,3 +87,11 @@ def _hidden(value: Any, steps: Any) -> bool:
 def test_one_mask_fits_where_each_of_its_steps_finds_its_kind(record: Any, steps: Any) -> None:
     path = compile("$" + "".join(steps))
     assert fits(record, [path]) == _hidden(record, path)
+
+
+def test_a_place_leads_nowhere_in_a_text_that_is_no_record_either() -> None:
+    for value in ("a text", 1, [ID], [[ID]]):
+        assert not leads(value, [compile("$.p.q")])
+    for value in (None, "", [], {}, ID, {"p": {"q": "x"}}):
+        assert leads(value, [compile("$.p.q")])
+    assert leads("a text", [()])

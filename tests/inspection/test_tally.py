@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import Limits
-from gateway.inspection.tally import Tally
+from gateway.inspection.tally import Tally, check_owners
 from gateway.model import Attribution, Group, SubjectRef
 
 LIMITS = Limits()
@@ -179,3 +179,11 @@ def test_of_a_crowd_of_groups_one_place_each_is_kept() -> None:
     tally.add_each(crowd * 10, lambda owners: owners, Attribution.DIRECT, "")
     assert {len(group.first) for group in tally.groups[:100]} == {8}
     assert [group.first for group in tally.groups[100:]] == [(n,) for n in range(100, 200)]
+
+
+def test_one_record_has_no_more_owners_than_a_body() -> None:
+    few = replace(LIMITS, subjects=3)
+    check_owners(3, few)
+    with pytest.raises(BadUpstream) as caught:
+        check_owners(4, few)
+    assert caught.value.code is Code.BODY_TOO_COMPLEX

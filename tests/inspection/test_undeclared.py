@@ -2,7 +2,10 @@
 
 import base64
 import gzip
+import hashlib
 import json
+import random
+import textwrap
 from typing import Any
 from urllib.parse import quote
 
@@ -16,10 +19,11 @@ from gateway.inspection.jsonscan import scan
 from gateway.inspection.locators import compile
 from gateway.inspection.settings import Limits
 from gateway.inspection.source import Body, InMemory
-from gateway.inspection.undeclared import check, is_document, watched
+from gateway.inspection.undeclared import check, is_division, is_document, watched
 
 FOREIGN = '{"owner": "foreign"}'
 BASE64 = base64.b64encode(FOREIGN.encode()).decode()
+PDF = base64.b64encode(b"%PDF-1.7\n" + bytes(range(256)) * 16).decode()
 JWT = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
 
 
@@ -52,7 +56,7 @@ def refusal(value: Any, depth: int = 3) -> Code | None:
         "data:application/json;base64,e30=", "data:text/plain,foreign", "DATA:;base64,e30=",
         json.dumps(FOREIGN), f"\n{json.dumps(FOREIGN)} ", "\x1e" + FOREIGN,
         json.dumps(json.dumps(FOREIGN)), json.dumps(BASE64),
-        f"{JWT}.e30.", f"{JWT}.{JWT}.c2ln",
+        f"{JWT}.e30.", f"{JWT}.{JWT}.c2ln", f"{JWT}.{'A' * 5000}.c2ln",
     ],
 )  # fmt: skip
 def test_what_a_reader_may_take_for_a_document_is_refused(text: str) -> None:
@@ -77,6 +81,72 @@ def test_what_a_reader_may_take_for_a_document_is_refused(text: str) -> None:
 )  # fmt: skip
 def test_ordinary_texts_pass(text: str) -> None:
     assert refusal({"a": [text], "b": text}) is None
+
+
+WRITTEN = {
+    "base64": BASE64, "unpadded": BASE64.rstrip("="), "hex": FOREIGN.encode().hex(),
+    "token": f"{JWT}.e30.", "file": PDF[:400], "long file": PDF,
+    "long": base64.b64encode(hashlib.shake_256(b"any").digest(4000)).decode(),
+    "JSON text": json.dumps(FOREIGN), "JSON text of base64": json.dumps(f" {BASE64}"),
+    "percent": quote(FOREIGN), "percent of a blank": quote(f" {FOREIGN}"),
+    "data": f"data:,{FOREIGN}", "data with a charset": f"data:;charset=utf-8,{FOREIGN}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "blank", [" ", "\t", "\n", "\r\n\t", "\u00a0", "\u2003", "\ufeff", " \ufeff "]
+)
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_white_space_hides_nothing(text: str, blank: str) -> None:
+    for value in (blank + text, text + blank, blank + text + blank):
+        assert refusal(value) is Code.MEMBER_UNSUPPORTED
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n ", "\u00a0", "\ufeff"])
+@pytest.mark.parametrize(
+    "kind", ["base64", "unpadded", "hex", "token", "file", "long file", "long"]
+)
+def test_nor_does_it_between_letters_that_lenient_readers_put_together(
+    kind: str, blank: str
+) -> None:
+    text = WRITTEN[kind]
+    for value in (text[:9] + blank + text[9:], blank.join(textwrap.wrap(text, 10))):
+        assert refusal(value) is Code.MEMBER_UNSUPPORTED
+        assert refusal(json.dumps(value)) is Code.MEMBER_UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "data:,x", "data: ;base64, e30=", "data:text/json; charset=utf-8,x", "data: text/json,x",
+        "data:;base64 ,e30=",
+    ],
+)  # fmt: skip
+def test_a_data_uri_needs_no_type_and_may_have_blanks(text: str) -> None:
+    assert refusal(text) is Code.MEMBER_UNSUPPORTED
+    assert refusal(text.replace("data:", "data: is ").replace(";", " ")) is None
+
+
+def test_words_and_numbers_with_blanks_between_them_are_ordinary() -> None:
+    """SampledData of FHIR is one long text of numbers; `Wyc` and `eye` are base64 of `['`, `{'`."""
+    numbers = random.Random(1)
+    for text in (
+        "eye drops as needed", "Wycombe Wanderers", "PDF file of the contract", "Jane Q Public",
+        "Year in order to address all of them", "0151 2345 6789 01", "DE89 3704 0044 0532 0130 00",
+        " ".join(str(numbers.randint(1900, 2300)) for _ in range(2000)),
+        " ".join(str(numbers.randint(50, 140)) for _ in range(2000)),
+        "no full stop in what was said on the 5th of May " * 200, "word " * 2000,
+    ):  # fmt: skip
+        for value in (text, f" {text} ", text.strip().replace(" ", "\t")):
+            assert refusal(value) is None
+            assert refusal(json.dumps(value)) is None
+
+
+def test_only_a_division_is_one() -> None:
+    for text in ("<div>x</div>", ' <div xmlns="http://www.w3.org/1999/xhtml">', "<div/>"):
+        assert is_division(text)
+    for text in ("", "div", "<divine>", "<p>", FOREIGN, BASE64, "data:,<div>", f"{FOREIGN}<div>"):
+        assert not is_division(text)
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text(), min_size=1), st.integers(0, 2))

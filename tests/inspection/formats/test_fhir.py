@@ -470,6 +470,22 @@ def test_undeclared_documents_in_resources_are_refused_where_the_endpoint_says_s
         assert FHIR.owners(whole, ATTACHED)
 
 
+@pytest.mark.parametrize("contained", [False, True])
+def test_a_narrative_is_a_division_and_nothing_else(contained: bool) -> None:
+    strict = replace(ATTACHED, undeclared="refuse")
+
+    def narrated(div: Any) -> bytes:
+        text = {"text": {"status": "generated", "div": div}}
+        inside = {"contained": [{"resourceType": "Practitioner", "id": "a", **text}]}
+        return body(entry(about("me", **(inside if contained else text))))
+
+    hidden = said("foreign", "application/json")
+    for div in (hidden.decode(), base64.b64encode(hidden).decode(), "data:application/pdf;base64,"):
+        assert FHIR.refusal(narrated(div), strict) is Code.MEMBER_UNSUPPORTED
+    for div in ('<div xmlns="http://www.w3.org/1999/xhtml">x</div>', " <div>x</div>", "", "x"):
+        assert FHIR.owners(narrated(div), strict) == {("Patient/me",): 1}
+
+
 def test_a_mask_into_an_attachment_is_refused() -> None:
     whole = body(entry(attached(said("me", "text/xml"), "text/xml")))
     for path in ("$.content[*].attachment.data.patient", "$.data.a"):
