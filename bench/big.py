@@ -106,10 +106,10 @@ def upstream(bodies: Mapping[str, BigBody]) -> Iterator[tuple[int, dict[str, Sen
 
             def send(data: bytes) -> None:
                 digest(data)
+                sent[body.name] = digest.value  # before whoever asked can have all of it
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
 
             body.send(send)
-            sent[body.name] = digest.value
             if chunked:
                 self.wfile.write(b"0\r\n\r\n")
 

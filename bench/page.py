@@ -51,8 +51,8 @@ What costs most of 200 MB, and what was done about it:
    from those before, which is faster than parsing them by jiter, the only parser that
    refuses duplicate names. [ADR 18](adr/0018-large-bodies-and-a-compiled-scanner.md) has what a
    compiled scanner would give.
-2. **Whose they are** (`inspection.tally`, `inspection.locators`): the identifiers come out of the same
-   search, and what follows from one is remembered from batch to batch.
+2. **Whose they are** (`inspection.tally`, `inspection.locators`): the identifiers come out of the
+   same search, and what follows from one is remembered from batch to batch.
 3. **The way of the bytes** (`proxy.*`, `spool`, the event loop): received into the spool's file in
    blocks of 256 KiB, read there by the process that inspects, and sent from there.
 """

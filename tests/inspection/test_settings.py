@@ -73,7 +73,7 @@ def test_an_unknown_key_is_a_fault() -> None:
 
 
 def test_an_unknown_format_is_a_fault() -> None:
-    assert faults(BODY, {"format": "xlsx"}) == {"format"}
+    assert faults(BODY, {"format": "docx"}) == {"format"}
     assert faults(BODY, {}) == {"format"}
 
 
