@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import bodies, flames, formats, load, page, plots, policy, reload, scrape, startup
+from bench import bodies, flames, formats, load, page, plots, policy, reload, scrape, startup, steps
 from bench.bodies import BODIES
 from bench.contest import Runs
 from bench.contestants import EMBEDDED, RAW, Contest, contest
@@ -59,6 +59,7 @@ def measure(quick: bool, guarding: bool) -> dict[str, Any]:
         results["policy"] = policy.run(console, quick)
     console.print("start")
     results["startup"] = startup.measure()
+    results["steps"] = steps.measure()
     results["seconds"] = round(time.monotonic() - began)
     results["gates"] = judged(results)
     return results

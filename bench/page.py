@@ -73,7 +73,7 @@ def page(results: Mapping[str, Any], flames: Mapping[str, Mapping[str, float]]) 
     """The whole page."""
     parts = [
         INTRODUCTION, _where(results), _gates(results["gates"]), _policy(results), _speed(results),
-        _formats(results), _flames(flames), _planted(results["planted"]["fates"]),
+        _formats(results), _flames(flames), _steps(results), _planted(results["planted"]["fates"]),
         _bodies(results["bodies"]),
     ]  # fmt: skip
     return "\n".join(part.rstrip() + "\n" for part in parts if part)
@@ -141,6 +141,24 @@ def _formats(results: Mapping[str, Any]) -> str:
     ]  # fmt: skip
     headings = ("", "bytes", "records", "MB/s", "raw aiohttp, MB/s", "×")
     return FORMATS + _table(headings, table) if table else ""
+
+
+STEPS = """\
+### The gateway's own code in 2 KB
+
+`python -m bench.steps`: each step called by itself, again and again. What the event loop spends beyond
+these is asyncio, aiohttp's parser, the system's calls, and the two processes that are asked.
+
+"""
+
+
+def _steps(results: Mapping[str, Any]) -> str:
+    table = [
+        (process, name, f"{cost:.1f}")
+        for process, costs in results.get("steps", {}).items()
+        for name, cost in (*costs.items(), ("**together**", sum(costs.values())))
+    ]
+    return STEPS + _table(("", "", "µs"), table) if table else ""
 
 
 def _ratio(row: Mapping[str, Any] | None, raw: float) -> str:
