@@ -146,8 +146,8 @@ def _formats(results: Mapping[str, Any]) -> str:
 STEPS = """\
 ### The gateway's own code in 2 KB
 
-`python -m bench.steps`: each step called by itself, again and again. What the event loop spends beyond
-these is asyncio, aiohttp's parser, the system's calls, and the two processes that are asked.
+`python -m bench.steps`: each step called by itself, again and again. What the event loop spends
+beyond these is asyncio, aiohttp's parser, the system's calls, and the two processes that are asked.
 
 """
 

@@ -1,9 +1,9 @@
 """`python -m bench.steps`: what the gateway's own code costs in an exchange of 2 KB, step by step.
 
-Each step is called by itself, with what the exchange before it made: microseconds, the least of many
-short series, so that what else the machine does counts for little. What they are together can be held
-against the CPU of the event loop (`bench.flames`): the rest is asyncio, aiohttp's parser and the
-system's calls, and stays whatever is done to these.
+Each step is called by itself, with what the exchange before it made: microseconds, the least of
+many short series, so that what else the machine does counts for little. What they are together can
+be held against the CPU of the event loop (`bench.flames`): the rest is asyncio, aiohttp's parser
+and the system's calls, and stays whatever is done to these.
 """
 
 import json

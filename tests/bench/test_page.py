@@ -30,6 +30,13 @@ def test_every_format_has_its_row() -> None:
     assert "| csv | 4,000,000 | 20,000 | 12.3 | 400 | 0.031 |" in written
 
 
+def test_every_step_has_its_row_and_all_of_them_a_sum() -> None:
+    costs = {"event loop": {"admit the request": 7.5, "inspect the body": 40.0}}
+    written = page({**MEASURED, "gates": judged(MEASURED), "steps": costs}, SHARES)
+    assert "| event loop | inspect the body | 40.0 |" in written
+    assert "| event loop | **together** | 47.5 |" in written
+
+
 def test_who_is_missing_or_failed_is_named() -> None:
     results = copy.deepcopy(MEASURED)
     results["missing"] = {"Envoy": "there is no envoy"}
