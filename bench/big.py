@@ -186,7 +186,11 @@ def one(pid: int, port: int, token: str, body: BigBody, sent: Mapping[str, Sent]
 
 
 def _both(digest: Digest, file: IO[bytes]) -> Callable[[bytes], object]:
-    return lambda data: (digest(data), file.write(data))
+    def both(data: bytes) -> None:
+        digest(data)
+        file.write(data)
+
+    return both
 
 
 def owners_lines(body: BigBody) -> Sent:

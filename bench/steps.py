@@ -26,10 +26,10 @@ from gateway.endpoints import Endpoint, Endpoints
 from gateway.inspection import work
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.living import HEADER
-from gateway.model import Caller, Counts, Format, Identifier, SubjectRef
+from gateway.model import Caller, Counts, Format, Identifier, Request, SubjectRef
 from gateway.policy.contract import encode_question, read_answer
 from gateway.proxy import fields
-from gateway.proxy.admission import Request, admit
+from gateway.proxy.admission import admit
 from gateway.proxy.framing import client_headers, read_head
 from gateway.response import Payload
 from gateway.stored import InMemory
