@@ -61,7 +61,8 @@ async def test_five_hundred_callers_and_sixty_four_descriptors(
 async def test_a_full_inspection_refuses_at_once_and_frees_what_is_abandoned(
     stack: AsyncExitStack, tmp_path: Path, issuer: TestIssuer
 ) -> None:
-    """E17, E27: the metrics answer meanwhile"""
+    """E17, E27: the metrics answer meanwhile. Eight callers, since one gets no more than is left
+    to others."""
     world = await start(
         stack, tmp_path, issuer, inspection={"workers": 1, "deadline": "10m"},
         client={"exchanges": 8},
@@ -69,7 +70,8 @@ async def test_a_full_inspection_refuses_at_once_and_frees_what_is_abandoned(
     gateway = world.gateway
     (worker,) = gateway.children("inspection.process")
     os.kill(worker, signal.SIGSTOP)
-    waiting = [asyncio.create_task(gateway.get(ARCHIVE)) for _ in range(8)]
+    tokens = [*(issuer.token(sub=f"caller-{number}") for number in range(7)), gateway.token]
+    waiting = [asyncio.create_task(gateway.get(ARCHIVE, token)) for token in tokens]
     while "privacy_gateway_inspection_jobs 8.0" not in await gateway.metrics():
         await asyncio.sleep(0.01)
     answer = await gateway.get(PATH)
