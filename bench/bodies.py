@@ -85,7 +85,7 @@ def write(path: Path, body: Body, *, planted: bool) -> None:
     """Write one body, or the copy of it with one foreign record."""
     match body.kind:
         case "json":
-            document = orders(body.size, planted)
+            document = (varied if body.coding else orders)(body.size, planted)
             path.write_bytes(_ENCODERS[body.coding](document) if body.coding else document)
         case "ndjson":
             lines(path, body.size, planted=planted)
@@ -133,6 +133,12 @@ def orders(size: int, planted: bool = False) -> bytes:
     if planted:
         place = random.randrange(len(records))
         records[place] = _record(place, FOREIGN)
+    return b'{"orders": [' + b", ".join(records) + b'], "total": %d}' % len(records)
+
+
+def varied(size: int, planted: bool = False) -> bytes:
+    """The same, of records that compress as text does, and not as one block over and over."""
+    records = [line.rstrip() for line in _varied(1, size, planted)]
     return b'{"orders": [' + b", ".join(records) + b'], "total": %d}' % len(records)
 
 

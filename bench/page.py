@@ -84,7 +84,7 @@ def _where(results: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {each}" for name, each in results["versions"].items())
     said = (
         f"Measured on {machine['cores']} cores ({machine['system']}, Python {machine['python']});"
-        f" {versions}. One run, {results['seconds'] / 60:.0f} minutes"
+        f" {versions}. One run, rounds: {results['rounds']}, {results['seconds'] / 60:.0f} minutes"
         f"{QUICK if results['quick'] else '.'}"
     )
     absent = [

@@ -1,6 +1,8 @@
 """Samples of stacks are summed by the innermost module of ours."""
 
-from bench.flames import placeless, room, shares
+import json
+
+from bench.flames import DOCS, RESULTS, placeless, room, shares
 
 
 def test_the_innermost_frame_of_ours_counts() -> None:
@@ -23,3 +25,11 @@ def test_a_picture_loses_its_folders_and_nothing_else() -> None:
         '<svg xmlns="http://a/b"><title>py-spy -o /home/a/x.svg</title><text x="1">a/b.py</text>'
     )
     assert placeless(drawn) == drawn.replace("/home/a/", "")
+
+
+def test_the_pictures_name_no_place_of_the_machine_they_were_made_on() -> None:
+    assert set(json.loads(RESULTS.read_text())) == {"2k", "200m", "2k, microseconds"}
+    for name in ("2k", "200m"):
+        picture = (DOCS / f"flame-{name}.svg").read_text()
+        assert "gateway/" in picture
+        assert not any(place in picture for place in ("/home/", "/root/", "/tmp/", "/work/"))

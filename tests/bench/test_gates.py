@@ -17,6 +17,7 @@ FIGURES = {
 MEASURED: dict[str, Any] = {
     "machine": {"cores": 2, "python": "3.11.7", "system": "Linux x86_64"},
     "quick": False,
+    "rounds": 3,
     "seconds": 600,
     "versions": {"gateway": "1.0"},
     "missing": {},

@@ -1,11 +1,14 @@
 """The page on performance is what was measured, and says who didn't take part."""
 
 import copy
+import json
 
+from bench.__main__ import RESULTS
 from bench.bodies import BODIES
 from bench.contestants import MITMPROXY, RAW
+from bench.flames import RESULTS as FLAMES
 from bench.gates import judged
-from bench.page import page
+from bench.page import PAGE, page
 from tests.bench.test_gates import MEASURED
 
 SHARES = {
@@ -13,6 +16,17 @@ SHARES = {
     "200m": {"inspection.jsontext": 0.9},
     "2k, microseconds": {"gateway: event loop": 400.0, "raw aiohttp": 150.0},
 }
+
+
+def test_the_page_is_what_was_measured() -> None:
+    assert PAGE.read_text() == page(
+        json.loads(RESULTS.read_text()), json.loads(FLAMES.read_text())
+    ), "python -m bench --page"
+
+
+def test_the_gates_of_the_results_are_judged_from_their_figures() -> None:
+    results = json.loads(RESULTS.read_text())
+    assert results["gates"] == judged(results)
 
 
 def test_every_body_and_gate_has_its_row() -> None:
