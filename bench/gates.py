@@ -63,7 +63,7 @@ _LARGE = "200 MB NDJSON"
 
 GATES = (
     Gate("2 KB, embedded: requests/s, × raw aiohttp", ">=", 0.6,
-         of("2 KB JSON", _RATE, EMBEDDED, RAW), reach=0.8, guard=0.12),
+         of("2 KB JSON", _RATE, EMBEDDED, RAW), reach=0.8, guard=0.1),
     Gate("2 KB, embedded: p99, × raw aiohttp", "<=", 1.8,
          of("2 KB JSON", "p99", EMBEDDED, RAW), guard=16),
     Gate("2 KB, embedded: requests/s, × mitmproxy", ">=", 5,
@@ -85,7 +85,7 @@ GATES = (
     Gate("CSV: MB/s, × raw aiohttp", ">=", 0.06,
          of("10 MB CSV", _SPEED, EMBEDDED, RAW), reach=0.25, guard=0.02),
     Gate("ZIP by manifest: MB/s, × raw aiohttp", ">=", 0.6,
-         of("100 MB ZIP by manifest", _SPEED, EMBEDDED, RAW), reach=0.8, guard=0.12),
+         of("100 MB ZIP by manifest", _SPEED, EMBEDDED, RAW), reach=0.8, guard=0.1),
     Gate("ZIP, inflated: MB/s of the archive, × raw aiohttp", ">=", 0.13,
          of("200 MB of recordings in a ZIP, inflated", _SPEED, EMBEDDED, RAW), reach=0.25),
     Gate("small requests during 200 MB: p99, × idle", "<=", 2,

@@ -35,25 +35,25 @@ FLAMES = """\
 
 What costs most of 2 KB, and what was done about it:
 
-1. **The decision** (`policy.rego_worker`): Rego, in a process of its own. Its answer is not kept
+1. **The decision** (`policy/rego_worker.py`): Rego, in a process of its own. Its answer is not kept
    for the next question: a policy may look at the time, and each question has its own. The library
    names packages instead of importing them, so that only what is asked for is evaluated.
-2. **The decision log** (`decisionlog.*`): an entry is durable before its first byte leaves. One
+2. **The decision log** (`decisionlog/`): an entry is durable before its first byte leaves. One
    sync serves all entries that wait, and another process renders, hashes and writes them.
-3. **HTTP in Python** (`aiohttp`, `wire`, `proxy.*`, the event loop): connections of our own instead
+3. **HTTP in Python** (`aiohttp`, `wire`, `proxy/`, the event loop): connections of our own instead
    of the client's sessions, one write for head and body, no timer for each exchange.
 
 Nothing is left that stands out: [ADR 15](adr/0015-what-small-exchanges-cost.md) has the reckoning.
 
 What costs most of 200 MB, and what was done about it:
 
-1. **Reading the records** (`inspection.jsonmatcher`): most are matched by a pattern that was learnt
-   from those before, which is faster than parsing them by jiter, the only parser that
+1. **Reading the records** (`inspection/jsonmatcher.py`): most are matched by a pattern that was
+   learnt from those before, which is faster than parsing them by jiter, the only parser that
    refuses duplicate names. [ADR 18](adr/0018-large-bodies-and-a-compiled-scanner.md) has what a
    compiled scanner would give.
-2. **Whose they are** (`inspection.tally`, `inspection.locators`): the identifiers come out of the
+2. **Whose they are** (`inspection/tally.py`, `locators.py`): the identifiers come out of the
    same search, and what follows from one is remembered from batch to batch.
-3. **The way of the bytes** (`proxy.*`, `spool`, the event loop): received into the spool's file in
+3. **The way of the bytes** (`proxy/`, `spool`, the event loop): received into the spool's file in
    blocks of 256 KiB, read there by the process that inspects, and sent from there.
 """
 
