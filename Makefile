@@ -47,7 +47,7 @@ fuzz: $(VENV)/ready
 
 bench: $(VENV)/ready tools
 	@tools/install-contest $(TOOLS)
-	TOOLS=$(TOOLS) $(BIN)/python -m bench $(if $(QUICK),--quick)
+	TOOLS=$(TOOLS) $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # The same without the peers, held against what it was: fails where something became slower.
 bench-guard: $(VENV)/ready tools

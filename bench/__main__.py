@@ -1,11 +1,7 @@
-"""`python -m bench [--quick | --guard | --page]`: runs the contest, and writes what it measured.
-
-ROUNDS in the environment is how many rounds a full one has.
-"""
+"""`python -m bench [--quick | --guard | --page]`: runs the contest, and writes what it measured."""
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import time
@@ -28,9 +24,9 @@ RESULTS = Path(__file__).with_name("results.json")
 console = Console()
 
 
-def measure(quick: bool, guarding: bool) -> dict[str, Any]:
+def measure(quick: bool, guarding: bool, rounds: int = 3) -> dict[str, Any]:
     """Everything that one run of the contest measures."""
-    rounds, seconds = (1, 2.0) if quick else (int(os.environ.get("ROUNDS", 3)), 2.0)
+    rounds, seconds = (1, 2.0) if quick else (rounds, 2.0)
     began = time.monotonic()
     with workspace() as folder, workspace() as generated:
         generated.chmod(0o755)
@@ -97,11 +93,12 @@ def main() -> int:
     how.add_argument("--quick", action="store_true", help="fewer bodies, one short round")
     how.add_argument("--guard", action="store_true", help="no peers; fails beyond a guard")
     how.add_argument("--page", action="store_true", help="only the page and the plots, anew")
+    parser.add_argument("--rounds", type=int, default=3, help="of a full one (default: 3)")
     chosen = parser.parse_args()
     if chosen.page:
         written(json.loads(RESULTS.read_text()))
         return 0
-    results = measure(chosen.quick or chosen.guard, chosen.guard)
+    results = measure(chosen.quick or chosen.guard, chosen.guard, chosen.rounds)
     met = show(results)
     if chosen.guard:
         for each in (found := slower(results)):

@@ -1,7 +1,7 @@
 """What pydantic checks of a setting, written so that it needn't be imported to say it.
 
 The processes that read bodies get their settings checked, from their parent: to import pydantic for
-their types was a quarter of what a start cost them. Bounds of numbers and lengths are those of
+their types was much of what a start cost them. Bounds of numbers and lengths are those of
 `annotated_types`, which pydantic knows.
 """
 

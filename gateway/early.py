@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway import child
 
-if TYPE_CHECKING:  # it takes a third of a start to import, and the first ones don't wait for it
+if TYPE_CHECKING:  # it takes long to import, and the first ones don't wait for it
     from gateway.config import Config
 
 _WRITER = ("gateway.decisionlog.process",)

@@ -63,7 +63,7 @@ def made(names: Sequence[str] = COMMANDS) -> typer.Typer:
 
 def main() -> None:
     """The console script."""
-    # What is imported stays; to look through it for garbage takes a third of the time of a start.
+    # What is imported stays; to look through it for garbage takes much of the time of a start.
     gc.set_threshold(50_000, 20, 50)
     asked = [name for name in sys.argv[1:2] if name in COMMANDS]
     sys.exit(answered(made(asked or COMMANDS), "privacy-gateway"))
