@@ -8,8 +8,8 @@ from mitmproxy import http
 
 def response(flow: http.HTTPFlow) -> None:
     account, answer = flow.request.headers["x-account"], flow.response
-    if not answer or not answer.content:
-        return
+    if not answer or answer.status_code != 200 or not answer.content:
+        return  # what is no export has no records
     if flow.request.path.endswith(".ndjson"):
         records = map(json.loads, answer.content.splitlines())
     else:
