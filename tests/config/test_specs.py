@@ -30,6 +30,10 @@ from tests.config.conftest import COLUMN, SUBJECT, Faults, of_body
             "removed_notice: has no meaning for ndjson",
         ),
         (
+            f"{{format: javascript, records: '$.x[*]', removed_notice: removed, {SUBJECT}}}",
+            "removed_notice: has no meaning for javascript",
+        ),
+        (
             f"{{format: csv, removed_notice: removed, {COLUMN}}}",
             "removed_notice: has no meaning for csv",
         ),

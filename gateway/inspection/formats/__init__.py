@@ -87,7 +87,7 @@ _OURS = {
     Format.JAVASCRIPT: Reader(
         javascript.MEDIA_TYPES,
         "js",
-        _OWNED | _TEXTS | {"records", "totals", "also", "removed_notice"},
+        _OWNED | _TEXTS | {"records", "totals", "also"},
         javascript.detect,
         javascript.inspect,
         javascript.rewrite,
