@@ -17,7 +17,8 @@ INTRODUCTION = """\
 `make bench` runs this gateway and what one would take instead of it, one worker each, on the same
 bodies from the same upstream, one after the other, in rounds; what stands here are medians. `make
 bench QUICK=1` takes less than three minutes and shows the gates. **Only ratios within one run mean
-anything on a shared machine**: read across a row, not down a column.
+anything on a shared machine**: read across a row, not down a column. MB are those that the service
+sent, also where a part of them was dropped.
 
 Of these only the gateway proves a token, asks a policy, keeps a record of what it did and reads
 CSV, archives and coded bodies. *nginx + Lua + cjson* and *mitmproxy* parse JSON and compare each
