@@ -98,6 +98,8 @@ class Dispatch:
                     held.close()
         if not isinstance(answer, Inspected):
             raise InternalError(Code.INTERNAL_ERROR, "a worker answered another question")
+        if not 0 <= answer.index <= job.index:
+            raise InternalError(Code.INTERNAL_ERROR, "a worker wrote more than there is room for")
         if isinstance(body.held, Held):
             body.held.settle(body.size + answer.index)
             body.held.index = answer.index

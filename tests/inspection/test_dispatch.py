@@ -16,6 +16,7 @@ import pytest_asyncio
 from gateway.errors import BadUpstream, Code, InternalError, Late
 from gateway.inspection import masking, work
 from gateway.inspection.dispatch import Dispatch
+from gateway.inspection.process import Inspected
 from gateway.inspection.settings import (
     BodySpec,
     EmbeddedSpec,
@@ -375,6 +376,24 @@ async def test_an_index_that_is_of_another_body_lets_nothing_pass(
     os.pwrite(held.body.stored.fd, bytes(8), held.body.size)
     with pytest.raises(InternalError):
         await dispatch.rewrite(held, BY_LINE, LIMITS, inspection, REDACT)
+    held.body.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+@pytest.mark.parametrize("index", [-1, 1 << 40])
+async def test_a_worker_that_says_it_wrote_what_it_may_not_is_not_believed(
+    dispatch: Dispatch, spool: Spool, monkeypatch: pytest.MonkeyPatch, index: int
+) -> None:
+    """The spool's room would be counted wrong."""
+    held, _ = lined(spool, 10_000)
+    inspection = await dispatch.inspect(held, BY_LINE, LIMITS)
+
+    async def answered(*_: object) -> Inspected:
+        return Inspected(inspection, index)
+
+    monkeypatch.setattr(dispatch, "_call", answered)
+    with pytest.raises(InternalError):
+        await dispatch.inspect(held, BY_LINE, LIMITS)
     held.body.close()
     assert (spool.bytes_used, spool.files_open) == (0, 0)
 
