@@ -20,7 +20,8 @@ from gateway.log import Log
 
 READER = "gateway.inspection.flowprocess"
 _START_DEADLINE = 60.0
-_STOP_DEADLINE = 2.0
+_STOP_DEADLINE = 1.0
+"""Seconds. The next stream may wait for it: no longer than for another one to start, about."""
 _IDLE = 2
 """Processes that are kept for the next streams."""
 _NICE = 10
