@@ -1,10 +1,12 @@
 """Where bodies wait: bounded, private, and gone when nobody holds them."""
 
+import asyncio
 import errno
 import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -137,6 +139,47 @@ def test_all_bodies_together_stay_under_the_limit(tmp_path: Path) -> None:
     assert store.bytes_used == store.limit
     first.close()
     exact.close()
+    assert empty(store)
+
+
+async def test_a_large_file_is_freed_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its room is another body's when the system has freed it, not before."""
+    monkeypatch.setattr("gateway.spool._FREED_AT_ONCE", 2000)
+    store = spool(tmp_path, limit=5000)
+    freeing, freed = threading.Event(), threading.Event()
+    close, closed_by = os.close, []
+
+    def closed(fd: int) -> None:
+        closed_by.append(threading.current_thread())
+        freeing.set()
+        assert freed.wait(30)
+        close(fd)
+
+    small, large = received(store, b"a" * 2000), received(store, b"b" * 3000)
+    small.close()
+    assert (store.bytes_used, store.files_open) == (3000, 1)
+    monkeypatch.setattr(os, "close", closed)
+    large.close()
+    large.close()
+    await asyncio.to_thread(freeing.wait, 30)
+    assert (store.bytes_used, store.files_open) == (3000, 1)
+    waiting = asyncio.create_task(store.writer_for(4000, "me"))
+    freed.set()
+    writer = await waiting
+    assert closed_by and closed_by[0] is not threading.main_thread()
+    monkeypatch.undo()
+    writer.discard()
+    assert empty(store)
+
+
+def test_where_no_loop_runs_a_large_file_is_freed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.spool._FREED_AT_ONCE", 2000)
+    store = spool(tmp_path)
+    received(store, b"a" * 3000).close()
     assert empty(store)
 
 

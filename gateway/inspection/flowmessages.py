@@ -5,6 +5,8 @@
     reader  ──▶ Asked    ──▶ DECISION something new was seen: what is in force now?
     reader  ──▶ a piece  ──▶ TAKEN    bytes that may leave, and when they have left
     reader  ──▶ Ended or Refused      it waits for the next task
+    gateway ──▶ STOP                  in the place of any answer, or of a task: give it up
+    reader  ──▶ Ready
 
 The reader says one thing and waits for what it is told, so that neither side ever holds more than
 one chunk and one piece, and a slow caller slows the upstream down. What comes from the reader is
@@ -33,10 +35,11 @@ class Kind(IntEnum):
     CHUNK = 1
     DECISION = 2
     TAKEN = 3
+    STOP = 4
 
 
 class Ready(msgspec.Struct, tag="ready", frozen=True):
-    """It was started, and can be given a task."""
+    """It was started, or stopped, and can be given a task."""
 
 
 class Wanting(msgspec.Struct, tag="wanting", frozen=True):

@@ -15,24 +15,26 @@ from gateway.inspection.flowmessages import Kind
 from gateway.living import HEADER, freeze, living
 from gateway.model import Counts, Decision, Inspection
 
-_NICE = 10
-"""Small exchanges go first, as with the bodies at rest."""
+
+class _StoppedError(BaseException):
+    """The body is given up. No reader may take that for a fault of its own."""
 
 
 def serve(sock: socket.socket) -> None:
     """Read one body after another, for as long as the gateway is there."""
     gateway = _Gateway(sock)
     freeze()
-    gateway.say(messages.word_frame(messages.Ready()))
+    word: messages.Word = messages.Ready()
     while True:
-        task, key = messages.read_task(gateway.hear(Kind.TASK))
-        word: messages.Word
+        gateway.say(messages.word_frame(word))
         try:
+            task, key = messages.read_task(gateway.hear(Kind.TASK))
             ended = work.stream(gateway.body(), task, gateway.ask, gateway.hand_on, key)
             word = messages.Ended(*ended)
         except Refusal as refusal:
             word = messages.Refused(refusal.code, refusal.note)
-        gateway.say(messages.word_frame(word))
+        except _StoppedError:
+            word = messages.Ready()
 
 
 class _Gateway:
@@ -62,6 +64,8 @@ class _Gateway:
 
     def hear(self, wanted: Kind) -> bytes:
         length, kind = HEADER.unpack(self._exactly(HEADER.size))
+        if kind == Kind.STOP:
+            raise _StoppedError
         if kind != wanted:
             raise ValueError("another frame than the one that was waited for")
         return self._exactly(length)
@@ -79,5 +83,5 @@ class _Gateway:
 
 if __name__ == "__main__":
     parent, fd = sys.argv[1:]
-    with living("stream", int(parent), nice=_NICE):
+    with living("stream", int(parent)):
         serve(socket.socket(fileno=int(fd)))

@@ -32,6 +32,10 @@ from gateway.response import Payload, Response
 from gateway.spool import Spool, Spooled
 from gateway.wire import MalformedBodyError, Pool, ProtocolError, Wire
 
+_FIRST = 16 * 1024
+"""Bytes at the most of the first chunk of a response that is read as it comes: its records are
+asked about and leave before the rest is read, of which half a megabyte may be here already."""
+
 _LOG = Log(__name__)
 
 
@@ -199,7 +203,8 @@ class Arriving:
         if self.complete:
             return b""
         try:
-            chunk = await self._content.readany()
+            begun = self.received > 0
+            chunk = await (self._content.readany() if begun else self._content.read(_FIRST))
         except TimeoutError:
             raise Late(Code.UPSTREAM_TIMEOUT, "upstream.read") from None
         except (ClientError, EofStream, HttpProcessingError, OSError) as error:

@@ -283,7 +283,7 @@ STREAMS_OPEN = _gauge(
 )
 STREAM_PROCESSES_LOST = _counter(
     "stream_processes_lost",
-    "Processes of stream releases that did not come to a clean end: the stream was cut.",
+    "Processes of stream releases that died, or were killed: late, or out of turn.",
     "See the exchanges' codes; with inspection_failed a body killed its reader.",
 )
 

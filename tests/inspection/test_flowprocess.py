@@ -73,6 +73,10 @@ def reader() -> Iterator[Reader]:
 
 def test_it_reads_asks_and_hands_on_in_turns(reader: Reader) -> None:
     assert reader.told() == Ready()
+    read_in_turns(reader)
+
+
+def read_in_turns(reader: Reader) -> None:
     reader.tell(messages.task_frame(TASK, None))
     assert reader.told() == Wanting()
     reader.tell(messages.frame(Kind.CHUNK, line("me") + line("foreign")[:5]))
@@ -123,6 +127,33 @@ def test_a_masked_value_becomes_a_pseudonym_under_the_key_of_its_task(reader: Re
         assert reader.told() == Wanting()
         reader.tell(messages.frame(Kind.CHUNK))
         assert isinstance(reader.told(), Ended)
+
+
+@pytest.mark.parametrize("heard", range(5))
+def test_told_to_stop_it_gives_its_body_up_wherever_it_is(reader: Reader, heard: int) -> None:
+    """Whatever it waits for; and the next body is read from its start."""
+    answers = [
+        messages.task_frame(TASK, None),
+        messages.frame(Kind.CHUNK, line("me") + line("foreign")[:5]),
+        messages.decision_frame(REDACT),
+        messages.frame(Kind.TAKEN),
+    ]
+    assert reader.told() == Ready()
+    for answer in answers[:heard]:
+        reader.tell(answer)
+        reader.told()
+    reader.tell(messages.frame(Kind.STOP))
+    assert reader.told() == Ready()
+    read_in_turns(reader)
+
+
+def test_told_to_stop_after_the_end_it_is_ready(reader: Reader) -> None:
+    assert reader.told() == Ready()
+    reader.tell(messages.task_frame(TASK, None))
+    assert reader.told() == Wanting()
+    reader.tell(messages.frame(Kind.CHUNK, b'{"a"]\n') + messages.frame(Kind.STOP))
+    assert isinstance(reader.told(), Refused)
+    assert reader.told() == Ready()
 
 
 def test_another_answer_than_the_one_it_waits_for_ends_it() -> None:

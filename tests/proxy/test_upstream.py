@@ -552,9 +552,9 @@ async def test_an_unusable_authority_stops_the_start(tmp_path: Path) -> None:
 # --- as it comes --------------------------------------------------------------------------------
 
 
-async def arriving(client: UpstreamClient, **subject_header: str) -> Arriving:
+async def arriving(client: UpstreamClient, *, limit: int = 1024, **subject_header: str) -> Arriving:
     body = replace(ENDPOINTS[0].body, subject_header=subject_header)
-    endpoint = replace(ENDPOINTS[0], limits=Limits(body=1024), body=body)
+    endpoint = replace(ENDPOINTS[0], limits=Limits(body=limit), body=body)
     asked = Admitted("GET", ("exports", "orders"), {}, "/exports/orders", (), ())
     return await client.open(asked, Route(endpoint, {}), "x1")
 
@@ -572,6 +572,18 @@ async def test_a_body_is_read_as_it_comes_and_ends_only_where_that_is_proven(
             body.close()
             body.close()
         assert gate.upstream.connections == 1
+
+
+async def test_the_first_records_do_not_wait_for_the_rest_that_is_here(tmp_path: Path) -> None:
+    size = 100_000
+    sent = CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (size, bytes(size))
+    async with gateway([sent], tmp_path) as gate:
+        body = await arriving(gate.client, limit=size)
+        chunks = [await body.read()]
+        while not body.complete:
+            chunks.append(await body.read())
+        assert 0 < len(chunks[0]) <= 16 * 1024 and b"".join(chunks) == bytes(size)
+        body.close()
 
 
 async def test_a_header_names_the_owner_of_what_comes(tmp_path: Path) -> None:
