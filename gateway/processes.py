@@ -17,7 +17,7 @@ from collections import deque
 from pathlib import Path
 from typing import Protocol
 
-from gateway.zygote import ANSWER
+from gateway.zygote import ANSWER, MAX_REQUEST
 
 _ZYGOTE = "gateway.zygote"
 _IMPORTING, _FORKING = 30.0, 2.0
@@ -130,6 +130,8 @@ class _Zygote:
 
     def fork(self, request: bytes, fd: int) -> Forked:
         """Ask for a child; its answer comes in the order of the questions."""
+        if len(request) > MAX_REQUEST:  # it would be cut, and the child another one
+            raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
         socket.send_fds(self._socket, [request], [fd])
         forked = Forked(self)
         self._asked.append(forked)

@@ -111,3 +111,8 @@ def test_no_descriptor_of_a_child_outlives_what_is_known_of_it() -> None:
         assert process.pid
     del process
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_words_that_would_be_cut_start_nothing() -> None:
+    with open(os.devnull, "rb") as end, pytest.raises(OSError, match="too long"):
+        start("a.module", ("x" * 4096,), end.fileno())
