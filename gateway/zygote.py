@@ -1,7 +1,7 @@
 """The process that other children are forked from: `python -m gateway.zygote PARENT FD`.
 
 It imports once what nearly all of them need, so that each of them begins at once, and has only
-what it writes to in memory of its own (ADR 19). It knows no configuration, no key and no body:
+what it writes to in memory of its own (ADR 20). It knows no configuration, no key and no body:
 these come to a child later, over a socket that only the child and the gateway have.
 
 Each message asks for one child: what would stand behind `python -m`, and its end of that socket.
