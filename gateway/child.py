@@ -2,6 +2,7 @@
 
     Child("gateway.decisionlog.process") ─▶ python -m … PARENT FD ─▶ with living(…): …
 
+Where it comes from is `processes`'s: it is forked, or a fresh interpreter.
 Parent and child hold one end each of a socket pair; the child gets its parent's process id and the
 number of its end as its last arguments. What they say to each other are frames: a length (4 bytes),
 a byte that means what their owners agreed on, and so many bytes.
@@ -12,12 +13,11 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from gateway.living import HEADER
+from gateway.processes import Process, start
 
 _READ = 64 * 1024
 """Bytes read at once; an allocation of more than 128 KiB would cost a system call of its own."""
@@ -28,22 +28,23 @@ _GOING = 0.5
 that hangs) takes longer, and nobody waits for it."""
 
 
-_Begun = tuple[subprocess.Popen[bytes], socket.socket]
+_Begun = tuple[Process, socket.socket]
 _begun: dict[tuple[str, ...], deque[_Begun]] = {}
 
 
 def begin(module: str, *arguments: str) -> None:
-    """Start one that `spawn` will be asked for soon: what it imports takes it a while. Raises as
-    `spawn` does."""
-    _begun.setdefault((module, *arguments), deque()).append(_spawned(module, *arguments))
+    """Start one that `spawn` will be asked for soon: what it needs before it is of use takes it a
+    while. Raises as `spawn` does."""
+    _begun.setdefault((module, *arguments), deque()).append(_started(module, *arguments))
 
 
 def give_up(module: str, *arguments: str) -> None:
     """End what was begun, and will not be asked for."""
     for process, sock in _begun.pop((module, *arguments), ()):
         sock.close()
-        process.kill()
-        process.wait()
+        with contextlib.suppress(OSError):  # it could not be started
+            process.kill()
+            process.wait()
 
 
 def spawn(module: str, *arguments: str) -> _Begun:
@@ -53,38 +54,24 @@ def spawn(module: str, *arguments: str) -> _Begun:
     Raises OSError where the system has no room for another process.
     """
     waiting = _begun.get((module, *arguments))
-    return waiting.popleft() if waiting else _spawned(module, *arguments)
+    process, sock = waiting.popleft() if waiting else _started(module, *arguments)
+    try:
+        _ = process.pid
+    except OSError:
+        sock.close()
+        raise
+    return process, sock
 
 
-def _spawned(module: str, *arguments: str) -> _Begun:
+def _started(module: str, *arguments: str) -> _Begun:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    fd = theirs.fileno()
-    try:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, *_flags(), "-m", module, *arguments, str(os.getpid()), str(fd)],
-            pass_fds=[fd],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-    except BaseException:
-        ours.close()
-        raise
-    finally:
-        theirs.close()
-    return process, ours
-
-
-def _flags() -> list[str]:
-    """As this interpreter runs; and `-m` finds a module in the current folder, which may be
-    anybody's, only where this one would."""
-    flags = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
-    try:
-        here = Path.cwd()
-    except OSError:  # it was deleted
-        return [*flags, "-P"]
-    trusted = any(Path(each).resolve() == here for each in sys.path)
-    return flags if trusted else [*flags, "-P"]
+    with theirs:
+        try:
+            return start(module, arguments, theirs.fileno()), ours
+        except BaseException:
+            ours.close()
+            raise
 
 
 class Channel:
@@ -245,7 +232,7 @@ class Child:
         self._lost()
 
 
-_held: list[subprocess.Popen[bytes]] = []
+_held: list[Process] = []
 """Killed children that were not seen to end: no zombie stays longer than until the next one."""
 
 

@@ -12,14 +12,13 @@ with the admin port open, so that `/readyz` says for what (`docs/life-of-a-pod.m
 
 import asyncio
 import json
-import resource
 import signal
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 from gateway.config import Config
 from gateway.fleet.cores import cores
-from gateway.living import harden
+from gateway.living import harden, take_descriptors
 from gateway.log import Log
 from gateway.single import Gateway
 from gateway.startup import CannotStart, started
@@ -35,7 +34,7 @@ _LOG = Log(__name__)
 def run(config: Config) -> int:
     """Serve until SIGTERM or SIGINT. Returns 0, or 1 where it could not start."""
     harden()
-    _take_descriptors()
+    take_descriptors()
     logs.configure(config.log_level)
     try:
         asyncio.run(_live(config))
@@ -43,13 +42,6 @@ def run(config: Config) -> int:
         _LOG.error("cannot start", reason=str(error))
         return 1
     return 0
-
-
-def _take_descriptors() -> None:
-    """All that may be had: the usual soft limit of 1,024 is spent by as many idle callers."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _Orders:

@@ -28,6 +28,13 @@ def harden() -> None:
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
+def take_descriptors() -> None:
+    """All that may be had: the usual soft limit of 1,024 is spent by as many idle callers."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _prctl(option: int, value: int) -> None:
     with contextlib.suppress(OSError, AttributeError):  # not Linux: the rest still holds
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)

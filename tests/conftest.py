@@ -3,11 +3,14 @@
 import logging
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import hypothesis
 import pytest
+
+from gateway import processes
 
 # How long one example takes says something about the machine, and nothing about what is tested.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -40,6 +43,15 @@ def opa_binary() -> str:
     if found is None:
         missing("there is no opa on PATH or in .tools/bin")
     return found
+
+
+@pytest.fixture
+def own_zygote(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Children are forked from one that has the standard error and the environment of now."""
+    monkeypatch.setattr(processes, "_zygote", None)
+    yield
+    if processes._zygote:
+        processes._zygote.end()
 
 
 @pytest.fixture(autouse=True)

@@ -30,6 +30,10 @@ POLICIES = next(
 )
 
 
+def _children(pid: int) -> list[int]:
+    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
 @dataclass(frozen=True, slots=True)
 class RunningGateway:
     """One gateway, where it listens, and the process it is."""
@@ -42,12 +46,8 @@ class RunningGateway:
 
     def policy_workers(self) -> Sequence[int]:
         """The processes that evaluate its Rego."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [
-            int(pid)
-            for pid in children
-            if b"rego_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        ours = (child for parent in _children(self.pid) for child in (parent, *_children(parent)))
+        return [pid for pid in ours if b"rego_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def freeze_policy(self) -> None:
         """Stop its policy engine in its tracks, as a crash or a starved node would."""

@@ -30,7 +30,7 @@ from gateway.fleet.messages import (
     Unfit,
     Unlinked,
 )
-from gateway.living import end_with, harden
+from gateway.living import end_with, harden, take_descriptors
 from gateway.startup import CannotStart, started
 from gateway.telemetry import levels, logs
 from gateway.telemetry.merging import tell
@@ -136,6 +136,7 @@ async def _live(sock: socket.socket) -> None:
 def main(parent: str, fd: str) -> None:
     end_with(int(parent))
     harden()
+    take_descriptors()  # the zygote that it is forked from may have few
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group by some supervisors:
         signal.signal(number, signal.SIG_IGN)  # the main process decides when to stop
     asyncio.run(_live(socket.socket(fileno=int(fd))))

@@ -11,9 +11,10 @@ about the text of a module.
     report    R + JSON list of `RegoFault`, empty where the bundle can be used
 """
 
+import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -74,6 +75,9 @@ class _Rows(msgspec.Struct):
 
 
 _ROWS = msgspec.json.Decoder(_Rows)
+
+
+_FAULTS = msgspec.json.Decoder(list[RegoFault])
 
 
 class _Unusable(Exception):
@@ -145,13 +149,8 @@ def _load(setup: Setup) -> Any:
             engine.add_policy(name, text)
         except RuntimeError as error:
             faults.append(_fault(error, name))
-    modules = parsed(msgspec.json.decode(engine.get_ast_as_json()))
-    data = msgspec.json.decode(setup.data)
-    for module in modules:
-        faults += _displaced(module, data)
-    if not any(fault.line for fault in faults):  # or what a broken module defines would be missed
-        faults += call_faults(modules, capabilities(setup.engine))
-    if faults:
+    broken = any(fault.line for fault in faults)
+    if faults := [*faults, *_apart(lambda: _faults_of_trees(engine, setup, broken))]:
         order = list(setup.modules)
         raise _Unusable(*sorted(faults, key=lambda each: (order.index(each.path), each.line)))
     if setup.engine is EngineKind.EMBEDDED:
@@ -162,6 +161,36 @@ def _load(setup: Setup) -> Any:
     if setup.schema is not None:
         _check_deployment(engine, setup.schema.decode())
     return engine
+
+
+def _faults_of_trees(engine: Any, setup: Setup, broken: bool) -> list[RegoFault]:
+    """What the modules' syntax trees show."""
+    modules = parsed(msgspec.json.decode(engine.get_ast_as_json()))
+    data = msgspec.json.decode(setup.data)
+    faults = [fault for module in modules for fault in _displaced(module, data)]
+    if not broken:  # or what a broken module defines would be missed
+        faults += call_faults(modules, capabilities(setup.engine))
+    return faults
+
+
+def _apart(find: Callable[[], list[RegoFault]]) -> list[RegoFault]:
+    """What is found in a process of its own: syntax trees are big, and regorus' allocator keeps
+    what it once took. Raises EOFError, or msgspec.DecodeError, where it doesn't come to an end."""
+    parent = os.getpid()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        end_with(parent)
+        with contextlib.suppress(BaseException), open(writing, "wb") as found:  # noqa: PTH123
+            found.write(msgspec.json.encode(find()))
+        os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as found:  # noqa: PTH123
+        said = found.read()
+    os.waitpid(child, 0)
+    if not said:
+        raise EOFError
+    return _FAULTS.decode(said)
 
 
 def _analysed(engine: Any, setup: Setup) -> Any:

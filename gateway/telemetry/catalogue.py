@@ -425,7 +425,8 @@ CHILD_PROCESSES = _gauge(
 CHILD_MEMORY = _gauge(
     "child_resident_memory_bytes",
     "Resident memory of the processes of a part.",
-    "With process_resident_memory_bytes, what the container's limit is held against.",
+    "With process_resident_memory_bytes, an upper bound of what the container's limit is held "
+    "against: pages that processes share are counted in each.",
     _PART,
 )
 CHILD_CPU = _counter(

@@ -15,6 +15,7 @@ from gateway.decisionlog.file import anchor_path
 from gateway.decisionlog.verify import verify
 from gateway.errors import Code, Unavailable
 from tests.decisionlog.support import KEY, FaultyDisk, decision_log
+from tests.support.children import children as children_of
 
 SHORT = 0.2
 """A deadline that a test lets pass, in seconds."""
@@ -73,8 +74,7 @@ async def syncing(faulty: FaultyDisk) -> None:
 
 def children() -> list[int]:
     """The processes that this one has started and not yet seen off."""
-    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
-    return [int(each) for each in found.split()]
+    return children_of(os.getpid())
 
 
 def deleted(path: Path) -> None:

@@ -87,7 +87,7 @@ async def test_a_writer_that_dies_again_and_again_is_one_process_and_one_line_in
         descriptors = len(os.listdir("/proc/self/fd"))
         await until(lambda: faulty.starts >= 5)
         assert len(children()) <= 1
-        assert len(os.listdir("/proc/self/fd")) <= descriptors + 1
+        assert len(os.listdir("/proc/self/fd")) <= descriptors + 2  # of one child
         assert caplog.messages.count("the decision log is unavailable") == 1
         faulty.deadly = 0
         await until(log.ready)

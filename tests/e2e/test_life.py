@@ -27,6 +27,7 @@ from tests.conftest import REPOSITORY
 from tests.e2e.conftest import DEPLOYMENT, EXPORTS, ME, World, endpoints
 from tests.e2e.test_faults import start
 from tests.policy.bundles.support import bundle_server, tarball
+from tests.support.children import zygotes
 from tests.support.gateway import (
     POLICIES,
     ExportService,
@@ -397,18 +398,16 @@ async def test_a_killed_process_that_cannot_be_replaced_makes_it_unready(
 ) -> None:  # fmt: skip
     world = await start(stack, tmp_path, issuer, inspection={"workers": 1})
     gateway = world.gateway
-    pid = gateway.process.pid
-    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    (zygote,) = zygotes(gateway.process.pid)
+    limits = resource.prlimit(zygote, resource.RLIMIT_NOFILE)
 
     def breaks() -> None:
-        used = {int(each) for each in os.listdir(f"/proc/{pid}/fd")}
-        first_free = next(fd for fd in range(len(used) + 1) if fd not in used)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (first_free, limits[1]))
+        resource.prlimit(zygote, resource.RLIMIT_NOFILE, (3, limits[1]))
         (victim,) = gateway.children(worker)
         os.kill(victim, signal.SIGKILL)
 
     def mends() -> None:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        resource.prlimit(zygote, resource.RLIMIT_NOFILE, limits)
 
     await breaks_and_recovers(gateway, name, breaks, mends, code, path)
 

@@ -15,6 +15,7 @@ import pytest_asyncio
 from aiohttp import ClientError, ClientSession, TCPConnector
 
 from tests.e2e.conftest import DEPLOYMENT, EXPORTS, FOREIGN, ME, World, endpoints
+from tests.support.children import children
 from tests.support.gateway import ExportService, RunningGateway, configuration, running, serving
 from tests.support.issuer import TestIssuer
 
@@ -91,7 +92,7 @@ async def test_a_process_that_is_killed_takes_nothing_along_but_its_own_exchange
     await asyncio.gather(*(gateway.get(PATH) for _ in range(20)))
     before = await value(gateway, "exchanges_total", RELEASED)
     victim, other = gateway.children(SERVING)
-    grandchildren = Path(f"/proc/{victim}/task/{victim}/children").read_text().split()
+    grandchildren = children(victim)
     assert len(grandchildren) >= 2
     os.kill(victim, signal.SIGKILL)
     # The port is served all the time: what the dead one had accepted may be cut off.

@@ -41,7 +41,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_zygote: None) -> Stage:
     monkeypatch.setattr(module, "_PROCESS", "tests.fleet.actor")
     monkeypatch.setenv("ACT", str(tmp_path / "act"))
     return Stage(tmp_path / "act")

@@ -27,6 +27,7 @@ from gateway.policy.planted import Look
 from gateway.policy.probes import Plan, Target
 from gateway.policy.settings import PolicySettings
 from tests.policy.support import AMPLE, FOREIGN, ME, POLICIES, question, write_bundle
+from tests.support.children import children as children_of
 from tests.support.said import capture_logs
 
 PLAN = Plan(
@@ -252,16 +253,7 @@ async def test_a_flood_of_candidates_leaks_neither_processes_nor_descriptors(she
 
 def children() -> set[int]:
     """Our Rego workers."""
-    pid = os.getpid()
-    found = set()
-    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-        try:
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"rego_worker" in command:
-            found.add(child)
-    return found
+    return {*children_of(os.getpid(), "rego_worker")}
 
 
 async def test_what_is_active_already_is_confirmed_and_not_loaded_again(shelf: Shelf) -> None:

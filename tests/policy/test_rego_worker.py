@@ -1,11 +1,13 @@
 """The child's side of the embedded engine, in this process: frames in, frames out."""
 
 import json
+import os
 from typing import Any
 
 import msgspec
 import pytest
 
+from gateway.policy import rego_worker
 from gateway.policy.contract import encode_question
 from gateway.policy.rego_worker import serve
 from tests.policy.support import ECHO, ME, answer, question
@@ -172,3 +174,23 @@ def test_data_beside_a_rule_is_fine() -> None:
     answers = worker(rego, {"privacy": {"deployment": {"x": 7}}})
     assert answers(b"", []) == b"R[]"
     assert answers(asked("1"), []) == b"A7"
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_bundle_whose_look_through_comes_to_no_end_is_not_taken_for_one_without_faults(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """It is looked through in a process of its own, which may die of it."""
+    before = len(os.listdir("/proc/self/fd"))
+    assert faults(ECHO) == []
+    monkeypatch.setattr(rego_worker, "call_faults", lambda *_: os._exit(code))
+    with pytest.raises(EOFError):
+        worker(ECHO)
+
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(rego_worker, "call_faults", fails)
+    with pytest.raises(EOFError):
+        worker(ECHO)
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -19,6 +19,7 @@ from gateway.decisionlog.file import anchor_path
 from gateway.decisionlog.key import read_key
 from gateway.decisionlog.verify import Verification, verify
 from tests.conftest import REPOSITORY
+from tests.support.children import children
 from tests.support.codings import CODED
 from tests.support.issuer import TestIssuer
 from tests.support.waiting import until_ok
@@ -145,13 +146,7 @@ class RunningGateway:
 
     def children(self, containing: str) -> list[int]:
         """The worker processes whose command line contains a text."""
-        pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [
-            int(child)
-            for child in children
-            if containing.encode() in Path(f"/proc/{child}/cmdline").read_bytes()
-        ]
+        return children(self.process.pid, containing)
 
     async def stop(self) -> int:
         """SIGTERM, and the exit code."""

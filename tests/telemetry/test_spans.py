@@ -22,6 +22,9 @@ from gateway.trace import STEPS, Span
 from tests.support.collector import Collector, collecting
 from tests.support.said import capture_logs
 
+# The exporting process takes what it is told from the environment.
+pytestmark = pytest.mark.usefixtures("own_zygote")
+
 AT = datetime(2026, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
 NANOSECONDS = int(AT.timestamp()) * 10**9 + 123_456_000
 STARTS = {name: n / 1000 for n, name in enumerate(STEPS)}

@@ -36,6 +36,7 @@ async def test_a_descriptor_ends_a_worker_that_takes_none() -> None:
                 await pool.call(b"read", deadline=AMPLE, fds=(file.fileno(),))
 
 
+@pytest.mark.usefixtures("own_zygote")
 async def test_a_setup_that_fails_is_reported_at_the_start_without_its_text(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -46,6 +47,7 @@ async def test_a_setup_that_fails_is_reported_at_the_start_without_its_text(
     assert "RuntimeError" in stderr and "canary" not in stderr
 
 
+@pytest.mark.usefixtures("own_zygote")
 async def test_an_exception_in_a_job_writes_its_place_and_never_its_text(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
