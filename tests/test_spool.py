@@ -114,6 +114,38 @@ def test_what_comes_out_is_what_went_in(
     assert empty(store)
 
 
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=400)), max_size=12))
+def test_what_is_written_at_once_keeps_its_place_and_is_not_kept(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[tuple[bool, bytes]]
+) -> None:
+    store = spool(tmp_path_factory.getbasetemp() / "at once")
+    writer, buffer = store.writer(), bytearray(400)
+    for at_once, piece in pieces:
+        if at_once:
+            buffer[: len(piece)] = piece
+            writer.write_at_once(memoryview(buffer)[: len(piece)])
+            buffer[:] = b"?" * 400
+        else:
+            writer.write(piece)
+    body, whole = writer.finish(), b"".join(piece for _, piece in pieces)
+    assert body.size == len(whole)
+    assert body.stored.pread(len(whole) + 1, 0) == whole
+    body.close()
+    assert empty(store)
+
+
+def test_what_is_written_at_once_is_held_against_the_limit(tmp_path: Path) -> None:
+    store = spool(tmp_path, limit=2**12)
+    writer = store.writer()
+    writer.write_at_once(memoryview(bytes(2**12)))
+    with pytest.raises(Unavailable) as caught:
+        writer.write_at_once(memoryview(b"x"))
+    assert caught.value.code is Code.SPOOL_FULL
+    assert store.bytes_used == 2**12
+    writer.discard()
+    assert empty(store)
+
+
 def test_large_writes_are_flushed_in_blocks(tmp_path: Path) -> None:
     store = spool(tmp_path, limit=2**22)
     writer = store.writer()
