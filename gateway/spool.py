@@ -246,12 +246,17 @@ class Writer:
     def size(self) -> int:
         return self._written + self._pending_size
 
+    @property
+    def in_file(self) -> bool:
+        """Whether it is in a file already, or one is reserved for it."""
+        return self._held is not None
+
     def write(self, data: bytes) -> None:
         """Append. Raises Unavailable(SPOOL_FULL or SPOOL_FAILED)."""
         self._pending.append(data)
         self._pending_size += len(data)
         self._kept.take(len(data))
-        if self._pending_size >= _BLOCK or (not self._held and self.size > self._threshold):
+        if self._pending_size >= _BLOCK if self._held else self.size > self._threshold:
             self._flush()
 
     def write_at_once(self, data: memoryview) -> None:

@@ -41,6 +41,18 @@ def test_a_small_body_never_touches_the_disk(tmp_path: Path) -> None:
     body.close()
 
 
+@pytest.mark.parametrize("memory", [2**10, 2**20])
+def test_the_threshold_alone_says_what_goes_to_disk(memory: int, tmp_path: Path) -> None:
+    store = spool(tmp_path, limit=2**22, memory=memory)
+    body = received(store, *[b"x" * (memory // 8)] * 8)
+    assert isinstance(body.stored, InMemory)
+    assert empty(store)
+    body.close()
+    body = received(store, *[b"x" * (memory // 8)] * 8, b"x")
+    assert isinstance(body.stored, OnDisk)
+    body.close()
+
+
 def test_a_big_body_is_a_file_without_a_name(tmp_path: Path) -> None:
     """F08"""
     store = spool(tmp_path / "spool")

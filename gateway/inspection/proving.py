@@ -31,8 +31,8 @@ def check_proven(contents: "Contents") -> None:
 class Proofs(AbstractContextManager["Proofs"]):
     """Proves entries, one by one; `contents` opens an entry.
 
-    Those in `ahead` are shared with a second thread, which begins with the last of them: they are
-    asked for in their order, once each, and before any other.
+    `ahead` are all that will be asked for, in their order, once each, where a second thread begins
+    with the last of them; none, where there is one thread.
     """
 
     def __init__(

@@ -161,7 +161,7 @@ class UpstreamClient:
         else:
             writer = await self._spool.writer_for(length, owner)
         try:
-            if length is not None and length >= READ:
+            if length is not None and length >= READ and writer.in_file:
                 self._divert(wire, content, length, writer)
             while chunk := await content.readany():
                 writer.write(chunk)

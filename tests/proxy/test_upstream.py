@@ -370,6 +370,20 @@ async def test_large_bodies_arrive_to_the_byte_and_leave_the_connection_for_the_
         assert gate.spool.files_open == gate.spool.bytes_held == 0
 
 
+async def test_a_body_that_fits_into_memory_never_touches_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    spool = {"memory": len(LARGE)}
+    monkeypatch.setattr(Spool, "open", never)
+    answers = fetch(cut_up())
+    async with gateway(answers, tmp_path, spool=spool) as gate, calling(gate.port) as caller:
+        await caller.send(request())
+        assert (await caller.reply()).body == LARGE
+
+
 @pytest.mark.parametrize(
     ("script", "code"),
     [
