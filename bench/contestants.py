@@ -62,11 +62,12 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Everybody who takes part, who doesn't and why, and the owner's token."""
+    """Who takes part, who doesn't and why, the owner's token, and the upstream's files."""
 
     contestants: tuple[Contestant, ...]
     missing: dict[str, str]
     token: str
+    bodies: Path
 
     def __getitem__(self, name: str) -> Contestant:
         return next(each for each in self.contestants if each.name == name)
@@ -102,7 +103,7 @@ def contest(bodies: Path, folder: Path, *, peers: bool = True) -> Iterator[Conte
                     if name in needed:
                         raise
                     missing[name] = str(error)
-        yield Contest(tuple(contestants), missing, token)
+        yield Contest(tuple(contestants), missing, token, bodies)
 
 
 class Arena:

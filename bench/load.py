@@ -23,10 +23,9 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one run got: answers, their bytes (of bodies and heads), seconds, latencies in ms."""
+    """What one run got: whole answers, seconds, latencies in ms."""
 
     requests: int
-    bytes: int
     seconds: float
     p50: float
     p99: float
@@ -53,7 +52,7 @@ def wrk(url: str, token: str, connections: int, seconds: float) -> Load:
     if said["refused"] or said["broken"] or said["cut"] > 4 * connections or not said["requests"]:
         raise RefusedError(f"{url} did not answer whole, with 200: {said}")
     p50, p99, p999 = (said[name] / 1e3 for name in ("p50", "p99", "p999"))
-    return Load(said["requests"], said["bytes"], said["microseconds"] / 1e6, p50, p99, p999)
+    return Load(said["requests"], said["microseconds"] / 1e6, p50, p99, p999)
 
 
 def fetch(url: str, token: str) -> Load:
@@ -63,7 +62,7 @@ def fetch(url: str, token: str) -> Load:
     if got != size:
         raise RefusedError(f"{url}: {got} bytes of {size}")
     taken = time.perf_counter() - start
-    return Load(1, got, taken, taken * 1e3, taken * 1e3, taken * 1e3)
+    return Load(1, taken, taken * 1e3, taken * 1e3, taken * 1e3)
 
 
 def first_byte(url: str, token: str) -> float:

@@ -17,7 +17,8 @@ INTRODUCTION = """\
 `make bench` runs this gateway and what one would take instead of it, one worker each, on the same
 bodies from the same upstream, one after the other, in rounds; what stands here are medians. `make
 bench QUICK=1` takes less than three minutes and shows the gates. **Only ratios within one run mean
-anything on a shared machine**: read across a row, not down a column.
+anything on a shared machine**: read across a row, not down a column. MB are those that the service
+sent, also where a part of them was dropped.
 
 Of these only the gateway proves a token, asks a policy, keeps a record of what it did and reads
 CSV, archives and coded bodies. *nginx + Lua + cjson* and *mitmproxy* parse JSON and compare each
@@ -37,7 +38,7 @@ What costs most of 2 KB, and what was done about it:
 
 1. **The decision** (`policy/rego_worker.py`): Rego, in a process of its own. Its answer is not kept
    for the next question: a policy may look at the time, and each question has its own. The library
-   names packages instead of importing them, so that only what is asked for is evaluated.
+   that ships runs as a compiled program ([ADR 19](adr/0019-the-library-runs-as-a-program.md)).
 2. **The decision log** (`decisionlog/`): an entry is durable before its first byte leaves. One
    sync serves all entries that wait, and another process renders, hashes and writes them.
 3. **HTTP in Python** (`aiohttp`, `wire`, `proxy/`, the event loop): connections of our own instead
@@ -103,11 +104,11 @@ def _gates(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _policy(results: Mapping[str, Any]) -> str:
-    gates = results.get("policy", {}).get("gates", {})
+    policy = results.get("policy", {})
     table = [
         (name, f"{row['value']:g}", row["gate"], "yes" if row["met"] else "**no**")
-        for name, row in gates.items()
-    ]
+        for name, row in policy.get("gates", {}).items()
+    ] + [(name, str(value), "", "") for name, value in policy.get("measured", {}).items()]
     return "### Decisions\n\n" + _table(("", "value", "gate", "met"), table) if table else ""
 
 

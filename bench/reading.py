@@ -17,6 +17,7 @@ from typing import TypeVar
 from bench import bodies
 from bench.bodies import FOREIGN
 from gateway.inspection import work
+from gateway.inspection.lineindex import SHARE, LineIndex
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import FileSink
 from gateway.inspection.source import OnDisk
@@ -75,27 +76,34 @@ def main(size: int) -> None:
         for name, (media_type, spec, write) in _KINDS.items():
             path = Path(folder) / "body"
             write(path, size)
-            with path.open("rb") as file:
+            with path.open("r+b") as file:
                 stored = OnDisk(file.fileno(), path.stat().st_size)
                 _show(name, stored, work.Task(Payload(media_type), spec, Limits()), folder)
 
 
 def _show(name: str, stored: OnDisk, task: work.Task, folder: str) -> None:
-    seconds, inspection = _fastest(lambda: work.inspect(stored, task))
+    seconds, (inspection, index) = _fastest(lambda: _verify(stored, task))
     decoded = inspection.bytes_decoded or stored.size
     figures = f"verify {stored.size / seconds / 1e6:7.1f} ({decoded / seconds / 1e6:.1f} decoded)"
     if any(owner.value == FOREIGN for owner in inspection.subjects):
-        seconds, _ = _fastest(lambda: _redact(stored, task, inspection, folder))
+        seconds, _ = _fastest(lambda: _redact(stored, task, inspection, index, folder))
         figures += f", redact {stored.size / seconds / 1e6:7.1f}"
     sys.stdout.write(f"{name:26} {figures}\n")
 
 
-def _redact(stored: OnDisk, task: work.Task, inspection: Inspection, folder: str) -> None:
+def _verify(stored: OnDisk, task: work.Task) -> tuple[Inspection, int]:
+    index = LineIndex(stored, stored.size // SHARE if work.has_lines(task) else 0)
+    return work.inspect(stored, task, index=index), index.finish()
+
+
+def _redact(
+    stored: OnDisk, task: work.Task, inspection: Inspection, index: int, folder: str
+) -> None:
     ours = frozenset(owner for owner in inspection.subjects if owner.value != FOREIGN)
     decision = Decision(Effect.REDACT, ours, False, frozenset(), (), (), "")
     with tempfile.TemporaryFile(dir=folder) as file:
         sink = FileSink(file.fileno(), 2 * stored.size)
-        counts = work.rewrite(stored, task, inspection, decision, sink)
+        counts = work.rewrite(stored, task, inspection, decision, sink, index=index)
         sink.flush()
         rewritten = OnDisk(file.fileno(), os.fstat(file.fileno()).st_size)
         work.confirm(rewritten, task, inspection, decision, counts)

@@ -143,6 +143,9 @@ class Spool:
     def take(self, size: int, owner: Hashable, own: int) -> None:
         self._turns.take(size, owner, own)
 
+    def spares(self, size: int) -> bool:
+        return self._turns.spares(size)
+
     def give_back(self, size: int, fd: int, owner: Hashable) -> None:
         os.close(fd)
         self.files_open -= 1
@@ -173,17 +176,32 @@ class Kept:
 
 
 class Held:
-    """One spool file and the bytes reserved for it. Closing it gives both back."""
+    """One spool file and the bytes reserved for it. Closing it gives both back.
 
-    __slots__ = ("_owner", "_spool", "fd", "reserved")
+    `index` is how many bytes behind a body are no part of it, but say where its records lie
+    (`inspection.lineindex`)."""
+
+    __slots__ = ("_owner", "_spool", "fd", "index", "reserved")
 
     def __init__(self, spool: Spool, fd: int, owner: Hashable = None, reserved: int = 0) -> None:
         self._spool, self.fd, self._owner, self.reserved = spool, fd, owner, reserved
+        self.index = 0
 
     def reserve(self, size: int) -> None:
         """Reserve `size` more bytes. Raises Unavailable(SPOOL_FULL)."""
         self._spool.take(size, self._owner, self.reserved)
         self.reserved += size
+
+    def reserve_spare(self, size: int) -> bool:
+        """Reserve `size` more bytes for something that can be done without; whether they were
+        there. It is never what another body or a redaction would have."""
+        if not self._spool.spares(size):
+            return False
+        try:
+            self.reserve(size)
+        except Unavailable:
+            return False
+        return True
 
     def settle(self, size: int) -> None:
         """Give back what was reserved beyond `size`."""

@@ -95,6 +95,10 @@ class Turns:
             raise Unavailable(Code.SPOOL_FULL, "the caller has its share of spool.limit")
         self._held[owner] += size
 
+    def spares(self, size: int) -> bool:
+        """Whether there is so much room that nobody waits for, in the half of fetched bodies."""
+        return not self._queue and self._free(self._ledger.all + size) >= 0
+
     def give_back(self, size: int, owner: Hashable) -> None:
         self._ledger.add(-size)
         if owner is not None:

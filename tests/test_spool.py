@@ -277,6 +277,15 @@ async def test_space_is_shared_between_two_files(tmp_path: Path) -> None:
     assert empty(store)
 
 
+async def test_spare_space_is_taken_where_it_is_there(tmp_path: Path) -> None:
+    spool = Spool(SpoolSettings(tmp_path / "spool", limit=1000, memory=0))
+    held = await spool.space(400)
+    assert not held.reserve_spare(101) and held.reserved == spool.bytes_used == 400
+    assert held.reserve_spare(100) and held.reserved == spool.bytes_used == 500
+    held.close()
+    assert spool.bytes_used == 0
+
+
 async def test_space_that_is_not_there_leaves_no_file(tmp_path: Path) -> None:
     store = spool(tmp_path, limit=5000)
     with pytest.raises(Unavailable) as caught:

@@ -97,6 +97,17 @@ async def test_a_redaction_goes_first_and_may_use_the_other_half() -> None:
     await fetch
 
 
+async def test_what_can_be_done_without_takes_nothing_of_the_redactions_half() -> None:
+    queue = turns()
+    queue.take(400, "a")
+    assert queue.spares(100) and not queue.spares(101)
+    waiting = await waits(queue.wait(200, "b"))
+    assert not queue.spares(1)
+    queue.give_back(400, "a")
+    await waiting
+    assert queue.spares(300)
+
+
 @pytest.mark.parametrize(("size", "beside"), [(1001, 0), (600, 401)])
 async def test_what_can_never_be_is_refused_at_once(size: int, beside: int) -> None:
     with pytest.raises(Unavailable) as caught:

@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.errors import Code, Refusal
 from gateway.inspection import work
+from gateway.inspection.lineindex import LineIndex
 from gateway.inspection.scratch import Scratch
 from gateway.inspection.sinks import FileSink
 from gateway.inspection.source import InMemory, OnDisk, Stored
@@ -23,7 +24,8 @@ class Job:
     """What a worker is sent, pickled; `data` is the body, or None where a descriptor comes along.
 
     With `decision` the body is rewritten into the next descriptor, of `space` bytes. The last one
-    is a scratch file of `scratch` bytes, if there are any.
+    is a scratch file of `scratch` bytes, if there are any. `index` is how long the index of its
+    lines may be that is written behind a body, or is there, for one that is rewritten.
     """
 
     task: work.Task
@@ -33,12 +35,14 @@ class Job:
     decision: Decision | None = None
     space: int = 0
     scratch: int = 0
+    index: int = 0
 
 
 class Inspected(msgspec.Struct, tag="inspected", frozen=True):
-    """What is in the body."""
+    """What is in the body, and how long the index of its lines is."""
 
     inspection: Inspection
+    index: int = 0
 
 
 class Rewritten(msgspec.Struct, tag="rewritten", frozen=True):
@@ -82,10 +86,20 @@ def _do(job: Job, fds: list[int], key: bytes | None) -> Answer:
         *fds, last = fds
         scratch = Scratch(last, job.scratch)
     if job.decision is None or job.inspection is None:
-        return Inspected(work.inspect(stored, job.task, scratch))
+        return _inspected(job, stored, scratch)
     sink = FileSink(fds[-1], job.space)
-    counts = work.rewrite(stored, job.task, job.inspection, job.decision, sink, scratch, key)
+    counts = work.rewrite(
+        stored, job.task, job.inspection, job.decision, sink, scratch, key, job.index
+    )
     sink.flush()
     rewritten = OnDisk(fds[-1], os.fstat(fds[-1]).st_size)
     work.confirm(rewritten, job.task, job.inspection, job.decision, counts, scratch)
     return Rewritten(counts, rewritten.size)
+
+
+def _inspected(job: Job, stored: Stored, scratch: Scratch | None) -> Inspected:
+    if not (job.index and isinstance(stored, OnDisk)):
+        return Inspected(work.inspect(stored, job.task, scratch))
+    index = LineIndex(stored, job.index)
+    inspection = work.inspect(stored, job.task, scratch, index)
+    return Inspected(inspection, index.finish())

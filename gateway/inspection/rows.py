@@ -52,10 +52,12 @@ class Dialect:
 
 
 class Batch(NamedTuple):
-    """Some rows in order: their bytes, line end included, and the values of the wanted cells."""
+    """Some rows in order: their bytes, line end included, the values of the wanted cells, and how
+    many bytes all rows are."""
 
     rows: list[bytes]
     keys: list[tuple[bytes, ...]]
+    size: int
 
 
 class Rows:
@@ -115,9 +117,10 @@ class Rows:
                 repeated = keys.index(heading)
                 fault = self._ambiguous("the header again", self._read + repeated)
                 del rows[repeated:], keys[repeated:]
+                end = sum(map(len, rows))
             self._read += len(rows)
             if rows:
-                yield Batch(rows, keys if columns else [()] * len(rows))
+                yield Batch(rows, keys if columns else [()] * len(rows), end)
             if fault:
                 raise fault
             if self._ended:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection.settings import Limits
@@ -33,16 +33,30 @@ def check_owners(count: int, limits: Limits) -> None:
         raise BadUpstream(Code.BODY_TOO_COMPLEX, _TOO_MANY)
 
 
+class Places(Protocol):
+    """Told where the records lie that are counted. (`inspection.lineindex`)"""
+
+    def add(
+        self, groups: int | Sequence[int], texts: Sequence[bytes], between: int, size: int
+    ) -> None:
+        """Of the next records: the group of all of them, or of each, 1 for the first one in
+        `Tally.groups`; and as in `Tally.place`."""
+        ...
+
+    def add_beside(self, size: int) -> None: ...
+
+
 class Tally:
     """Counts records by owners, attribution and category.
 
     The only mutable thing in an inspection. `sealed` unless a member has bytes beside its content
-    that nobody has read. Raises BadUpstream(BODY_TOO_COMPLEX) as soon as the
-    distinct subjects, fields or members pass their limit, so that its memory is bounded by them.
+    that nobody has read. `places` is told where the records lie, by formats that know. Raises
+    BadUpstream(BODY_TOO_COMPLEX) as soon as the distinct subjects, fields or members pass their
+    limit, so that its memory is bounded by them.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, places: Places | None = None) -> None:
+        self._limits, self._places = limits, places
         self._groups: dict[tuple[Owners, Attribution, str], _Count] = {}
         self._records = 0
         self._subjects: set[SubjectRef] = set()
@@ -51,6 +65,8 @@ class Tally:
         # Most keys of a batch were in the last one, too: their groups are found without a search.
         self._counted: tuple[Any, Attribution, str] | None = None
         self._known: dict[Any, _Count] = {}
+        self._numbers: dict[Any, int] = {}
+        self._latest: int | Sequence[Any] = ()
         self.members = 0
         self.sealed = True
 
@@ -59,6 +75,7 @@ class Tally:
     ) -> None:
         """Count the next `records` records, which all have these owners."""
         count = self._count(owners, attribution, category)
+        self._latest = count.number
         count.records += records
         if count.room:
             taken = min(count.room, records)
@@ -79,14 +96,15 @@ class Tally:
             return
         counted = (owners, attribution, category)
         if counted != self._counted or len(self._known) > _MOST_KNOWN:
-            self._counted, self._known = counted, {}
-        known = self._known
+            self._counted, self._known, self._numbers = counted, {}, {}
+        known, self._latest = self._known, keys
         lacking: dict[_Key, _Count] = {}
         missing = 0
         for key, records in Counter(keys).items():
             count = known.get(key)
             if count is None:
                 count = known[key] = self._count(owners(key), attribution, category)
+                self._numbers[key] = count.number
             count.records += records
             if count.room:
                 lacking[key] = count
@@ -102,6 +120,20 @@ class Tally:
                     if not missing:
                         break
         self._records += len(keys)
+
+    def place(self, texts: Sequence[bytes], between: int, size: int) -> None:
+        """Note where the records lie that were counted last, in one call: next in the body are
+        these texts, so many bytes between two of them; all of it, and what ends it, is `size`."""
+        if self._places:
+            latest = self._latest
+            if not isinstance(latest, int):
+                latest = list(map(self._numbers.__getitem__, latest))
+            self._places.add(latest, texts, between, size)
+
+    def place_beside(self, size: int) -> None:
+        """Note that the next bytes are no record's."""
+        if self._places:
+            self._places.add_beside(size)
 
     def add_groups(self, groups: Iterable[Group]) -> None:
         """Count the records of a body inside this one; their places go on from here."""
@@ -158,7 +190,8 @@ class Tally:
         count = self._groups.get(key)
         if count is None:
             self._admit(owners)
-            count = self._groups[key] = _Count(FIRST if len(self._groups) < _FULL else 1)
+            number = len(self._groups)
+            count = self._groups[key] = _Count(number + 1, FIRST if number < _FULL else 1)
         return count
 
     def _admit(self, owners: Owners) -> None:
@@ -176,10 +209,10 @@ class Tally:
 
 class _Count:
     """The records of one group so far, the places of the first ones, ascending, and the room left
-    for more."""
+    for more; `number` is that of the group among all, from 1."""
 
-    __slots__ = ("first", "records", "room")
+    __slots__ = ("first", "number", "records", "room")
 
-    def __init__(self, room: int) -> None:
-        self.records, self.room = 0, room
+    def __init__(self, number: int, room: int) -> None:
+        self.number, self.records, self.room = number, 0, room
         self.first: list[int] = []

@@ -6,16 +6,18 @@ Pure: bytes or a file descriptor in, values and bytes out. `dispatch` decides wh
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import compress
 
 from gateway.errors import BadUpstream, Code, InternalError
-from gateway.inspection import confirmation, detection, masking
+from gateway.inspection import confirmation, detection, lineindex, masking
 from gateway.inspection.asking import Asking
 from gateway.inspection.formats import FORMATS, Reader
 from gateway.inspection.inflation import Inflation
+from gateway.inspection.lineindex import LineIndex
 from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import FlowSink, Sink, under
-from gateway.inspection.source import Body, Flow, Meter, Stored
+from gateway.inspection.source import Body, Flow, Meter, OnDisk, Stored
 from gateway.inspection.tally import Tally
 from gateway.inspection.verdict import Progress, Verdict
 from gateway.model import Counts, Decision, Effect, Inspection
@@ -56,12 +58,26 @@ def scratch_needed(task: Task, received: int) -> int:
     return Inflation.most(task.limits, received)
 
 
-def inspect(stored: Stored, task: Task, scratch: Scratch | None = None) -> Inspection:
-    """Read a whole body. Raises BadUpstream for anything that can't be vouched for."""
+def has_lines(task: Task) -> bool:
+    """Whether an index of its lines is worth having: whether dropping records is leaving out lines
+    of the file."""
+    reader = FORMATS.get(task.spec.format)
+    coded = task.payload.codings or task.spec.compression
+    return reader is not None and reader.lines and not coded
+
+
+def inspect(
+    stored: Stored,
+    task: Task,
+    scratch: Scratch | None = None,
+    index: LineIndex | None = None,
+) -> Inspection:
+    """Read a whole body, and note where its lines lie. Raises BadUpstream for anything that can't
+    be vouched for."""
     reader = _reader(task)
     body = _body(stored, task, scratch)
     reader.detect(task.payload, body.head(), task.spec)
-    tally = Tally(task.limits)
+    tally = Tally(task.limits, index)
     reader.inspect(body, task.spec, task.limits, tally)
     if body.meter.inspected != stored.size:
         raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of the body belong to no record")
@@ -76,15 +92,23 @@ def rewrite(
     sink: Sink,
     scratch: Scratch | None = None,
     key: bytes | None = None,
+    index: int = 0,
 ) -> Counts:
     """Write what the decision lets through, under the same content codings. `key` is that of the
-    pseudonyms that masked values may become.
+    pseudonyms that masked values may become, `index` how long the index of lines is.
 
     Raises BadUpstream(REDACTION_UNSUPPORTED) where the format can't be rewritten, and
     InternalError where the result doesn't add up with the inspection.
     """
     reader = FORMATS[task.spec.format]
-    kept = sum(group.records for group in inspection.groups if decision.releases(group))
+    stays = [decision.releases(group) for group in inspection.groups]
+    kept = sum(compress((group.records for group in inspection.groups), stays))
+    expected = Counts(
+        seen=inspection.records, released=kept, redacted=inspection.records - kept, blocked=0
+    )
+    if index and not decision.mask and isinstance(stored, OnDisk):
+        lineindex.copy(stored, index, stays, sink)
+        return expected
     verdict = Verdict(decision, totals_drop=inspection.records - kept, key=key)
     body = _body(stored, task, scratch)
     if task.payload.codings or task.spec.compression:
@@ -93,9 +117,6 @@ def rewrite(
         coded.finish()
     else:
         counts = reader.rewrite(body, task.spec, task.limits, verdict, sink)
-    expected = Counts(
-        seen=inspection.records, released=kept, redacted=inspection.records - kept, blocked=0
-    )
     if counts != expected:
         raise InternalError(Code.INTERNAL_ERROR, "redaction and inspection count differently")
     return counts

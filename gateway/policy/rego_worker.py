@@ -1,4 +1,5 @@
-"""The child's side of the embedded engine: with `workbench.rego`, the only one to import regorus.
+"""The child's side of the embedded engine. Only this, `rego_program` and `workbench.rego` import
+regorus.
 
 regorus holds the GIL for a whole evaluation, has no deadline, panics with a BaseException and
 overflows its stack on a rule that calls itself, so that it lives in a process that can be killed.
@@ -23,6 +24,7 @@ from gateway.policy.capabilities import capabilities
 from gateway.policy.engine import QUERY, EngineKind
 from gateway.policy.faults import RegoFault
 from gateway.policy.rego_calls import Module, call_faults, parsed, path, rule_names
+from gateway.policy.rego_program import LIBRARY, MOST_DATA, Program, digest
 
 ANSWER, UNDEFINED, ERROR, REPORT = b"A", b"U", b"E", b"R"
 
@@ -49,6 +51,7 @@ class Setup(msgspec.Struct):
     engine: EngineKind = EngineKind.EMBEDDED
 
 
+_ASKED_NAME = "gateway/asked.rego"
 _ASKED = f"package gateway.asked\n\nanswer := [{QUERY}]\n"
 _ANSWER_RULE = "data.gateway.asked.answer"
 """The query as a rule of ours: a query that is text is analysed anew each time, together with all
@@ -95,14 +98,17 @@ class _Evaluator:
             faults = unusable.faults[:_MOST_FAULTS]
             self._faults = tuple(_in_characters(each, setup.modules) for each in faults)
         self._engine = self._pristine.clone()
+        self._program = None if self._faults else _compiled(setup)
 
     def answer(self, job: bytes, _fds: list[int]) -> bytes:
         if not job:
             return REPORT + msgspec.json.encode(self._faults)
         if self._faults:
             return ERROR
+        question = job.decode()
         try:
-            value = _evaluate(self._engine, job.decode())
+            compiled = self._program.evaluate(question) if self._program else None
+            value = _value(compiled) if compiled else _evaluate(self._engine, question)
         except RuntimeError as error:
             # What a failed evaluation leaves behind in the engine is nobody's input.
             self._engine = self._pristine.clone()
@@ -114,7 +120,20 @@ def _evaluate(engine: Any, question: str) -> bytes | None:
     """The value as JSON, None where it is undefined. Builtin errors are errors in regorus."""
     engine.set_input_json(question)
     found = engine.eval_rule_as_json(_ANSWER_RULE)
-    return None if found == _NOTHING else bytes(_VALUES.decode(found)[0])
+    return None if found == _NOTHING else _value(found)
+
+
+def _value(answer: str) -> bytes:
+    return bytes(_VALUES.decode(answer)[0])
+
+
+def _compiled(setup: Setup) -> Program | None:
+    """Of a bundle without faults."""
+    if setup.engine is not EngineKind.EMBEDDED or len(setup.data) > MOST_DATA:
+        return None
+    if digest(setup.modules, setup.schema) != LIBRARY:
+        return None
+    return Program({**setup.modules, _ASKED_NAME: _ASKED}, _ANSWER_RULE, setup.data.decode())
 
 
 def _load(setup: Setup) -> Any:
@@ -147,7 +166,7 @@ def _load(setup: Setup) -> Any:
 
 def _analysed(engine: Any, setup: Setup) -> Any:
     """The engine with its data. Rules are analysed when they are evaluated first."""
-    engine.add_policy("gateway/asked.rego", _ASKED)
+    engine.add_policy(_ASKED_NAME, _ASKED)
     try:
         # Without data, so that the text of a failure can quote only the modules.
         _evaluate(engine.clone(), _PROBE)

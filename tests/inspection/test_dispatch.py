@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.errors import BadUpstream, Code, Late
+from gateway.errors import BadUpstream, Code, InternalError, Late
 from gateway.inspection import masking, work
 from gateway.inspection.dispatch import Dispatch
+from gateway.inspection.process import Inspected
 from gateway.inspection.settings import (
     BodySpec,
     EmbeddedSpec,
@@ -23,10 +24,10 @@ from gateway.inspection.settings import (
     Limits,
     MemberSpec,
 )
-from gateway.model import Decision, Effect, Format, Mask, SubjectRef
+from gateway.model import Decision, Effect, Format, Inspection, Mask, SubjectRef
 from gateway.response import Payload, Response
-from gateway.spool import Spool, SpoolSettings
-from gateway.stored import InMemory
+from gateway.spool import Held, Spool, SpoolSettings
+from gateway.stored import InMemory, OnDisk
 from tests.support.documents import pdf
 from tests.support.reading import masks
 from tests.support.tars import tarred, untarred
@@ -305,3 +306,106 @@ async def test_documents_in_texts_are_not_read_in_the_event_loop(spool: Spool) -
         assert (await dispatch.inspect(held, SPEC, LIMITS)).records == 4
         with pytest.raises(Late):
             await dispatch.inspect(held, replace(SPEC, embedded=(document,)), LIMITS)
+
+
+BY_LINE = BodySpec(Format.NDJSON, subject=({"account": ("$.owner",)},))
+
+
+def lined(spool: Spool, count: int, *codings: str) -> tuple[Response, bytes]:
+    """Every other line is foreign; and the lines that aren't."""
+    mine, foreign = (b'{"owner":"%b","n":"%b"}\n' % (each, b"x" * 60) for each in (b"me", b"you"))
+    data = (mine + foreign) * (count // 2)
+    writer = spool.writer()
+    writer.write(gzip.compress(data, 0) if codings else data)
+    return (
+        Response((), Payload("application/x-ndjson", None, codings), writer.finish()),
+        mine * (count // 2),
+    )
+
+
+@pytest.mark.parametrize("tight", [False, True], ids=["an index", "no room for one"])
+async def test_lines_are_dropped_with_and_without_an_index(tmp_path: Path, tight: bool) -> None:
+    """It stands behind the body as long as that is there, and never where it would take of the half
+    that redactions have."""
+    size = lined(Spool(SpoolSettings(tmp_path / "other")), 10_000)[0].body.size
+    limit = size * 5 // 3 if tight else 1 << 30
+    spool = Spool(SpoolSettings(tmp_path / "spool", limit=limit, memory=1024, wait=1))
+    held, mine = lined(spool, 10_000)
+    async with running(InspectionSettings(1, 1024), spool) as dispatch:
+        inspection = await dispatch.inspect(held, BY_LINE, LIMITS)
+        assert isinstance(held.body.held, Held)
+        index = held.body.held.index
+        assert (index == 0) is tight
+        assert spool.bytes_used == size + index
+        rewritten, counts = await dispatch.rewrite(held, BY_LINE, LIMITS, inspection, REDACT)
+    assert (counts.released, counts.redacted) == (5_000, 5_000)
+    assert rewritten.stored.pread(rewritten.size, 0) == mine
+    held.body.close()
+    rewritten.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+async def test_an_index_takes_no_room_that_a_redaction_waits_for(tmp_path: Path) -> None:
+    """Each redaction needs the half that the bodies leave, and would wait for the other's index."""
+    size = lined(Spool(SpoolSettings(tmp_path / "other")), 10_000)[0].body.size
+    limit = 4 * size + size // 8
+    tight = Spool(SpoolSettings(tmp_path / "tight", limit=limit, memory=1024, wait=30))
+    bodies = [lined(tight, 10_000)[0] for _ in range(2)]
+
+    async def redact(one: Response, inspection: Inspection) -> None:
+        rewritten, counts = await small.rewrite(one, BY_LINE, LIMITS, inspection, REDACT)
+        assert counts.released == 5_000
+        rewritten.close()
+
+    async with running(InspectionSettings(2, 1024), tight) as small:
+        found = [await small.inspect(one, BY_LINE, LIMITS) for one in bodies]
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            for one, inspection in zip(bodies, found, strict=True):
+                group.create_task(redact(one, inspection))
+    for one in bodies:
+        one.body.close()
+    assert (tight.bytes_used, tight.files_open) == (0, 0)
+
+
+async def test_an_index_that_is_of_another_body_lets_nothing_pass(
+    dispatch: Dispatch, spool: Spool
+) -> None:
+    held, _ = lined(spool, 10_000)
+    inspection = await dispatch.inspect(held, BY_LINE, LIMITS)
+    assert isinstance(held.body.stored, OnDisk)
+    os.pwrite(held.body.stored.fd, bytes(8), held.body.size)
+    with pytest.raises(InternalError):
+        await dispatch.rewrite(held, BY_LINE, LIMITS, inspection, REDACT)
+    held.body.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+@pytest.mark.parametrize("index", [-1, 1 << 40])
+async def test_a_worker_that_says_it_wrote_what_it_may_not_is_not_believed(
+    dispatch: Dispatch, spool: Spool, monkeypatch: pytest.MonkeyPatch, index: int
+) -> None:
+    """The spool's room would be counted wrong."""
+    held, _ = lined(spool, 10_000)
+    inspection = await dispatch.inspect(held, BY_LINE, LIMITS)
+
+    async def answered(*_: object) -> Inspected:
+        return Inspected(inspection, index)
+
+    monkeypatch.setattr(dispatch, "_call", answered)
+    with pytest.raises(InternalError):
+        await dispatch.inspect(held, BY_LINE, LIMITS)
+    held.body.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+async def test_what_is_coded_and_what_is_no_lines_has_no_index(
+    dispatch: Dispatch, spool: Spool
+) -> None:
+    plain, coded = lined(spool, 10_000)[0], lined(spool, 10_000, "gzip")[0]
+    for held, spec in ((plain, BY_LINE), (coded, BY_LINE), (response(spool, body(10_000)), SPEC)):
+        await dispatch.inspect(held, spec, LIMITS)
+        assert isinstance(held.body.held, Held)
+        assert (held.body.held.index > 0) is (held is plain)
+        assert held.body.held.reserved == held.body.size + held.body.held.index
+        held.body.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)

@@ -44,6 +44,29 @@ def test_a_body_behind_a_descriptor_is_rewritten_into_another(tmp_path: Path) ->
     assert json.loads(written) == [{"owner": "me"}]
 
 
+def test_lines_are_copied_by_the_index_that_inspecting_left_behind_the_body(tmp_path: Path) -> None:
+    spec = BodySpec(Format.NDJSON, subject=SPEC.subject)
+    task = Task(Payload("application/x-ndjson"), spec, Limits())
+    lines = b'{"owner":"me"}\n{"owner":"other"}\n{"owner":"me"}'
+    for name, data in (("body", lines), ("space", b"")):
+        (tmp_path / name).write_bytes(data)
+    fds = [os.open(tmp_path / name, os.O_RDWR) for name in ("body", "space")]
+    answer = serve(b"")
+    seen = decode(answer(pickle.dumps(Job(task, None, len(lines), index=1_000)), fds[:1]))
+    assert isinstance(seen, Inspected)
+    assert (tmp_path / "body").stat().st_size == len(lines) + seen.index > len(lines)
+    job = Job(task, None, len(lines), seen.inspection, REDACT, space=1_000, index=seen.index)
+    answered = decode(answer(pickle.dumps(job), fds))
+    os.pwrite(fds[0], bytes(seen.index), len(lines))
+    refused = decode(answer(pickle.dumps(job), fds))
+    for fd in fds:
+        os.close(fd)
+    kept = b'{"owner":"me"}\n{"owner":"me"}'
+    assert answered == Rewritten(Counts(seen=3, released=2, redacted=1), len(kept))
+    assert (tmp_path / "space").read_bytes()[: len(kept)] == kept
+    assert isinstance(refused, Refused) and refused.code is Code.INTERNAL_ERROR
+
+
 def test_what_may_not_leave_is_said_by_its_code() -> None:
     answered = decode(serve(b"")(pickle.dumps(Job(TASK, b"[{", 2)), []))
     assert isinstance(answered, Refused)

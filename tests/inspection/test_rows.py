@@ -26,11 +26,13 @@ def read(text: bytes, dialect: Dialect = RFC_4180, limits: Limits = LIMITS) -> R
 
 
 def table(text: bytes, columns: tuple[int, ...] = (0,), dialect: Dialect = RFC_4180) -> Batch:
-    whole = Batch([], [])
+    rows: list[bytes] = []
+    keys: list[tuple[bytes, ...]] = []
     for batch in read(text, dialect).batches(columns):
-        whole.rows.extend(batch.rows)
-        whole.keys.extend(batch.keys)
-    return whole
+        assert batch.size == sum(map(len, batch.rows))
+        rows += batch.rows
+        keys += batch.keys
+    return Batch(rows, keys, sum(map(len, rows)))
 
 
 def refusal(text: bytes, limits: Limits = LIMITS) -> Code:
@@ -55,7 +57,7 @@ def test_no_columns_wanted_gives_empty_keys() -> None:
 @pytest.mark.parametrize("text", [b"a,b\n", b"a,b\r\n", b"a,b\r", b"a,b", b"a", b'"a"'])
 def test_a_header_alone_has_no_rows(text: bytes) -> None:
     assert read(text).header == text
-    assert table(text) == Batch([], [])
+    assert table(text) == Batch([], [], 0)
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
@@ -182,7 +184,7 @@ def test_more_columns_than_the_limit_are_too_complex() -> None:
 )
 def test_a_dialect_is_read_as_configured(dialect: Dialect, row: bytes, value: bytes) -> None:
     header = b"a" + dialect.delimiter.encode() + b"b\n"
-    assert table(header + row, (0, 1), dialect) == Batch([row], [(b"1", value)])
+    assert table(header + row, (0, 1), dialect) == Batch([row], [(b"1", value)], len(row))
 
 
 @pytest.mark.parametrize("character", ["", ",,", "a", "1", " ", "\n", "\r", "\\", "\0", "\u00a7"])
@@ -258,7 +260,8 @@ def test_rows_before_the_header_have_any_cells_and_may_be_blank() -> None:
     rows = Rows(iter([text]), RFC_4180, LIMITS, 2)
     assert rows.before + rows.header == text[:-5]
     assert rows.preamble == ((b"a", b'b "c"', b"d"), (b"",))
-    assert (rows.names, [*rows.batches((0,))]) == (("id", "x"), [Batch([b"1,2\r\n"], [(b"1",)])])
+    (batch,) = rows.batches((0,))
+    assert (rows.names, batch) == (("id", "x"), Batch([b"1,2\r\n"], [(b"1",)], 5))
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ _OURS = {
         ndjson.rewrite,
         vouching=ndjson.vouching,
         streams=True,
+        lines=True,
     ),
     Format.JSON_SEQ: Reader(
         jsonseq.MEDIA_TYPES,
@@ -106,6 +107,7 @@ _OURS = {
         vouching=csv.vouching,
         as_declared=csv.as_declared,
         streams=True,
+        lines=True,
     ),
     Format.XML: Reader(
         xml.MEDIA_TYPES,

@@ -76,8 +76,13 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     tally.add_fields(table.rows.names)
     if table.is_headed:
         tally.add(table.holders, Attribution.CONTAINER, spec.category)
+    lined = table.is_lined
+    if lined:
+        tally.place_beside(len(table.encoding.mark + table.rows.before + table.rows.header))
     for batch in table.batches():
         tally.add_each(batch.keys, table.owners, table.attribution, spec.category)
+        if lined:
+            tally.place(batch.rows, 0, batch.size)
 
 
 def rewrite(
@@ -166,6 +171,12 @@ class _Table:
     def is_headed(self) -> bool:
         """Whether there is anything in the preamble."""
         return any(cell.strip() for row in self.rows.preamble for cell in row)
+
+    @property
+    def is_lined(self) -> bool:
+        """Whether a row is the bytes of lines, which LF ends, and the others may always stay."""
+        as_it_came = self.encoding.charset is charset.Charset.UTF_8
+        return as_it_came and self.rows.header.endswith(b"\n") and not self.is_headed
 
     def batches(self) -> Iterator[Batch]:
         return self.rows.batches(self.columns)

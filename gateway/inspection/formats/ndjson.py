@@ -50,8 +50,10 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     for batch in _scan(source, limits, census.matcher(b"\n", limits)):
         if batch.matched:
             census.count_matched(batch.matched)
+            tally.place(batch.matched.texts, 1, batch.size)
         else:
             census.count(batch.values)
+            tally.place(batch.lines, 1, batch.size)
 
 
 def count(source: Source, limits: Limits, census: Counting) -> None:
@@ -120,12 +122,13 @@ def check(spec: BodySpec | MemberSpec) -> None:
 
 class _Batch(NamedTuple):
     """Whole lines and their values, or what was matched; `mark` is a byte order mark, `end`
-    an LF or nothing."""
+    an LF or nothing. All but the mark is `size` bytes."""
 
     mark: bytes
     lines: Sequence[bytes]
     values: Sequence[Any]
     end: bytes
+    size: int
     matched: Matched | None = None
 
 
@@ -134,14 +137,15 @@ def _scan(source: Source, limits: Limits, matcher: Matcher | None = None) -> Ite
     for text, end in _texts(source, limits):
         if number == 1 and text.startswith(jsontext.BOM):
             mark, text = jsontext.BOM, text[len(jsontext.BOM) :]
+        size = len(text) + len(end)
         matched = matcher.match(text) if matcher else None
         if matched:
-            yield _Batch(mark, (), (), end, matched)
+            yield _Batch(mark, (), (), end, size, matched)
             number += len(matched.keys)
         else:
             lines = _split(text, limits)
             values = _values(lines, end, number, limits)
-            yield _Batch(mark, lines, values, end)
+            yield _Batch(mark, lines, values, end, size)
             number += len(lines)
             if matcher:
                 matcher.learn(text, values)

@@ -62,6 +62,8 @@ class Reader(NamedTuple):
     `charset` is declared where the upstream declares none and clients would guess. `as_declared`
     completes settings that leave something to what a response declares. `library` is what has to
     be installed, by the extra that is called as the format.
+    Where `lines`, records are lines, any of which may be left out, and `inspect` says where they
+    lie (`Tally.place`).
     What `streams` asks for decisions as its records come (`Verdict.keeps_each`), reads its source
     once, and writes nothing that depends on a later record.
     """
@@ -79,6 +81,7 @@ class Reader(NamedTuple):
     as_declared: Callable[[Payload, BodySpec], BodySpec] | None = None
     library: str | None = None
     streams: bool = False
+    lines: bool = False
 
     def flows(self, spec: BodySpec | MemberSpec) -> bool:
         """Whether what is read like this can leave as it comes."""

@@ -2,7 +2,7 @@
 # title: Permission
 # description: |
 #   Puts the grounds together: a subject is permitted if any enabled ground permits it. A new ground
-#   is a folder beside the others and a rule of `grants`; a ground that is not enabled is not run.
+#   is a folder beside the others and a rule of `_permits`; a ground that is not enabled is not run.
 # schemas:
 #   - input: schema.question
 #   - data.privacy.deployment: schema.deployment
@@ -10,9 +10,8 @@ package privacy.lib.permission
 
 # METADATA
 # title: Grants
-# description: Each enabled ground, and the subjects it permits.
-# scope: document
-grants[ground] := granted if {
+# description: Each enabled ground, and the subjects it permits; {} where none is (ADR 19).
+grants := {ground: granted | # regal ignore:prefer-set-or-object-rule
 	some ground, setting in data.privacy.lib.deployment.settings.grounds
 	granted := _permits(ground, setting)
 }

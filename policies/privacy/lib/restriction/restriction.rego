@@ -13,8 +13,7 @@ package privacy.lib.restriction
 # title: Acts
 # description: |
 #   Each enabled restriction that has its data, the categories it withholds and the fields it masks.
-# scope: document
-acts[name] := act if {
+acts := {name: act | # regal ignore:prefer-set-or-object-rule
 	some name, setting in data.privacy.lib.deployment.settings.restrictions
 	is_object(setting)
 	act := _act(name)
