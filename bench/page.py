@@ -54,8 +54,8 @@ What costs most of 200 MB, and what was done about it:
    compiled scanner would give.
 2. **Whose they are** (`inspection/tally.py`, `locators.py`): the identifiers come out of the
    same search, and what follows from one is remembered from batch to batch.
-3. **The way of the bytes** (`proxy/`, `spool`, the event loop): received into the spool's file in
-   blocks of 256 KiB, read there by the process that inspects, and sent from there.
+3. **The way of the bytes** (`proxy/`, `spool`, the event loop): received past the parser into
+   the spool's file, read there by the process that inspects, and sent from there by the system.
 """
 
 _COLUMNS = (

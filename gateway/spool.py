@@ -261,8 +261,8 @@ class Spooled:
 class Writer:
     """Receives one body: in memory up to the threshold, then in a file.
 
-    The writes block for the time of a copy into the page cache; they are done in blocks of 256 KiB
-    so that the event loop is never away for long.
+    The writes block for the time of a copy into the page cache; they are done in blocks of 256 KiB,
+    or as they come (`intake`), so that the event loop is never away for long.
     """
 
     def __init__(
@@ -279,13 +279,23 @@ class Writer:
     def size(self) -> int:
         return self._written + self._pending_size
 
+    @property
+    def in_file(self) -> bool:
+        """Whether it is in a file already, or one is reserved for it."""
+        return self._held is not None
+
     def write(self, data: bytes) -> None:
         """Append. Raises Unavailable(SPOOL_FULL or SPOOL_FAILED)."""
         self._pending.append(data)
         self._pending_size += len(data)
         self._kept.take(len(data))
-        if self._pending_size >= _BLOCK or (not self._held and self.size > self._threshold):
+        if self._pending_size >= _BLOCK if self._held else self.size > self._threshold:
             self._flush()
+
+    def write_at_once(self, data: memoryview) -> None:
+        """Append, to the file; nothing of `data` is kept here. Raises as `write` does."""
+        self._flush()
+        self._put(data)
 
     def finish(self) -> Spooled:
         """The complete body."""
@@ -302,18 +312,22 @@ class Writer:
             self._held.close()
 
     def _flush(self) -> None:
+        """Write what is pending."""
+        if self._pending:
+            pending = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+            self._put(memoryview(pending))
+            self._pending, self._pending_size = [], 0
+            self._kept.close()
+
+    def _put(self, data: memoryview) -> None:
         if self._held is None:
             self._held = Held(self._spool, self._spool.open(), self._owner)
             _LOG.debug("a body goes to disk", used=self._spool.bytes_used)
-        data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         self._held.reserve(max(0, self._written + len(data) - self._held.reserved))
-        view = memoryview(data)
+        size = len(data)
         try:
-            while view:
-                done = os.write(self._held.fd, view)
-                view = view[done:]
+            while data:
+                data = data[os.write(self._held.fd, data) :]
         except OSError as error:
             raise Unavailable(Code.SPOOL_FULL, f"spool write: errno {error.errno}") from None
-        self._written += len(data)
-        self._pending, self._pending_size = [], 0
-        self._kept.close()
+        self._written += size

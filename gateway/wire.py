@@ -24,6 +24,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
+from gateway.intake import BLOCK, Intake, Take
+
 _LINE, _FIELDS = 8 * 2**10, 128
 """Bytes of a line and lines of a head that are parsed."""
 
@@ -93,6 +95,10 @@ class Wire(ResponseHandler):
 
     def send(self, data: bytes, read_timeout: float) -> None:
         """Begin an exchange: the head of its request, and a parser for its response."""
+        self._parse_anew(read_timeout)
+        self.write(data)
+
+    def _parse_anew(self, read_timeout: float | None) -> None:
         self.set_response_params(
             read_until_eof=True,
             auto_decompress=False,
@@ -102,7 +108,6 @@ class Wire(ResponseHandler):
             max_field_size=_LINE,
             max_headers=_FIELDS,
         )
-        self.write(data)
 
     def write(self, data: bytes) -> None:
         """Raises ConnectionResetError where the connection is gone."""
@@ -126,6 +131,27 @@ class Wire(ResponseHandler):
             if message.code == 101 or not 100 <= message.code <= 199:
                 return message, body
         raise ProtocolError("too many interim responses")
+
+    def divert(self, left: int, take: Take, buffer: memoryview) -> None:
+        """Hand the next `left` bytes, all that is missing of the response's body, to `take` as they
+        come; see `Intake`. Whoever reads the body gets none of them, but waits for its end, and
+        gets what `take` raises."""
+        body, transport = self._payload, self.transport
+        if body is None or transport is None:
+            return  # lost: the body says so
+
+        def end(behind: bytes, error: Exception | None) -> None:
+            if error is not None:
+                transport.pause_reading()
+                body.set_exception(error)
+                return
+            transport.set_protocol(self)
+            self._parse_anew(self._read_timeout)  # the parser there was is in the midst of the body
+            if behind:
+                self.data_received(behind)
+            body.feed_eof()
+
+        transport.set_protocol(Intake(self, buffer, left, take, self._reschedule_timeout, end))
 
     @property
     def has_surplus(self) -> bool:
@@ -172,6 +198,8 @@ class Pool:
         self._places = asyncio.Semaphore(connections)
         self._idle: deque[Wire] = deque()
         self._all: WeakSet[Wire] = WeakSet()
+        self.buffer = memoryview(bytearray(BLOCK))
+        """For bodies that are read past the parser, one piece at a time."""
 
     async def take(self) -> Wire:
         """A connection on which nothing was said that the next request didn't ask for.

@@ -43,6 +43,18 @@ def test_a_small_body_never_touches_the_disk(tmp_path: Path) -> None:
     body.close()
 
 
+@pytest.mark.parametrize("memory", [2**10, 2**20])
+def test_the_threshold_alone_says_what_goes_to_disk(memory: int, tmp_path: Path) -> None:
+    store = spool(tmp_path, limit=2**22, memory=memory)
+    body = received(store, *[b"x" * (memory // 8)] * 8)
+    assert isinstance(body.stored, InMemory)
+    assert empty(store)
+    body.close()
+    body = received(store, *[b"x" * (memory // 8)] * 8, b"x")
+    assert isinstance(body.stored, OnDisk)
+    body.close()
+
+
 def test_a_big_body_is_a_file_without_a_name(tmp_path: Path) -> None:
     """F08"""
     store = spool(tmp_path / "spool")
@@ -113,6 +125,38 @@ def test_what_comes_out_is_what_went_in(
     assert body.stored.pread(7, 3) == whole[3:10]
     assert body.stored.pread(7, len(whole)) == b""
     body.close()
+    assert empty(store)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=400)), max_size=12))
+def test_what_is_written_at_once_keeps_its_place_and_is_not_kept(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[tuple[bool, bytes]]
+) -> None:
+    store = spool(tmp_path_factory.getbasetemp() / "at once")
+    writer, buffer = store.writer(), bytearray(400)
+    for at_once, piece in pieces:
+        if at_once:
+            buffer[: len(piece)] = piece
+            writer.write_at_once(memoryview(buffer)[: len(piece)])
+            buffer[:] = b"?" * 400
+        else:
+            writer.write(piece)
+    body, whole = writer.finish(), b"".join(piece for _, piece in pieces)
+    assert body.size == len(whole)
+    assert body.stored.pread(len(whole) + 1, 0) == whole
+    body.close()
+    assert empty(store)
+
+
+def test_what_is_written_at_once_is_held_against_the_limit(tmp_path: Path) -> None:
+    store = spool(tmp_path, limit=2**12)
+    writer = store.writer()
+    writer.write_at_once(memoryview(bytes(2**12)))
+    with pytest.raises(Unavailable) as caught:
+        writer.write_at_once(memoryview(b"x"))
+    assert caught.value.code is Code.SPOOL_FULL
+    assert store.bytes_used == 2**12
+    writer.discard()
     assert empty(store)
 
 

@@ -27,6 +27,7 @@ from gateway.inspection.inflation import Unfolding
 from gateway.inspection.manifests import Manifest, Vouchers, owner_of_archive, reconcile
 from gateway.inspection.members import Member, first_match, joint
 from gateway.inspection.notice import find as find_notice
+from gateway.inspection.proving import Proofs, check_proven
 from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import Sink
@@ -184,6 +185,15 @@ class Archive:
                 owners=member.outer_owners(),
             )
 
+    def undivided(self) -> list[Entry]:
+        """The entries that are not made of records."""
+        members = self.members
+        return [
+            entry
+            for entry in self.container.entries
+            if not (entry.number in members and members[entry.number].is_structured)
+        ]
+
     def groups_outside(self, entry: Entry) -> tuple[Group, ...]:
         """What a member counts for that is one record, and a directory, that is one if empty."""
         member = self.members.get(entry.number)
@@ -240,27 +250,29 @@ def _unpacked(contents: Contents, spec: MemberSpec, around: Around) -> "Contents
     return contents
 
 
-def count(archive: Archive, tally: Tally) -> Iterator[Entry]:
-    """Read every member to its proven end, and count it or the records in it.
+def count(archive: Archive, tally: Tally, *, inflates: bool = False) -> Iterator[Entry]:
+    """Read every member to its proven end, and count it or the records in it. `inflates` where that
+    takes time, and what is one record may be read ahead.
 
     Yields each entry when that is done. Raises BadUpstream.
     """
-    for entry in archive.container.entries:
-        member, nested = archive.members.get(entry.number), 0
-        if member and member.is_structured:
-            inside = archive.inside(entry, member)
-            tally.add_fields(inside.fields)
-            tally.sealed = tally.sealed and inside.sealed
-            groups = groups_inside(inside, member) or groups_hollow(member)
-            nested = inside.members
-        else:
-            _prove(archive.contents(entry))
-            tally.sealed = tally.sealed and entry.number != archive.notice
-            groups = archive.groups_outside(entry)
-        if member:
-            tally.add_member(nested)
-        tally.add_groups(groups)
-        yield entry
+    with Proofs(archive.contents, archive.undivided() if inflates else ()) as proofs:
+        for entry in archive.container.entries:
+            member, nested = archive.members.get(entry.number), 0
+            if member and member.is_structured:
+                inside = archive.inside(entry, member)
+                tally.add_fields(inside.fields)
+                tally.sealed = tally.sealed and inside.sealed
+                groups = groups_inside(inside, member) or groups_hollow(member)
+                nested = inside.members
+            else:
+                proofs.of(entry)
+                tally.sealed = tally.sealed and entry.number != archive.notice
+                groups = archive.groups_outside(entry)
+            if member:
+                tally.add_member(nested)
+            tally.add_groups(groups)
+            yield entry
 
 
 def count_all(archive: Archive, size: int, tally: Tally) -> None:
@@ -296,11 +308,6 @@ def reader_of(spec: MemberSpec) -> "Reader":
     return FORMATS[spec.format]
 
 
-def check_proven(contents: Contents) -> None:
-    if not contents.proven:
-        raise InternalError(Code.INTERNAL_ERROR, "a member's reader stopped before its end")
-
-
 def groups_inside(inside: Tally, member: Member) -> tuple[Group, ...]:
     """A structured member's records, with the owners that its name and a manifest add."""
     own = member.tells
@@ -323,9 +330,3 @@ def groups_hollow(member: Member) -> tuple[Group, ...]:
     elif member.told:
         attribution = Attribution.DIRECT
     return (Group(owners, attribution, member.spec.category, 1, (0,)),) if owners else ()
-
-
-def _prove(contents: Contents) -> None:
-    for _ in contents.chunks():
-        pass
-    check_proven(contents)

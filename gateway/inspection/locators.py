@@ -339,5 +339,24 @@ def _column(records: Sequence[Any], path: _Path) -> Sequence[Any] | None:
     return found if set(map(type, found)) <= {str, int} else None
 
 
+class Finder:
+    """Finds what a locator leads to in many records. Made once for each scan; `key` is the setting
+    that the locator stands in."""
+
+    def __init__(self, locator: str, key: str) -> None:
+        self._steps, self._key = compile(locator), key
+        names = [step for step in self._steps if isinstance(step, str)]
+        self._path = [(name, {name}) for name in names] if names == [*self._steps] else []
+
+    def each(self, records: Sequence[Any]) -> list[list[Any]]:
+        """What `find` finds in each of the records. Raises BadUpstream as `check_names` does."""
+        column = _column(records, self._path) if self._path else None
+        if column is not None:
+            return [[value] for value in column]
+        for record in records:
+            check_names(record, self._steps, self._key)
+        return [find(record, self._steps) for record in records]
+
+
 def _disagreement(kind: str) -> BadUpstream:
     return BadUpstream(Code.BODY_AMBIGUOUS, f"the locators of {kind} find different identifiers")

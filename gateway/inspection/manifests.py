@@ -8,12 +8,14 @@ What is read here is read a second time, by the manifest's own format, which dec
 is: where the two disagree, one of them refuses.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import locators, stated
+from gateway.inspection.locators import Finder
 from gateway.inspection.settings import Limits, MemberSpec
 from gateway.inspection.source import Body, InMemory
 from gateway.inspection.stated import NOTHING, Stated
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from gateway.inspection.formats import Reader
 
 __all__ = ["Manifest", "Voucher", "Vouchers", "reconcile"]
+
+_BATCH = 1024
+"""Records of a manifest that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,35 +122,37 @@ def _text(contents: "Contents", limits: Limits) -> bytes:
 
 def _vouched(records: Iterable[Any], spec: MemberSpec) -> Iterator[tuple[Owners, str, Stated]]:
     attributor = locators.Attributor(spec.subject)
-    steps = locators.compile(spec.vouches_for or "$")
-    for record in records:
-        owners = attributor.of(record)
-        locators.check_names(record, steps, "vouches_for")
-        names = locators.find(record, steps)
-        sizes = _beside(record, spec.sizes, "sizes", len(names))
-        hashes = {
-            algorithm: _beside(record, locator, "hashes", len(names))
-            for algorithm, locator in spec.hashes.items()
-        }
-        for place, name in enumerate(names):
-            if type(name) is not str:
-                raise BadUpstream(Code.BODY_AMBIGUOUS, "a manifest names a member by no text")
-            digests = tuple(
-                (algorithm, stated.digest(algorithm, found[place]))
-                for algorithm, found in hashes.items()
-                if found
-            )
-            size = stated.size(sizes[place]) if sizes else None
-            yield owners, name, Stated(size, digests)
+    named = Finder(spec.vouches_for or "$", "vouches_for")
+    sized = Finder(spec.sizes, "sizes") if spec.sizes else None
+    hashed = {name: Finder(locator, "hashes") for name, locator in spec.hashes.items()}
+    following = iter(records)
+    while batch := [*islice(following, _BATCH)]:
+        members = named.each(batch)
+        sizes = _beside(batch, sized, "sizes", members)
+        hashes = [(name, _beside(batch, each, "hashes", members)) for name, each in hashed.items()]
+        for at, owners in enumerate(attributor.each(batch)):
+            for place, name in enumerate(members[at]):
+                if type(name) is not str:
+                    raise BadUpstream(Code.BODY_AMBIGUOUS, "a manifest names a member by no text")
+                digests = tuple(
+                    (algorithm, stated.digest(algorithm, found[at][place]))
+                    for algorithm, found in hashes
+                    if found[at]
+                )
+                size = stated.size(sizes[at][place]) if sizes[at] else None
+                yield owners, name, Stated(size, digests) if sizes[at] or digests else NOTHING
 
 
-def _beside(record: Any, locator: str | None, key: str, names: int) -> list[Any]:
-    """What a manifest's record states of each of its members, in their order; or of none."""
-    if locator is None:
-        return []
-    steps = locators.compile(locator)
-    locators.check_names(record, steps, key)
-    found = locators.find(record, steps)
-    if found and len(found) != names:
+def _beside(
+    records: Sequence[Any], finder: Finder | None, key: str, members: Sequence[list[Any]]
+) -> Sequence[list[Any]]:
+    """What each of a manifest's records states of each of its members, in their order; or of
+    none."""
+    if finder is None:
+        return [[]] * len(records)
+    beside = finder.each(records)
+    if any(
+        found and len(found) != len(names) for found, names in zip(beside, members, strict=True)
+    ):
         raise BadUpstream(Code.BODY_AMBIGUOUS, f"a manifest has {key} for some of its members")
-    return found
+    return beside

@@ -56,10 +56,11 @@ def check_distinct(names: Sequence[str]) -> None:
     Folders are found by search and not listed: those of deep names are many times as long as these.
     """
     check_letters(sum(map(len, names)))
-    keys = sorted(folded(name.removesuffix("/")) for name in names)
+    unsorted = [folded(name.removesuffix("/")) for name in names]
+    keys = sorted(unsorted)
     if any(one == two for one, two in pairwise(keys)):
         raise BadUpstream(Code.BODY_AMBIGUOUS, "two members of one name")
-    files = (folded(name) for name in names if not name.endswith("/"))
+    files = (key for key, name in zip(unsorted, names, strict=True) if not name.endswith("/"))
     if any(is_around(key + "/", keys) for key in files):
         raise BadUpstream(Code.BODY_AMBIGUOUS, "a member inside a member that is a file")
 

@@ -14,6 +14,8 @@ what the central directory says. Nothing here inflates anything.
 import struct
 from dataclasses import dataclass
 
+import msgspec
+
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import names, zipfields
 from gateway.inspection.inflation import Inflation
@@ -36,8 +38,7 @@ _MAX_EXTRA = 8192
 _USUAL_EXTRA = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One member: `number` counts from 1 in the order of the central directory.
 
     `raw_name` is the name as written, `modified` MS-DOS time and date (4 bytes), `crc` that of

@@ -29,8 +29,8 @@ from gateway.proxy.framing import Head, client_headers, read_head
 from gateway.proxy.parser import require_strict_parsing
 from gateway.proxy.settings import UpstreamSettings
 from gateway.response import Payload, Response
-from gateway.spool import Spool, Spooled
-from gateway.wire import MalformedBodyError, Pool, ProtocolError, Wire
+from gateway.spool import Spool, Spooled, Writer
+from gateway.wire import READ, MalformedBodyError, Pool, ProtocolError, Wire
 
 _FIRST = 16 * 1024
 """Bytes at the most of the first chunk of a response that is read as it comes: its records are
@@ -165,6 +165,8 @@ class UpstreamClient:
         else:
             writer = await self._spool.writer_for(length, owner)
         try:
+            if length is not None and length >= READ and writer.in_file:
+                self._divert(wire, content, length, writer)
             while chunk := await content.readany():
                 writer.write(chunk)
                 if writer.size > limit:
@@ -174,6 +176,14 @@ class UpstreamClient:
         except BaseException:
             writer.discard()
             raise
+
+    def _divert(self, wire: Wire, content: StreamReader, length: int, writer: Writer) -> None:
+        """Have what is missing of a large body written as it is received."""
+        assert self._pool is not None
+        while chunk := content.read_nowait():
+            writer.write(chunk)
+        if length > writer.size:
+            wire.divert(length - writer.size, writer.write_at_once, self._pool.buffer)
 
 
 class Arriving:

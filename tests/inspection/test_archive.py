@@ -9,9 +9,9 @@ from unittest import mock
 
 import pytest
 
-from gateway.errors import BadUpstream, Code, InternalError
+from gateway.errors import BadUpstream, Code
 from gateway.inspection import notice, work
-from gateway.inspection.archive import Around, check_proven, count, folders_of, open_archive
+from gateway.inspection.archive import Around, count, folders_of, open_archive
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.settings import BodySpec, EmbeddedSpec, InnerMemberSpec, Limits, MemberSpec
 from gateway.inspection.sinks import MemorySink
@@ -88,13 +88,6 @@ def test_more_members_than_the_limit_are_refused() -> None:
     assert tallied(files, Limits(members=3)).members == 3
     with pytest.raises(BadUpstream):
         tallied(files, Limits(members=2))
-
-
-def test_a_reader_that_stops_early_is_a_fault_of_ours() -> None:
-    contents = Shelf({"a": b"12"}).contents(1)
-    next(contents.chunks())
-    with pytest.raises(InternalError):
-        check_proven(contents)
 
 
 def test_every_folder_above_a_file_holds_it() -> None:

@@ -323,3 +323,28 @@ def test_what_is_remembered_about_owners_is_bounded() -> None:
         found = attributor.each([{"id": start + i} for i in range(1_000)])
         assert found[-1] == (account(start + 999),)
     assert len(attributor._known) < 20_000
+
+
+@given(
+    st.lists(RECORDS, max_size=6),
+    st.sampled_from(["$", "$.id", "$.owner.id", "$[*]", "$.id[*]", "$.owner.*"]),
+)
+def test_what_is_found_in_many_records_is_what_is_found_in_each(
+    records: list[object], locator: str
+) -> None:
+    steps = locators.compile(locator)
+
+    def one_by_one() -> list[list[object]]:
+        for record in records:
+            locators.check_names(record, steps, "sizes")
+        return [locators.find(record, steps) for record in records]
+
+    try:
+        expected = one_by_one()
+    except BadUpstream as refusal:
+        with pytest.raises(BadUpstream) as caught:
+            locators.Finder(locator, "sizes").each(records)
+        assert (caught.value.code, caught.value.note) == (refusal.code, refusal.note)
+        return
+    found = locators.Finder(locator, "sizes").each(records)
+    assert list(map(repr, found)) == list(map(repr, expected))

@@ -56,9 +56,13 @@ def record(file: object, owner: object = "me") -> dict[str, object]:
     return {"file": file, "owner": owner}
 
 
-def refused(*manifests: tuple[str, bytes, MemberSpec], limits: Limits = Limits()) -> Code:  # noqa: B008
+def refused(
+    *manifests: tuple[str, bytes, MemberSpec],
+    names: tuple[str, ...] = NAMES,
+    limits: Limits = Limits(),  # noqa: B008
+) -> Code:
     with pytest.raises(BadUpstream) as caught:
-        reconciled(*manifests, limits=limits)
+        reconciled(*manifests, names=names, limits=limits)
     assert "wav" not in caught.value.note
     return caught.value.code
 
@@ -69,6 +73,18 @@ def test_a_json_manifest_vouches_for_members() -> None:
         "a.wav": Voucher((ME,), 1),
         "b.wav": Voucher((FOREIGN,), 1),
     }
+
+
+@pytest.mark.parametrize("fault", [record(7), record("a.wav", ["me"]), record("gone.wav")])
+def test_a_long_manifest_is_read_to_its_end(fault: dict[str, object]) -> None:
+    """Its records are looked at many at a time."""
+    names = tuple(f"{number}.wav" for number in range(2_500))
+    listed = [record(name) for name in names]
+    data = recordings(*listed)
+    vouchers = reconciled(("manifest.json", data, JSON), names=names)
+    assert list(vouchers.items()) == [(name, Voucher((ME,), 1)) for name in names]
+    data = recordings(*listed[:-1], fault, listed[-1])
+    refused(("manifest.json", data, JSON), names=(*names, "a.wav"))
 
 
 def test_an_ndjson_manifest_vouches_for_members() -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import random
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,39 @@ async def test_a_caller_that_reads_slowly_but_steadily_gets_everything(tmp_path:
             body += await caller.reader.read(10_000)
             await asyncio.sleep(0)
         assert (head[:12], body) == (b"HTTP/1.1 200", BIG)
+
+
+def takes_nothing(*_: int) -> int:
+    raise BlockingIOError
+
+
+def takes_little(out: int, file: int, offset: int, count: int) -> int:
+    return sendfile(out, file, offset, min(count, 50_000))
+
+
+sendfile = os.sendfile
+
+
+@pytest.mark.parametrize("system", [takes_nothing, takes_little])
+async def test_what_the_system_does_not_take_at_once_is_sent_all_the_same(
+    system: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sendfile", system)
+    async with gateway([response(BIG)], tmp_path) as gate, calling(gate.port) as caller:
+        for _ in range(2):
+            await caller.send(request())
+            assert (await caller.reply()).body == BIG
+
+
+async def test_a_body_that_is_shorter_than_it_was_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sendfile", lambda *_: 0)
+    async with gateway([response(BIG)], tmp_path) as gate, calling(gate.port) as caller:
+        await caller.send(request())
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await caller.reply()
+        assert gate.spool.files_open == 0
 
 
 @pytest.mark.parametrize("half", [b"", response(BIG)[:2_000_000]], ids=["silent", "half-way"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.endpoints import Route
-from gateway.errors import Code, Refusal
+from gateway.errors import Code, Refusal, Unavailable
 from gateway.inspection.settings import Limits
 from gateway.model import Admitted, SubjectRef
 from gateway.proxy.settings import UpstreamSettings
@@ -337,6 +337,147 @@ async def test_a_full_spool_refuses_with_503_and_recovers(tmp_path: Path) -> Non
         assert gate.log.codes == [Code.SPOOL_FULL, None]
 
 
+LARGE = b"x" * (3 * 2**20 + 5)
+"""It is received past the parser; see `intake`."""
+LARGE_HEAD, _, _ = response(LARGE).partition(b"\r\n\r\n")
+LARGE_HEAD += b"\r\n\r\n"
+
+
+def cut_up(*ends: bytes | Step) -> Script:
+    """The large body in pieces of all sizes, then the ends."""
+    begin, middle = LARGE[:100], LARGE[100 : 2**20]
+    return [LARGE_HEAD, begin, middle, LARGE[2**20 : -1], LARGE[-1:], *ends]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param([response(LARGE)], id="at once"),
+        pytest.param(cut_up(), id="in pieces"),
+        pytest.param([response(LARGE) + b"\r\n"], id="an empty line behind it"),
+        pytest.param([response(LARGE, chunked=True)], id="in a chunk"),
+    ],
+)
+async def test_large_bodies_arrive_to_the_byte_and_leave_the_connection_for_the_next(
+    script: Script, tmp_path: Path
+) -> None:
+    async with gateway(fetch(script, script), tmp_path) as gate, calling(gate.port) as caller:
+        for body in (LARGE, LARGE, SOUND):
+            await caller.send(request())
+            reply = await caller.reply()
+            assert (reply.status, reply.body) == (200, body)
+        assert gate.upstream.connections == 1
+        assert gate.spool.files_open == gate.spool.bytes_held == 0
+
+
+async def test_a_body_that_fits_into_memory_never_touches_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    spool = {"memory": len(LARGE)}
+    monkeypatch.setattr(Spool, "open", never)
+    answers = fetch(cut_up())
+    async with gateway(answers, tmp_path, spool=spool) as gate, calling(gate.port) as caller:
+        await caller.send(request())
+        assert (await caller.reply()).body == LARGE
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        pytest.param([response(LARGE)[:-1], Step.CLOSE], Code.BODY_INCOMPLETE, id="a byte less"),
+        pytest.param([response(LARGE)[:-1], Step.RESET], Code.BODY_INCOMPLETE, id="reset"),
+        pytest.param(
+            [response(LARGE) + CANARY, Step.HOLD], Code.UPSTREAM_PROTOCOL, id="more than its length"
+        ),
+        pytest.param([response(LARGE) + b"H", Step.HOLD], Code.UPSTREAM_PROTOCOL, id="a byte more"),
+        pytest.param(
+            [response(LARGE) + response(BODY), Step.HOLD],
+            Code.UPSTREAM_PROTOCOL,
+            id="another response after it",
+        ),
+    ],
+)
+async def test_a_large_body_with_another_end_than_its_own_is_refused(
+    script: Script, code: Code, tmp_path: Path
+) -> None:
+    await refused(tmp_path, script, code)
+
+
+@pytest.mark.parametrize("extra", [response(BODY), b"HTTP/1.1 200 OK\r\n", b"H", CANARY])
+async def test_what_comes_after_a_large_body_reaches_nobody(extra: bytes, tmp_path: Path) -> None:
+    """C22"""
+    go, gone = asyncio.Event(), asyncio.Event()
+    answers = fetch([response(LARGE), go, extra, gone.set])
+    async with gateway(answers, tmp_path) as gate, calling(gate.port) as caller:
+        await caller.send(request())
+        assert (await caller.reply()).body == LARGE
+        go.set()
+        await gone.wait()
+        await caller.send(request())
+        reply = await caller.reply()
+        assert (reply.status, reply.body) == (200, SOUND)
+        assert gate.upstream.connections == 2
+
+
+async def test_a_large_body_that_stalls_is_late(tmp_path: Path) -> None:
+    """C21"""
+    answers = fetch([response(LARGE)[:-1], Step.HOLD])
+    hasty = {"read": 0.1}
+    async with gateway(answers, tmp_path, upstream=hasty) as gate, calling(gate.port) as caller:
+        await caller.send(request())
+        assert (await caller.reply()).status == 504
+        assert gate.log.codes == [Code.UPSTREAM_TIMEOUT]
+        assert gate.spool.files_open == gate.spool.bytes_held == 0
+
+
+async def test_a_large_body_fails_when_the_client_stops(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+    script: Script = [response(LARGE)[:-1], asked.set, Step.HOLD]
+    async with gateway(script, tmp_path) as gate, calling(gate.port) as caller:
+        await caller.send(request())
+        await asked.wait()
+        await gate.client.stop()
+        assert (await caller.reply()).status == 502
+        assert gate.spool.files_open == gate.spool.bytes_held == 0
+
+
+async def test_a_disk_that_fills_up_under_a_large_body_refuses_with_503(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise Unavailable(Code.SPOOL_FULL, "no space left")
+
+    answers = fetch([LARGE_HEAD, LARGE])
+    async with gateway(answers, tmp_path) as gate, calling(gate.port) as caller:
+        with monkeypatch.context() as patch:
+            patch.setattr(Writer, "write_at_once", full)
+            await caller.send(request())
+            assert (await caller.reply()).status == 503
+        assert gate.spool.files_open == gate.spool.bytes_held == 0
+        await caller.send(request())
+        assert (await caller.reply()).body == SOUND
+        assert gate.log.codes == [Code.SPOOL_FULL, None]
+
+
+@pytest.mark.parametrize("half", [b"", LARGE[:-1]], ids=["before its body", "in its midst"])
+async def test_a_caller_that_leaves_stops_a_large_body(half: bytes, tmp_path: Path) -> None:
+    """F21"""
+    asked = asyncio.Event()
+    script: Script = [LARGE_HEAD + half, asked.set, Step.HOLD]
+    async with gateway(fetch(script), tmp_path) as gate:
+        async with calling(gate.port) as caller:
+            await caller.send(request())
+            await asked.wait()
+            caller.leave()
+            await asyncio.wait_for(gate.log.appended.wait(), 5)
+        await asyncio.wait_for(gate.upstream.closed.wait(), 5)
+        assert gate.log.codes == [Code.CALLER_LEFT]
+        assert gate.spool.files_open == gate.spool.bytes_held == 0
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -528,17 +669,18 @@ async def test_a_certificate_of_the_configured_authority_is_trusted(
                 await read_request(reader)
             except asyncio.IncompleteReadError:
                 break
-            writer.write(response(SOUND))
+            writer.write(response(bodies.pop(0)))
             await writer.drain()
         writer.close()
 
+    bodies = [SOUND, LARGE, LARGE, SOUND]
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     async with gateway([], tmp_path) as gate, calling(gate.port) as caller:
         await gate.aim(f"https://127.0.0.1:{port}", ca_file=certificate)
-        for _ in range(3):
+        for body in tuple(bodies):
             await caller.send(request())
-            assert (await caller.reply()).body == SOUND
+            assert (await caller.reply()).body == body
     server.close()
 
 

@@ -22,6 +22,9 @@ from gateway.response import Payload
 
 MEDIA_TYPES = ("application/zip", "application/x-zip-compressed")
 
+_MUCH = 2 * 2**20
+"""Bytes more than there were, for which inflating is worth a second thread."""
+
 _STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -40,7 +43,8 @@ def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: 
     opened = archive.open_archive(container, spec, limits, around)
     body.meter.inspected = body.stored.size - container.directory.compressed
     body.meter.decoded = 0
-    for counted in archive.count(opened, tally):
+    inflates = container.directory.size - container.directory.compressed > _MUCH
+    for counted in archive.count(opened, tally, inflates=inflates):
         entry = container.entries[counted.number - 1]
         body.meter.inspected += entry.compressed
         body.meter.decoded += entry.size

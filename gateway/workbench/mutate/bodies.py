@@ -6,7 +6,9 @@ left of it) are compared by their units' texts, byte for byte.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from gateway.inspection.formats.csv import column
 from gateway.inspection.locators import Attributor, find

@@ -800,3 +800,44 @@ def test_nothing_of_anyone_else_is_left_and_nothing_else_is_lost(
     )
     assert b"foreign-canary" not in new
     assert not any(b"foreign-canary" in contents for contents in left.values())
+
+
+# --- large members are proven by two threads -----------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", [(), (1,), (4,), (8,), (2, 7), (8, 3, 1)])
+@pytest.mark.parametrize("much", [1, 2**60], ids=["two threads", "one"])
+def test_members_that_inflate_are_read_to_the_end_by_as_many_threads(
+    broken: tuple[int, ...], much: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_MUCH", much)
+    members = [
+        M(
+            f"me/{number}.bin",
+            bytes(random.choices(b"quiet", k=30_000)),
+            DEFLATED,
+            local=wrong,
+            central=wrong,
+        )
+        for number in range(1, 9)
+        for wrong in [{"crc": 7} if number in broken else {}]
+    ]
+    lines = M("lines.ndjson", b'{"owner":"me"}\n' * 100)
+    data = archive(*members[:5], lines, *members[5:])
+    spec = BodySpec(
+        Format.ZIP,
+        members=(
+            MemberSpec("{account}/*.bin", attribution=Attribution.PATH),
+            MemberSpec("*.ndjson", Format.NDJSON, subject=({"account": ("$.owner",)},)),
+        ),
+    )
+    if not broken:
+        tally = inspected(data, spec)
+        assert (tally.members, tally.records) == (9, 108)
+        assert [each.owners for each in tally.groups] == [(ME,), (ME,)]
+        return
+    with pytest.raises(BadUpstream) as caught:
+        inspected(data, spec)
+    assert caught.value.code is Code.BODY_MALFORMED
+    first = min(broken)
+    assert f"member {first + (first > 5)}: its CRC" in caught.value.note
