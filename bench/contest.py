@@ -86,21 +86,27 @@ class Runs:
         ours = [each[name] for each in fates.values() for name in OURS]
         return {"share": ours.count("blocked") / len(ours), "fates": fates}
 
-    def latency(self) -> Figures:
-        """The p99 of small requests, idle and while 200 MB pass, milliseconds; their ratio."""
+    def latency(self) -> dict[str, Any]:
+        """The p99 of small requests, idle and while 200 MB pass, milliseconds; their ratio. Of the
+        raw pass-through, too: what the machine by itself makes of it."""
+        found = {name: self._latency(self._contest[name]) for name in (EMBEDDED, RAW)}
+        return found[EMBEDDED] | {"raw": found[RAW]}
+
+    def _latency(self, each: Contestant) -> Figures:
         idle: list[float] = []
         during: list[float] = []
-        gateway, token = self._contest[EMBEDDED], self._contest.token
-        small, large = f"{gateway.url}/2k.json", f"{gateway.url}/200m.ndjson"
+        token = self._contest.token
+        small, large = f"{each.url}/2k.json", f"{each.url}/200m.ndjson"
         os.sync()  # what was written before is no part of this measurement
         with concurrent.futures.ProcessPoolExecutor(1) as pool:
             for _ in range(self._rounds):
                 idle.append(_p99(load.latencies(small, token, rate=100, count=300)))
-                export = pool.submit(load.fetch, large, token)
                 taken: list[float] = []
-                while not export.done():
-                    taken += load.latencies(small, token, rate=100, count=25)
-                export.result()
+                while len(taken) < 100:
+                    export = pool.submit(load.fetch, large, token)
+                    while not export.done():
+                        taken += load.latencies(small, token, rate=100, count=10)
+                    export.result()
                 during.append(_p99(taken))
         before, while_large = statistics.median(idle) * 1e3, statistics.median(during) * 1e3
         return {"idle": before, "during": while_large, "ratio": while_large / before}

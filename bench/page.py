@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.bodies import BODIES
-from bench.contestants import RAW
+from bench.contestants import EMBEDDED, RAW
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
@@ -74,8 +74,8 @@ def page(results: Mapping[str, Any], flames: Mapping[str, Mapping[str, float]]) 
     """The whole page."""
     parts = [
         INTRODUCTION, _where(results), _gates(results["gates"]), _policy(results), _speed(results),
-        _formats(results), _flames(flames), _steps(results), _planted(results["planted"]["fates"]),
-        _bodies(results["bodies"]),
+        _formats(results), _beside(results["latency"]), _flames(flames), _steps(results),
+        _planted(results["planted"]["fates"]), _bodies(results["bodies"]),
     ]  # fmt: skip
     return "\n".join(part.rstrip() + "\n" for part in parts if part)
 
@@ -142,6 +142,23 @@ def _formats(results: Mapping[str, Any]) -> str:
     ]  # fmt: skip
     headings = ("", "bytes", "records", "MB/s", "raw aiohttp, MB/s", "×")
     return FORMATS + _table(headings, table) if table else ""
+
+
+BESIDE = """\
+## Small requests beside 200 MB
+
+A hundred a second, by themselves and while 200 MB are passed through (the gateway: and read). The
+service and both callers share the cores with them.
+
+"""
+
+
+def _beside(latency: Mapping[str, Any]) -> str:
+    table = [
+        (name, f"{row['idle']:.1f}", f"{row['during']:.1f}", f"{row['ratio']:.2f}")
+        for name, row in ((EMBEDDED, latency), (RAW, latency["raw"]))
+    ]
+    return BESIDE + _table(("", "p99 ms", "beside 200 MB", "×"), table)
 
 
 STEPS = """\

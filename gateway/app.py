@@ -167,6 +167,8 @@ class DataPlane:
             if beside:
                 beside.start()
                 stack.push_async_callback(beside.stop)
+        if self.streams:
+            stack.push_async_callback(self.streams.stop)
         for together in self._in_order():
             starting: list[tuple[str, asyncio.Task[None]]] = []
             for name, room in together:
@@ -195,8 +197,6 @@ class DataPlane:
             ("keys", self.identity),
             ("upstream", self.upstream),
         ]
-        if self.streams:
-            needed.insert(2, ("streams", self.streams))
         yield needed
         yield [("data_port", self._data)]
 

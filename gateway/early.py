@@ -16,7 +16,6 @@ _WRITER = ("gateway.decisionlog.process",)
 _ANSWERING = "gateway.workers.answering"
 _POLICY = (_ANSWERING, "gateway.policy.rego_worker:serve", "64", "0")
 _READER = (_ANSWERING, "gateway.inspection.process:serve", "1", "10")
-_STREAM = ("gateway.inspection.flowprocess",)
 
 
 def begin_certain() -> None:
@@ -37,5 +36,3 @@ def begin_others(config: "Config") -> None:
             child.begin(*_POLICY)
     for _ in range(config.inspection.workers - 1):
         child.begin(*_READER)
-    if any(each.release == "stream" for each in config.endpoints):
-        child.begin(*_STREAM)

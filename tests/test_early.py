@@ -28,11 +28,10 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("release", ["hold", "stream"])
 async def test_every_child_of_a_gateway_is_one_that_it_asked_for(
-    tmp_path: Path, workers: int, release: str
+    tmp_path: Path, workers: int
 ) -> None:
-    endpoint = {"name": "orders", "path": "/orders", "body": ORDERS, "release": release}
+    endpoint = {"name": "orders", "path": "/orders", "body": ORDERS}
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(serving(ExportService()))
         config = configuration(
@@ -48,7 +47,6 @@ async def test_every_child_of_a_gateway_is_one_that_it_asked_for(
             "decisionlog.process": 1,
             "rego_worker": 1,
             "inspection.process": workers,
-            **({"flowprocess": 1} if release == "stream" else {}),
         }
     )
 

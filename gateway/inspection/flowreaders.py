@@ -1,9 +1,10 @@
 """The processes that read streams: taken for one, given back for the next.
 
-One waits ahead, since starting one takes longer than a caller should wait for a first record; and
-one that comes back is kept beside it, so that most streams start none. Of a stream that is given up
-in its midst (its caller left, the policy blocks it) the process is told to stop; it is killed where
-it doesn't, or where it did something wrong.
+There is none before the first stream. From then on one waits ahead, since starting one may take
+longer than a caller should wait for a first record; and one that comes back is kept beside it, so
+that most streams start none. Of a stream that is given up in its midst (its caller left, the policy
+blocks it) the process is told to stop; it is killed where it doesn't, or where it did something
+wrong.
 """
 
 import asyncio
@@ -126,16 +127,6 @@ class Readers:
 
     def pids(self) -> tuple[int, ...]:
         return tuple(reader.pid for reader in self._all() if not reader.lost)
-
-    async def start(self) -> None:
-        """Raises BadUpstream, Late, InternalError or OSError where no process can be had."""
-        reader = Reader(self._module)
-        try:
-            await reader.ready()
-        except BaseException:
-            reader.end()
-            raise
-        self._idle.append(reader)
 
     async def stop(self) -> None:
         self._stopped = True

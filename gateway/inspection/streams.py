@@ -128,10 +128,6 @@ class Streams:
         self._deadline, self._key = settings.deadline, key
         self._readers = Readers(settings.streams, reader)
 
-    async def start(self) -> None:
-        """Raises BadUpstream, Late, InternalError or OSError where no process can be had."""
-        await self._readers.start()
-
     async def stop(self) -> None:
         await self._readers.stop()
 

@@ -78,6 +78,7 @@ _ROWS = msgspec.json.Decoder(_Rows)
 
 
 _FAULTS = msgspec.json.Decoder(list[RegoFault])
+_NO_SCHEMA = RegoFault("schemas/deployment.json", "not a JSON Schema that can be used")
 
 
 class _Unusable(Exception):
@@ -93,16 +94,20 @@ def serve(setup: bytes) -> Any:
 
 
 class _Evaluator:
+    """Of the library as a program. The interpreter is loaded when it is first needed then: that is
+    seldom, and costs more memory than the program."""
+
     def __init__(self, setup: Setup) -> None:
-        self._faults: tuple[RegoFault, ...] = ()
-        self._pristine = regorus.Engine()
-        try:
-            self._pristine = _load(setup)
-        except _Unusable as unusable:
-            faults = unusable.faults[:_MOST_FAULTS]
-            self._faults = tuple(_in_characters(each, setup.modules) for each in faults)
-        self._engine = self._pristine.clone()
-        self._program = None if self._faults else _compiled(setup)
+        self._setup = setup
+        self._program: Program | None = None
+        self._pristine: Any = None
+        self._engine: Any = None
+        if _is_library(setup):
+            self._faults = _apart(lambda: _loaded(setup)[1])
+            if not self._faults:
+                self._program = _compiled(setup)
+        else:
+            self._faults = self._interpret()
 
     def answer(self, job: bytes, _fds: list[int]) -> bytes:
         if not job:
@@ -110,14 +115,22 @@ class _Evaluator:
         if self._faults:
             return ERROR
         question = job.decode()
+        if self._program and (compiled := self._program.evaluate(question)):
+            return ANSWER + _value(compiled)
+        if self._pristine is None:
+            self._interpret()
         try:
-            compiled = self._program.evaluate(question) if self._program else None
-            value = _value(compiled) if compiled else _evaluate(self._engine, question)
+            value = _evaluate(self._engine, question)
         except RuntimeError as error:
             # What a failed evaluation leaves behind in the engine is nobody's input.
             self._engine = self._pristine.clone()
             return ERROR + _place(error).encode()
         return UNDEFINED if value is None else ANSWER + value
+
+    def _interpret(self) -> list[RegoFault]:
+        self._pristine, faults = _loaded(self._setup)
+        self._engine = self._pristine.clone()
+        return faults
 
 
 def _evaluate(engine: Any, question: str) -> bytes | None:
@@ -131,13 +144,23 @@ def _value(answer: str) -> bytes:
     return bytes(_VALUES.decode(answer)[0])
 
 
-def _compiled(setup: Setup) -> Program | None:
-    """Of a bundle without faults."""
-    if setup.engine is not EngineKind.EMBEDDED or len(setup.data) > MOST_DATA:
-        return None
-    if digest(setup.modules, setup.schema) != LIBRARY:
-        return None
+def _is_library(setup: Setup) -> bool:
+    """Whether it can be compiled, once it has no faults."""
+    small = setup.engine is EngineKind.EMBEDDED and len(setup.data) <= MOST_DATA
+    return small and digest(setup.modules, setup.schema) == LIBRARY
+
+
+def _compiled(setup: Setup) -> Program:
     return Program({**setup.modules, _ASKED_NAME: _ASKED}, _ANSWER_RULE, setup.data.decode())
+
+
+def _loaded(setup: Setup) -> tuple[Any, list[RegoFault]]:
+    """An interpreter of the bundle, and what is wrong with it."""
+    try:
+        return _load(setup), []
+    except _Unusable as unusable:
+        faults = unusable.faults[:_MOST_FAULTS]
+        return regorus.Engine(), [_in_characters(each, setup.modules) for each in faults]
 
 
 def _load(setup: Setup) -> Any:
@@ -234,33 +257,27 @@ def _displaced(module: Module, data: Any) -> Iterator[RegoFault]:
 
 
 def _check_deployment(engine: Any, schema: str) -> None:
-    """In a process of its own: the check needs more memory than the data itself (54 MiB more for
-    100,000 delegations), and what regorus' allocator once took from the system it keeps."""
-    parent = os.getpid()
-    child = os.fork()
-    if child == 0:
-        end_with(parent)
-        os._exit(_matches(engine, schema))
-    match os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-        case 0:
-            return
-        case 1:
-            message = "data.privacy.deployment does not match schemas/deployment.json"
-            raise _Unusable(RegoFault("", message))
-        case _:
-            message = "not a JSON Schema that can be used"
-            raise _Unusable(RegoFault("schemas/deployment.json", message))
+    """Apart: the check needs more memory than the data itself (54 MiB more for 100,000
+    delegations)."""
+    try:
+        faults = _apart(lambda: _mismatches(engine, schema))
+    except EOFError:  # a schema that regorus doesn't survive
+        faults = [_NO_SCHEMA]
+    if faults:
+        raise _Unusable(*faults)
 
 
-def _matches(engine: Any, schema: str) -> int:
-    """0, 1 where the data does not match, 2 where that can't be found out."""
+def _mismatches(engine: Any, schema: str) -> list[RegoFault]:
     query = "[matches | [matches, _] := json.match_schema(data.privacy.deployment, input)]"
     try:
         engine.set_input_json(schema)
         found = _ROWS.decode(engine.eval_query_as_json(query)).result[0].expressions[0].value
-    except BaseException:  # noqa: BLE001 - a panic is a BaseException; the parent refuses the bundle
-        return 2
-    return 1 if found == [False] else 0 if found in ([True], []) else 2
+    except BaseException:  # noqa: BLE001 - a panic is a BaseException; the bundle is refused
+        return [_NO_SCHEMA]
+    if found == [False]:
+        message = "data.privacy.deployment does not match schemas/deployment.json"
+        return [RegoFault("", message)]
+    return [] if found in ([True], []) else [_NO_SCHEMA]
 
 
 def _in_characters(fault: RegoFault, modules: Mapping[str, str]) -> RegoFault:

@@ -29,7 +29,8 @@ LINE = b'{"owner": "me"}\n'
 @pytest_asyncio.fixture
 async def readers() -> AsyncIterator[Readers]:
     readers = Readers(3)
-    await readers.start()
+    readers.start_ahead()
+    await until(readers, 1)
     yield readers
     await readers.stop()
 
@@ -146,7 +147,10 @@ async def test_one_that_waits_counts_against_the_bound(readers: Readers) -> None
     await asyncio.gather(*waiting)
 
 
-async def test_one_that_nobody_waits_for_any_more_is_the_next_stream_s(readers: Readers) -> None:
+async def test_one_that_nobody_waits_for_any_more_is_the_next_stream_s(
+    readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "_start_for_all", lambda: None)  # another may be there as soon
     first = await readers.take()
     second, third = [asyncio.create_task(readers.take()) for _ in range(2)]
     await asyncio.sleep(0)
@@ -159,7 +163,7 @@ async def test_one_that_nobody_waits_for_any_more_is_the_next_stream_s(readers: 
     third.cancel()  # when it was given one already
     await asyncio.gather(second, third, return_exceptions=True)
     assert readers.used == 0
-    await until(readers, 2)
+    await until(readers, 1)
 
 
 async def test_where_none_can_be_started_whoever_waits_is_refused(

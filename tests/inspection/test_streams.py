@@ -59,7 +59,6 @@ class Arriving:
 @pytest_asyncio.fixture
 async def streams() -> AsyncIterator[Streams]:
     streams = Streams(InspectionSettings(streams=2))
-    await streams.start()
     yield streams
     await streams.stop()
 
@@ -92,6 +91,8 @@ async def test_a_body_is_asked_about_released_and_accounted_for(streams: Streams
 
 
 async def test_a_process_that_came_to_a_clean_end_reads_the_next_stream(streams: Streams) -> None:
+    assert streams.pids() == ()
+    await through(await streams.open(Arriving([line("me")]), SPEC, LIMITS))
     before = streams.pids()
     for _ in range(3):
         await through(await streams.open(Arriving([line("me")]), SPEC, LIMITS))
@@ -132,20 +133,23 @@ async def test_an_end_that_is_not_proven_is_none(streams: Streams) -> None:
 
 async def test_a_killed_process_is_a_refusal_and_another_takes_its_place(streams: Streams) -> None:
     session = await streams.open(Arriving([line("me")], hangs=True), SPEC, LIMITS)
-    for pid in streams.pids():
+    killed = streams.pids()
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
     session.answer(REDACT)
     with pytest.raises(BadUpstream) as caught:
         await session.next()
     assert caught.value.code is Code.INSPECTION_FAILED
     session.close()
+    async with asyncio.timeout(60):  # the one that waited ahead was killed, too
+        while set(killed) & set(streams.pids()) or streams._readers._coming:
+            await asyncio.sleep(0.001)
     left, _ = await through(await streams.open(Arriving([line("me")]), SPEC, LIMITS))
     assert left == line("me")
 
 
 async def test_a_process_that_says_nothing_is_given_up_at_the_deadline(streams: Streams) -> None:
     impatient = Streams(InspectionSettings(deadline=0.5, streams=2))
-    await impatient.start()
     try:
         session = await impatient.open(Arriving([line("me")], hangs=True), SPEC, LIMITS)
         for pid in impatient.pids():
