@@ -154,7 +154,7 @@ class Spool:
 
     def give_back(self, size: int, fd: int, owner: Hashable) -> None:
         """Close a file. Its room is free when the system has freed it."""
-        if size > _FREED_AT_ONCE:
+        if size > _FREED_AT_ONCE and os.fstat(fd).st_size > _FREED_AT_ONCE:
             with suppress(RuntimeError):  # no loop is running (any more)
                 closing = asyncio.get_running_loop().run_in_executor(None, os.close, fd)
                 closing.add_done_callback(lambda _: self._closed(size, owner))

@@ -100,9 +100,8 @@ async def test_a_caller_that_does_not_read_is_cut_off(tmp_path: Path) -> None:
         caller.reader._transport.pause_reading()  # type: ignore[attr-defined]
         await caller.send(endpoint)
         await asyncio.wait_for(gate.log.appended.wait(), 10)
-        while gate.server.facts().exchanges:
+        while gate.server.facts().exchanges or gate.spool.files_open:
             await asyncio.sleep(0.01)
-        assert gate.spool.files_open == 0
         caller.reader._transport.resume_reading()  # type: ignore[attr-defined]
         assert len(await caller.rest()) < len(BIG * 5)
 
@@ -219,10 +218,9 @@ async def test_how_much_of_a_release_was_sent_is_told_where_the_caller_leaves_it
             await caller.send(request(b"/exports/1/archive"))
             await caller.reader.readexactly(1000)
             caller.reset()
-            while gate.server.facts().exchanges:
+            while gate.server.facts().exchanges or gate.spool.files_open:
                 await asyncio.sleep(0)
             assert [entry.outcome for entry in gate.log.entries] == [Outcome.RELEASED]
-            assert gate.spool.files_open == 0
     (line,) = told
     assert line["event"] == "release cut off"
     assert line["exchange_id"] == gate.log.entries[0].exchange_id

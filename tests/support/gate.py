@@ -182,9 +182,9 @@ async def gateway(
             log.open.set()
             await server.stop(grace=5)
             await fetcher.stop()
-    assert (store.bytes_used, store.files_open) == (0, 0)
     assert server.facts().exchanges == 0
     await _settled(descriptors)
+    assert (store.bytes_used, store.files_open) == (0, 0)
 
 
 def _descriptors() -> int:
