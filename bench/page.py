@@ -36,15 +36,17 @@ FLAMES = """\
 
 What costs most of 2 KB, and what was done about it:
 
-1. **The decision** (`policy/rego_worker.py`): Rego, in a process of its own. Its answer is not kept
-   for the next question: a policy may look at the time, and each question has its own. The library
-   that ships runs as a compiled program ([ADR 19](adr/0019-the-library-runs-as-a-program.md)).
+1. **HTTP in Python** (`aiohttp`, `wire`, `proxy/`, the event loop): connections of our own instead
+   of the client's sessions, one write for head and body, no timer for each exchange.
 2. **The decision log** (`decisionlog/`): an entry is durable before its first byte leaves. One
    sync serves all entries that wait, and another process renders, hashes and writes them.
-3. **HTTP in Python** (`aiohttp`, `wire`, `proxy/`, the event loop): connections of our own instead
-   of the client's sessions, one write for head and body, no timer for each exchange.
+3. **The decision** (`policy/rego_worker.py`): Rego, in a process of its own. Its answer is not kept
+   for the next question: a policy may look at the time, and each question has its own. The library
+   that ships runs as a compiled program ([ADR 19](adr/0019-the-library-runs-as-a-program.md)).
 
-Nothing is left that stands out: [ADR 15](adr/0015-what-small-exchanges-cost.md) has the reckoning.
+Nothing is left that stands out: [ADR 15](adr/0015-what-small-exchanges-cost.md) has the reckoning,
+and [ADR 21](adr/0021-small-exchanges-in-compiled-code.md) a measured prototype of what would be
+faster.
 
 What costs most of 200 MB, and what was done about it:
 

@@ -29,7 +29,10 @@ MEASURED: dict[str, Any] = {
         for body in BODIES
     },
     "planted": {"share": 1.0, "fates": {"2 KB JSON": {EMBEDDED: "blocked", RAW: "released"}}},
-    "latency": {"idle": 1.0, "during": 1.2, "ratio": 1.2},
+    "latency": {
+        "idle": 1.0, "during": 1.2, "ratio": 1.2,
+        "raw": {"idle": 1.0, "during": 3.0, "ratio": 3.0},
+    },
     "memory": {"idle": 100.0, "above_idle": 20.0},
     "stream": {"gateway": 5.0, "raw": 2.0, "above_raw": 3.0},
     "reload": {"failed": 0},

@@ -5,7 +5,7 @@ import json
 
 from bench.__main__ import RESULTS
 from bench.bodies import BODIES
-from bench.contestants import MITMPROXY, RAW
+from bench.contestants import EMBEDDED, MITMPROXY, RAW
 from bench.flames import RESULTS as FLAMES
 from bench.gates import judged
 from bench.page import PAGE, page
@@ -36,6 +36,11 @@ def test_every_body_and_gate_has_its_row() -> None:
         assert f"### {body.name}" in written
     for row in results["gates"]:
         assert f"| {row['name']} |" in written
+
+
+def test_what_the_raw_pass_through_makes_of_a_large_body_stands_beside_the_gateway_s() -> None:
+    written = page({**MEASURED, "gates": judged(MEASURED)}, SHARES)
+    assert f"| {EMBEDDED} | 1.0 | 1.2 | 1.20 |\n| {RAW} | 1.0 | 3.0 | 3.00 |" in written
 
 
 def test_every_format_has_its_row() -> None:
