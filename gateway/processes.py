@@ -20,7 +20,7 @@ from typing import Protocol
 from gateway.zygote import ANSWER, MAX_REQUEST
 
 _ZYGOTE = "gateway.zygote"
-_IMPORTING, _FORKING = 30.0, 2.0
+_IMPORTING, _FORKING = 30.0, 10.0
 """Seconds for the first answer of a zygote, which has its modules to import, and for another one:
 whoever waits for it does nothing else."""
 

@@ -9,6 +9,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Hashable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,7 @@ class Spool:
         """Raises Unavailable(SPOOL_FAILED) where the directory can't be used by us alone."""
         self._settings, self._ledger = settings, ledger or Ledger()
         self._turns = Turns(self._ledger, settings.limit, settings.wait)
+        self._freeing = ThreadPoolExecutor(1, "spool")  # starts its thread when it is needed
         self.bytes_kept = 0  # in memory
         self.files_open = 0
         try:
@@ -156,8 +158,10 @@ class Spool:
         """Close a file. Its room is free when the system has freed it."""
         if size > _FREED_AT_ONCE and os.fstat(fd).st_size > _FREED_AT_ONCE:
             with suppress(RuntimeError):  # no loop is running (any more)
-                closing = asyncio.get_running_loop().run_in_executor(None, os.close, fd)
-                closing.add_done_callback(lambda _: self._closed(size, owner))
+                # A thread of its own: those of the loop may all wait for a name, or a hung disk.
+                closing = asyncio.get_running_loop().run_in_executor(self._freeing, os.close, fd)
+                closing.add_done_callback(lambda _: self._closed(size, None))
+                self._turns.disown(size, owner)
                 return
         os.close(fd)
         self._closed(size, owner)

@@ -101,12 +101,16 @@ class Turns:
 
     def give_back(self, size: int, owner: Hashable) -> None:
         self._ledger.add(-size)
+        self.disown(size, owner)
+        if self._queue:
+            self._look()
+
+    def disown(self, size: int, owner: Hashable) -> None:
+        """It is nobody's any more, and still takes its room."""
         if owner is not None:
             self._held[owner] -= size
             if self._held[owner] <= 0:
                 del self._held[owner]
-        if self._queue:
-            self._look()
 
     async def wait(
         self, size: int, owner: Hashable, *, beside: int = 0, redacts: bool = False

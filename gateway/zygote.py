@@ -55,11 +55,16 @@ def serve(sock: socket.socket) -> list[str]:
                     sock.close()
                     return [*request.decode().split("\0"), str(parent), str(fds[0])]
                 fd = os.pidfd_open(pid)
-            except OSError as error:  # no room for a process or a descriptor, or it ended at once
+                try:
+                    socket.send_fds(sock, [ANSWER.pack(pid, 0)], [fd])
+                finally:
+                    os.close(fd)
+            except ConnectionError:
+                raise
+            except OSError as error:
+                # No room for a process or a descriptor, or it ended at once. One that was forked
+                # ends when the gateway closes its end of their socket.
                 sock.send(ANSWER.pack(0, error.errno))
-            else:
-                socket.send_fds(sock, [ANSWER.pack(pid, 0)], [fd])
-                os.close(fd)
             os.close(fds[0])
     os._exit(0)
 

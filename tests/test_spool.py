@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,23 @@ async def test_a_large_file_is_freed_beside_the_event_loop(
     monkeypatch.undo()
     writer.discard()
     assert empty(store)
+
+
+async def test_a_large_file_is_freed_while_all_threads_of_the_loop_wait_for_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.spool._FREED_AT_ONCE", 2000)
+    store, hangs = spool(tmp_path, limit=5000), threading.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    name = loop.run_in_executor(None, hangs.wait, 30)  # that no server answers for
+    received(store, b"b" * 3000).close()
+    async with asyncio.timeout(20):
+        while not empty(store):
+            await asyncio.sleep(0.001)
+    assert not name.done()
+    hangs.set()
+    await name
 
 
 def test_where_no_loop_runs_a_large_file_is_freed_at_once(

@@ -83,6 +83,17 @@ async def test_a_body_of_unknown_length_has_its_callers_share_too() -> None:
     queue.take(500, "another", 0)
 
 
+async def test_what_is_nobodys_any_more_takes_room_and_no_callers_share() -> None:
+    turns = Turns(Ledger(), 100, 1)
+    turns.take(40, "me")
+    turns.disown(40, "me")
+    turns.take(40, "me")  # as a first body
+    with pytest.raises(Unavailable):
+        turns.take(40, "you")
+    turns.give_back(40, None)
+    turns.take(40, "you")
+
+
 async def test_a_redaction_goes_first_and_may_use_the_other_half() -> None:
     queue = turns()
     await queue.wait(450, "a")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +142,33 @@ def test_where_there_is_no_room_for_a_process_it_says_so_and_goes_on(
         answers = [zygote.ANSWER.unpack(ours.recv(100)) for _ in range(2)]
         assert len(os.listdir("/proc/self/fd")) == before
     assert answers == [(0, errno.EAGAIN)] * 2
+
+
+def test_where_its_answer_has_no_room_it_says_so_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or all of its children would end with it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    real = socket.send_fds
+
+    def full(sock: socket.socket, *rest: Any) -> int:
+        if sock is theirs:
+            raise OSError(errno.ENOBUFS, "")
+        return real(sock, *rest)
+
+    def end(_: int) -> None:
+        raise _Gone
+
+    with theirs, open(os.devnull, "rb") as sent, ours:
+        with subprocess.Popen(["sleep", "60"]) as child:
+            monkeypatch.setattr(os, "fork", lambda: child.pid)
+            monkeypatch.setattr(os, "_exit", end)
+            monkeypatch.setattr(socket, "send_fds", full)
+            real(ours, [b"a.module\0argument"], [sent.fileno()])
+            ours.shutdown(socket.SHUT_WR)
+            before = len(os.listdir("/proc/self/fd"))
+            with pytest.raises(_Gone):
+                zygote.serve(theirs)
+            assert len(os.listdir("/proc/self/fd")) == before
+            child.kill()
+        assert zygote.ANSWER.unpack(ours.recv(100)) == (0, errno.ENOBUFS)

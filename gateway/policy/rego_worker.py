@@ -118,7 +118,7 @@ class _Evaluator:
         if self._program and (compiled := self._program.evaluate(question)):
             return ANSWER + _value(compiled)
         if self._pristine is None:
-            self._interpret()
+            self._interpret_too()
         try:
             value = _evaluate(self._engine, question)
         except RuntimeError as error:
@@ -131,6 +131,14 @@ class _Evaluator:
         self._pristine, faults = _loaded(self._setup)
         self._engine = self._pristine.clone()
         return faults
+
+    def _interpret_too(self) -> None:
+        """Within the deadline of a question: the bundle was looked through before."""
+        self._pristine = regorus.Engine()
+        for name, text in {**self._setup.modules, _ASKED_NAME: _ASKED}.items():
+            self._pristine.add_policy(name, text)
+        self._pristine.add_data_json(self._setup.data.decode())
+        self._engine = self._pristine.clone()
 
 
 def _evaluate(engine: Any, question: str) -> bytes | None:
