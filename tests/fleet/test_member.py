@@ -91,6 +91,7 @@ async def test_one_that_stands_still_or_talks_nonsense_is_killed_and_replaced(
 ) -> None:
     async with started(stage) as member:
         pid = member.pid
+        await until(lambda: bool(member.state))  # until its first answer it has more time
         stage.play(act)
         await until(lambda: member.restarts > 0)
         stage.play("well")
