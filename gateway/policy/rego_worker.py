@@ -134,11 +134,11 @@ class _Evaluator:
 
     def _interpret_too(self) -> None:
         """Within the deadline of a question: the bundle was looked through before."""
-        self._pristine = regorus.Engine()
-        for name, text in {**self._setup.modules, _ASKED_NAME: _ASKED}.items():
-            self._pristine.add_policy(name, text)
-        self._pristine.add_data_json(self._setup.data.decode())
-        self._engine = self._pristine.clone()
+        engine = regorus.Engine()
+        for name, text in _with_query(self._setup).items():
+            engine.add_policy(name, text)
+        engine.add_data_json(self._setup.data.decode())
+        self._pristine, self._engine = engine, engine.clone()  # whole, or not there
 
 
 def _evaluate(engine: Any, question: str) -> bytes | None:
@@ -159,7 +159,11 @@ def _is_library(setup: Setup) -> bool:
 
 
 def _compiled(setup: Setup) -> Program:
-    return Program({**setup.modules, _ASKED_NAME: _ASKED}, _ANSWER_RULE, setup.data.decode())
+    return Program(_with_query(setup), _ANSWER_RULE, setup.data.decode())
+
+
+def _with_query(setup: Setup) -> dict[str, str]:
+    return {**setup.modules, _ASKED_NAME: _ASKED}
 
 
 def _loaded(setup: Setup) -> tuple[Any, list[RegoFault]]:
