@@ -248,8 +248,9 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class InspectionSettings:
     """Where bodies are inspected: up to `inline` bytes of plain text in the event loop, all others
-    in `workers` processes, each body within `deadline`; one that inflates a large ZIP uses a second
-    core, where it is free. At most `streams` bodies at a time are released as they come
+    in `workers` processes, each body within `deadline`. Two that are idle read a large NDJSON body
+    in halves (each within `deadline`); one that inflates a large ZIP uses a second core, where it
+    is free. At most `streams` bodies at a time are released as they come
     (`release: stream`), each with a process of its own; `deadline` is then for each step of the
     inspection. An archive behind a compression or inside another is decoded into a file of at most
     `scratch` bytes, nor a quarter of `spool.limit`, out of which it is taken; there is one for each

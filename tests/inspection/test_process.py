@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from gateway.errors import Code
+from gateway.inspection.lineindex import Index
 from gateway.inspection.process import Inspected, Job, Refused, Rewritten, decode, serve
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.work import Task
@@ -52,10 +53,13 @@ def test_lines_are_copied_by_the_index_that_inspecting_left_behind_the_body(tmp_
         (tmp_path / name).write_bytes(data)
     fds = [os.open(tmp_path / name, os.O_RDWR) for name in ("body", "space")]
     answer = serve(b"")
-    seen = decode(answer(pickle.dumps(Job(task, None, len(lines), index=1_000)), fds[:1]))
+    seen = decode(
+        answer(pickle.dumps(Job(task, None, len(lines), index=Index(len(lines), 1_000))), fds[:1])
+    )
     assert isinstance(seen, Inspected)
     assert (tmp_path / "body").stat().st_size == len(lines) + seen.index > len(lines)
-    job = Job(task, None, len(lines), seen.inspection, REDACT, space=1_000, index=seen.index)
+    index = Index(len(lines), seen.index)
+    job = Job(task, None, len(lines), seen.inspection, REDACT, space=1_000, index=index)
     answered = decode(answer(pickle.dumps(job), fds))
     os.pwrite(fds[0], bytes(seen.index), len(lines))
     refused = decode(answer(pickle.dumps(job), fds))
