@@ -11,16 +11,15 @@ import pickle
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, closing, nullcontext
 from dataclasses import replace
-from typing import TypeVar
 
 from msgspec.structs import astuple
 
-from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable, refusal_of
+from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable
 from gateway.inspection import halves, lineindex, masking, work
 from gateway.inspection.formats import FORMATS
 from gateway.inspection.halves import Part
 from gateway.inspection.lineindex import NO_INDEX, Index
-from gateway.inspection.process import Answer, Inspected, Job, Refused, Rewritten, decode
+from gateway.inspection.process import Answer, Inspected, Job, Refused, Rewritten, answered, decode
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory, OnDisk, Stored
@@ -43,7 +42,6 @@ _SHARES = 4
 READER, NICE = "gateway.inspection.process:serve", 10
 """The worker processes. Small exchanges go first: a big body's inspection takes seconds anyway."""
 
-_Kind = TypeVar("_Kind", Inspected, Rewritten)
 _LOG = Log(__name__)
 
 
@@ -100,7 +98,7 @@ class Dispatch:
         room = _room_behind(body, task)
         if parts := self._halves(stored, task, room):
             whole = await self._inspect_halves(body, task, parts)
-            if whole:
+            if whole is not None:
                 return whole
         scratch, index = self._scratch(task, stored), Index(body.size, room)
         job = Job(task, _data(stored), stored.size, scratch=scratch, index=index)
@@ -125,11 +123,8 @@ class Dispatch:
         self, body: Spooled, task: work.Task, parts: Sequence[Part]
     ) -> Inspection | None:
         """What is in the body; None where a part of it was refused."""
-        jobs = [
-            Job(task, None, part.size, index=part.index, start=part.start, part=True)
-            for part in parts
-        ]
-        answers = await self._all(body.stored, jobs)
+        whole = Job(task, None, body.size)
+        answers = await self._all(body.stored, [whole.of(part) for part in parts])
         if any(isinstance(answer, Refused) for answer in answers):
             return None
         return halves.merged(_noted(body, parts, answers), task.limits)
@@ -160,7 +155,7 @@ class Dispatch:
                 if len(parts) > 1:
                     answer = await self._rewrite_halves(stored, job, parts, held)
                 else:
-                    answer = _answered(await self._call_beside(stored, job, held), Rewritten)
+                    answer = answered(await self._call_beside(stored, job, held), Rewritten)
             except BaseException:
                 held.close()
                 raise
@@ -171,25 +166,16 @@ class Dispatch:
         self, stored: Stored, job: Job, parts: Sequence[Part], held: Held
     ) -> Rewritten:
         """What is left of each, one behind the other."""
-        assert job.inspection is not None
-        jobs = [
-            replace(
-                job,
-                size=part.size,
-                inspection=replace(job.inspection, groups=part.groups),
-                index=part.index,
-                start=part.start,
-                part=True,
-                ahead=ahead,
-            )
-            for part, ahead in zip(parts, (None, *parts), strict=False)
-        ]
-        answers = await self._all(stored, jobs, held)
-        left, right = (_answered(answer, Rewritten) for answer in answers)
-        if (left.start, right.start) != (0, left.size):
+        assert job.decision is not None
+        left, right = (job.of(part) for part in parts)
+        stay = tuple(map(job.decision.releases, parts[0].groups))
+        right = replace(right, ahead=replace(parts[0], groups=()), stay=stay)
+        answers = await self._all(stored, [left, right], held)
+        one, two = (answered(answer, Rewritten) for answer in answers)
+        if (one.start, two.start) != (0, one.size):
             raise InternalError(Code.INTERNAL_ERROR, "the halves of a redaction don't meet")
-        counts = Counts(*map(operator.add, astuple(left.counts), astuple(right.counts)))
-        return Rewritten(counts, left.size + right.size)
+        counts = Counts(*map(operator.add, astuple(one.counts), astuple(two.counts)))
+        return Rewritten(counts, one.size + two.size)
 
     def _inline(self, stored: Stored, task: work.Task) -> bool:
         """Whether a body is read here. Metadata isn't: a library reads it."""
@@ -302,7 +288,7 @@ def _parts(body: Spooled) -> tuple[Part, ...]:
 
 def _noted(body: Spooled, parts: Sequence[Part], answers: Sequence[Answer]) -> list[Inspection]:
     """What was found in each part; where its lines lie is kept with the body."""
-    found = [_answered(answer, Inspected) for answer in answers]
+    found = [answered(answer, Inspected) for answer in answers]
     read = []
     for part, answer in zip(parts, found, strict=True):
         if not 0 <= answer.index <= part.index.size:
@@ -317,15 +303,6 @@ def _noted(body: Spooled, parts: Sequence[Part], answers: Sequence[Answer]) -> l
         body.held.index = last.at + last.size - body.size
         body.held.parts = tuple(read) if indexed else ()
     return [answer.inspection for answer in found]
-
-
-def _answered(answer: Answer, kind: type[_Kind]) -> _Kind:
-    """Raises what was refused, and InternalError for an answer of another kind."""
-    if isinstance(answer, Refused):
-        raise refusal_of(answer.code, answer.note)
-    if not isinstance(answer, kind):
-        raise InternalError(Code.INTERNAL_ERROR, "a worker answered another question")
-    return answer
 
 
 def _data(stored: Stored) -> bytes | None:

@@ -5,11 +5,12 @@ It reads the spool's file by itself, through a descriptor, and says in typed mes
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import msgspec
 
-from gateway.errors import Code, Refusal
+from gateway.errors import Code, InternalError, Refusal, refusal_of
 from gateway.inspection import halves, lineindex, work
 from gateway.inspection.halves import Part
 from gateway.inspection.lineindex import NO_INDEX, Index, LineIndex
@@ -27,7 +28,7 @@ class Job:
     is a scratch file of `scratch` bytes, if there are any. `index` is where the index of its lines
     may be written, or is, for one that is rewritten. The body is `size` bytes from `start` of its
     file, where it is a `part` of another (`halves`); what is left of the second one is written
-    behind what is left of the one `ahead`.
+    behind what is left of the one `ahead`: of the groups in it that `stay`.
     """
 
     task: work.Task
@@ -41,6 +42,14 @@ class Job:
     start: int = 0
     part: bool = False
     ahead: Part | None = None
+    stay: tuple[bool, ...] = ()
+
+    def of(self, part: Part) -> "Job":
+        """The same, to be done with a part of the body."""
+        found = self.inspection and replace(self.inspection, groups=part.groups)
+        return replace(
+            self, start=part.start, size=part.size, index=part.index, inspection=found, part=True
+        )
 
 
 class Inspected(msgspec.Struct, tag="inspected", frozen=True):
@@ -66,9 +75,19 @@ class Refused(msgspec.Struct, tag="refused", frozen=True):
 
 
 Answer = Inspected | Rewritten | Refused
+_Kind = TypeVar("_Kind", Inspected, Rewritten)
 _encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Answer).decode
 """What a worker answered. Raises msgspec.DecodeError, since a worker reads hostile input."""
+
+
+def answered(answer: Answer, kind: type[_Kind]) -> _Kind:
+    """Raises what was refused, and InternalError for an answer of another kind."""
+    if isinstance(answer, Refused):
+        raise refusal_of(answer.code, answer.note)
+    if not isinstance(answer, kind):
+        raise InternalError(Code.INTERNAL_ERROR, "a worker answered another question")
+    return answer
 
 
 def serve(setup: bytes) -> Callable[[bytes, list[int]], bytes]:
@@ -94,13 +113,15 @@ def _do(job: Job, fds: list[int], key: bytes | None) -> Answer:
         scratch = Scratch(last, job.scratch)
     if job.decision is None or job.inspection is None:
         return _inspected(job, stored, scratch)
-    at = _behind(job.ahead, fds[0], job.decision) if job.ahead else 0
+    at = _behind(job.ahead, fds[0], job.stay) if job.ahead else 0
     sink = FileSink(fds[-1], job.space - at, at)
     counts = work.rewrite(
         stored, job.task, job.inspection, job.decision, sink, scratch, key, job.index
     )
     sink.flush()
     rewritten = OnDisk(fds[-1], sink.tell(), at)
+    if at:
+        halves.check_begin(rewritten)
     work.confirm(rewritten, job.task, job.inspection, job.decision, counts, scratch)
     return Rewritten(counts, rewritten.size, at)
 
@@ -115,7 +136,6 @@ def _inspected(job: Job, stored: Stored, scratch: Scratch | None) -> Inspected:
     return Inspected(inspection, index.finish())
 
 
-def _behind(part: Part, fd: int, decision: Decision) -> int:
+def _behind(part: Part, fd: int, stay: tuple[bool, ...]) -> int:
     """Where what is left of a part will end, that is rewritten at the same time."""
-    stays = map(decision.releases, part.groups)
-    return lineindex.measure(OnDisk(fd, part.size, part.start), part.index, stays)
+    return lineindex.measure(OnDisk(fd, part.size, part.start), part.index, stay)

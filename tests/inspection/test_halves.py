@@ -182,6 +182,7 @@ def rewritten(
     job = Job(
         TASK, None, part.size, found, decision, body.size,
         index=part.index, start=part.start, part=True, ahead=ahead,
+        stay=tuple(map(decision.releases, ahead.groups if ahead else ())),
     )  # fmt: skip
     return decode(READ(pickle.dumps(job), [body.fd, space.fd]))
 
