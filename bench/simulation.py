@@ -4,7 +4,7 @@
        ▲         │        │               │
        └─────────┴────────┴───────────────┴── 503, Retry-After
 
-Admission is the gateway's own code (`proxy.places`, `turns`) on an event loop of virtual time; what
+Admission is the gateway's own code (`places`, `turns`) on an event loop of virtual time; what
 is simulated is the work between: cores that are shared in slices, one event loop, the inspecting
 processes, an upstream, and callers that read fast or slowly. One caller asks for a fifth of it all.
 Held against the cost model of `docs/sizing.md`: throughput, memory and spool. The service times are
@@ -25,8 +25,8 @@ from typing import Any
 from bench import virtual
 from gateway.errors import Unavailable
 from gateway.inspection.settings import InspectionSettings
+from gateway.places import Place, Places
 from gateway.proxy.connection import BLOCK
-from gateway.proxy.places import Place, Places
 from gateway.proxy.problem import RETRY_AFTER
 from gateway.proxy.settings import ClientSettings
 from gateway.spool import SpoolSettings
@@ -108,7 +108,7 @@ class Gateway:
 
     def __init__(self, cores: int, client: ClientSettings, spool: SpoolSettings) -> None:
         self._spool, self._ledger = spool, Ledger()
-        self._places, self._limit = Places(client.exchanges), client.exchanges
+        self._places, self._limit = Places(client.exchanges, "client.exchanges"), client.exchanges
         self._turns = Turns(self._ledger, spool.limit, spool.wait)
         self._cores = asyncio.Semaphore(cores)
         self._loop_free = asyncio.Semaphore(1)

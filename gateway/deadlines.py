@@ -16,11 +16,14 @@ class Deadlines:
         self._seconds = seconds
         self._open: dict[_Deadline, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # asking for it costs a system call
 
     def __call__(self) -> "_Deadline":
         """`with deadlines(): await …` cancels what is awaited when the time is up, and raises
         TimeoutError in its place (as `asyncio.timeout` does)."""
-        return _Deadline(self)
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return _Deadline(self, self._loop)
 
     def begin(self, deadline: "_Deadline") -> None:
         loop = deadline.loop
@@ -48,13 +51,13 @@ class _Deadline:
 
     __slots__ = ("_before", "_deadlines", "_expired", "_task", "due", "loop")
 
-    def __init__(self, deadlines: Deadlines) -> None:
-        self._deadlines, self._expired, self.due = deadlines, False, 0.0
+    def __init__(self, deadlines: Deadlines, loop: asyncio.AbstractEventLoop) -> None:
+        self._deadlines, self.loop, self._expired, self.due = deadlines, loop, False, 0.0
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self.loop)
         assert task is not None, "a deadline needs a task to cancel"
-        self._task, self._before, self.loop = task, task.cancelling(), task.get_loop()
+        self._task, self._before = task, task.cancelling()
         self._deadlines.begin(self)
 
     def expire(self) -> None:

@@ -181,7 +181,8 @@ async def _coming(
         arriving = await rooms.streaming.arrive(asked, route, question.exchange_id)
     with steps("inspection"):
         endpoint = route.endpoint
-        session = await rooms.streaming.read(arriving, endpoint.body, endpoint.limits)
+        owner = (question.caller.issuer, question.caller.id)
+        session = await rooms.streaming.read(arriving, endpoint.body, endpoint.limits, owner)
     steps.shift(session.waited, "inspection", "upstream")
     return _Coming(arriving.headers, session, endpoint.body)
 

@@ -145,7 +145,7 @@ class Request:
 
     `target` is the request-target and `headers` are the field lines, byte for byte and in order.
     `fault` is set where the HTTP parser already refused it; nothing else is to be believed then.
-    `claim` makes the place that it takes a caller's (`proxy.places`); it raises Unavailable where
+    `claim` makes the place that it takes a caller's (`places`); it raises Unavailable where
     that caller has its share.
     """
 

@@ -1,6 +1,6 @@
 """The rooms that an exchange passes through, as `exchange.guard` sees them: `app` hands them in."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -77,10 +77,10 @@ class Arriving(Incoming, Protocol):
 class Streaming:
     """What a stream release has in the place of upstream and inspector: a response that is still
     coming (`proxy.upstream`), and its body read up to the first question (`inspection.streams`),
-    which takes the response over."""
+    which takes the response over, for the caller whose it is."""
 
     arrive: Callable[[Admitted, Route, str], Awaitable[Arriving]]
-    read: Callable[[Incoming, BodySpec, Limits], Awaitable[Session]]
+    read: Callable[[Incoming, BodySpec, Limits, Hashable], Awaitable[Session]]
 
 
 @dataclass(frozen=True, slots=True)

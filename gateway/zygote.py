@@ -6,7 +6,8 @@ these come to a child later, over a socket that only the child and the gateway h
 
 Each message asks for one child: what would stand behind `python -m`, and its end of that socket.
 The answer is its process id with a descriptor of it (pidfd_open(2)), or the number of an error.
-The children of a zygote end with it, and it ends with the gateway.
+The children of a zygote end with it. It ends with the gateway, whose end of the socket between them
+is closed then: PR_SET_PDEATHSIG would end it with the gateway's thread that started it.
 """
 
 import errno
@@ -22,7 +23,7 @@ from importlib import import_module
 
 from setproctitle import setproctitle
 
-from gateway.living import end_with, harden
+from gateway.living import harden
 
 MAX_REQUEST = 4096
 ANSWER = struct.Struct("!ii")
@@ -69,9 +70,8 @@ def serve(sock: socket.socket) -> list[str]:
     os._exit(0)
 
 
-def main(parent: str, fd: str) -> None:
+def main(_parent: str, fd: str) -> None:
     """The whole life of the process, and the beginning of each child's."""
-    end_with(int(parent))
     harden()
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group by some supervisors
         signal.signal(number, signal.SIG_IGN)

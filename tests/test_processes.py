@@ -6,8 +6,9 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -62,6 +63,28 @@ def test_a_zygote_that_dies_takes_its_children_along_and_the_next_child_has_anot
     with started() as (other, theirs):
         assert works(theirs)
         assert parent(other) != zygote
+
+
+@pytest.mark.usefixtures("own_zygote")
+def test_children_outlive_the_thread_that_asked_for_the_first_one() -> None:
+    """PR_SET_PDEATHSIG would end them with it: `check` has a thread that compiles the Rego."""
+    held: list[Process] = []
+    with ExitStack() as stack:
+
+        def ask() -> None:
+            process, sock = stack.enter_context(started())
+            assert works(sock)
+            held.append(process)
+
+        thread = Thread(target=ask)
+        thread.start()
+        thread.join(60)
+        gone = Path(f"/proc/self/task/{thread.native_id}")
+        while gone.exists():
+            pass
+        with started() as (other, its):
+            assert works(its)
+            assert parent(other) == parent(held[0])
 
 
 @pytest.mark.usefixtures("own_zygote")

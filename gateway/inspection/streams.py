@@ -1,11 +1,12 @@
 """Streams under way: each is read by a process of its own, which can be killed at any moment.
 
-A stream may last for hours, so that it can't have one of the few processes for bodies at rest.
-(`flowreaders`)
+A stream may last for hours, so that it can't have one of the few processes for bodies at rest
+(`flowreaders`), and a caller with many leaves others their share (`places`).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Protocol
 
 from gateway.errors import refusal_of
@@ -15,6 +16,7 @@ from gateway.inspection.flowreaders import READER, Reader, Readers
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
 from gateway.inspection.work import Task
 from gateway.model import Decision, Inspection
+from gateway.places import Place, Places
 from gateway.response import Payload
 from gateway.workers.pool import WorkerFacts
 
@@ -127,6 +129,7 @@ class Streams:
     ) -> None:
         self._deadline, self._key = settings.deadline, key
         self._readers = Readers(settings.streams, reader)
+        self._places = Places(settings.streams, "inspection.streams")
 
     async def stop(self) -> None:
         await self._readers.stop()
@@ -137,16 +140,21 @@ class Streams:
     def pids(self) -> tuple[int, ...]:
         return self._readers.pids()
 
-    async def open(self, incoming: Incoming, spec: BodySpec, limits: Limits) -> Session:
+    async def open(
+        self, incoming: Incoming, spec: BodySpec, limits: Limits, owner: Hashable
+    ) -> Session:
         """Read a body up to the first question about it. Takes `incoming` over, also where it
-        raises: Unavailable(OVERLOADED) for too many streams, what starting a process raises, and
-        what `Session.next` does."""
+        raises: Unavailable(OVERLOADED) for too many streams, or too many of `owner`, what starting
+        a process raises, and what `Session.next` does."""
+        place = self._places.take()
         try:
+            place.claim(owner)
             reader = await self._readers.take()
         except BaseException:
+            place.give_back()
             incoming.close()
             raise
-        session = Session(reader, incoming, self._deadline, self._readers.give_back)
+        session = Session(reader, incoming, self._deadline, partial(self._over, place))
         try:
             reader.tell(messages.task_frame(Task(incoming.payload, spec, limits), self._key))
             self._readers.start_ahead()
@@ -155,3 +163,7 @@ class Streams:
             session.close()
             raise
         return session
+
+    def _over(self, place: Place, reader: Reader, ended: bool) -> None:
+        place.give_back()
+        self._readers.give_back(reader, ended)

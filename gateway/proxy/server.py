@@ -27,10 +27,10 @@ from gateway.enforcement import Denial, Release
 from gateway.errors import BadRequest, Code
 from gateway.log import Log
 from gateway.model import Request
+from gateway.places import Places
 from gateway.proxy import fields
 from gateway.proxy.accepting import BACKLOG, Acceptor
 from gateway.proxy.connection import BLOCK, Answered, Connection, Listener, Received
-from gateway.proxy.places import Places
 from gateway.proxy.problem import problem
 from gateway.proxy.settings import Address, ProxySettings
 from gateway.proxy.upload import Upload
@@ -72,7 +72,7 @@ class DataServer:
         self._guard, self._sockets = guard, sockets
         self._guarded: set[asyncio.Task[Any]] = set()
         self._notes: set[asyncio.Task[Release | Stream | Denial]] = set()
-        self._places = Places(settings.client.exchanges)
+        self._places = Places(settings.client.exchanges, "client.exchanges")
         self._ended = asyncio.Event()
         self._draining = False
         self._listener: Listener | None = None

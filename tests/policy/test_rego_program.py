@@ -135,6 +135,19 @@ def deployments(draw: st.DrawFn) -> Any:
     return document
 
 
+def telling() -> list[str]:
+    """For each ground and restriction a question that the full document answers by it."""
+    ask = interpreter(FULL)
+    found: dict[str, str] = {}
+    for each in GRID:
+        text = encode_question(each).decode()
+        for name in ask(text)[0]["reasons"]:
+            found.setdefault(name, text)
+    return sorted({found[name] for name in (*FULL["grounds"], *FULL["restrictions"])})
+
+
+TELLING = telling()
+"""Asked of every document: some grounds are rare, and what nobody asks for proves nothing."""
 seen: Counter[str] = Counter()
 
 
@@ -151,8 +164,8 @@ def check_documents(deployment: Any, asked: list[Any], at: int) -> None:
     one, other = interpreter(deployment), machine(deployment)
     step = len(asked) // ASKED + 1
     told = (GRID[at:] + GRID[:at])[: ASKED - len(asked[::step]) - len(ENDPOINTS)]
-    for each in (*asked[::step], *told, *GRID[-len(ENDPOINTS) :]):
-        text = encode_question(each).decode()
+    rest = (*asked[::step], *told, *GRID[-len(ENDPOINTS) :])
+    for text in (*TELLING, *(encode_question(each).decode() for each in rest)):
         answer = other(text)
         if answer is None:
             seen["left to the interpreter"] += 1
@@ -170,7 +183,8 @@ def test_the_machine_means_what_the_interpreter_means_or_leaves_the_answer_to_it
     effects = {each.value: seen[each.value] for each in Effect}
     assert sum(effects.values()) >= DOCUMENTS * ASKED * 0.9
     assert min(effects.values()) >= 50, effects  # or it would prove little
-    assert {*FULL["grounds"], *FULL["restrictions"]} <= set(seen)
+    rarest = {name: seen[name] for name in (*FULL["grounds"], *FULL["restrictions"])}
+    assert min(rarest.values()) >= 10, rarest
 
 
 @pytest.mark.parametrize("deployment", [each for each in (*SOUND, {"grounds": {}}) if VALID(each)])

@@ -1,10 +1,11 @@
-"""The places of the exchanges in flight, and how many of them one caller may have.
+"""Places, of which there are few, and how many of them one caller may have.
 
-An exchange takes a place when its request arrives, and gives it back when its answer has left: a
-caller that reads slowly, or asks for much at once, holds what it has. Whose a place is, is known
-once the caller is; then it is `claim`ed.
+An exchange takes one of `client.exchanges` when its request arrives, and gives it back when its
+answer has left; a stream has one of `inspection.streams` for as long as it lasts. A caller that
+reads slowly, or asks for much at once, holds what it has. Whose a place is, is known once the
+caller is; then it is `claim`ed.
 
-- There are `client.exchanges` places; what comes beyond them is refused.
+- What comes beyond the places that there are is refused.
 - A caller's first place may be any that is free. With further ones, it has at most as many as it
   leaves free, as in the spool (dynamic thresholds, see `turns`): one caller alone gets half, and
   what it leaves is shared alike.
@@ -19,10 +20,11 @@ from gateway.errors import Code, Unavailable
 
 
 class Places:
-    """`taken` counts all exchanges in flight, those that are being refused among them."""
+    """As many as `setting` says, which is named where a caller has its share. `taken` counts all,
+    those of exchanges that are being refused among them."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self.taken = limit, 0
+    def __init__(self, limit: int, setting: str) -> None:
+        self._limit, self._setting, self.taken = limit, setting, 0
         self._held: Counter[Hashable] = Counter()
 
     @property
@@ -43,7 +45,7 @@ class Places:
         """For a place that was taken. Raises Unavailable(OVERLOADED)."""
         held = self._held.get(owner, 0)
         if held and held + 1 > self._limit - self.taken:
-            raise Unavailable(Code.OVERLOADED, "the caller has its share of client.exchanges")
+            raise Unavailable(Code.OVERLOADED, f"the caller has its share of {self._setting}")
         self._held[owner] = held + 1
 
     def give_back(self, owner: Hashable | None) -> None:
@@ -55,7 +57,7 @@ class Places:
 
 
 class Place:
-    """One of them, of one exchange."""
+    """One of them."""
 
     __slots__ = ("_owner", "_places")
 
@@ -70,5 +72,5 @@ class Place:
         self._owner = owner
 
     def give_back(self) -> None:
-        """Once, when the exchange is over."""
+        """Once, when it is over."""
         self._places.give_back(self._owner)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Code, Unavailable
-from gateway.proxy.places import Place, Places
+from gateway.places import Place, Places
 
 
 def claimed(places: Places, owner: str) -> Place | None:
@@ -33,19 +33,19 @@ def held(places: Places, owner: str) -> list[Place]:
 
 
 def test_one_caller_alone_has_half() -> None:
-    places = Places(512)
+    places = Places(512, "some")
     assert len(held(places, "one")) == 256
     assert (places.taken, places.largest) == (256, 256)
 
 
 def test_whoever_comes_later_has_half_of_what_is_left() -> None:
-    places = Places(512)
+    places = Places(512, "some")
     assert [len(held(places, owner)) for owner in "abcdef"] == [256, 128, 64, 32, 16, 8]
     assert not places.full
 
 
 def test_callers_that_come_together_have_the_same() -> None:
-    places, shares = Places(512), Counter[str]()
+    places, shares = Places(512, "some"), Counter[str]()
     for _ in range(512):
         for owner in "abc":
             shares[owner] += claimed(places, owner) is not None
@@ -54,7 +54,7 @@ def test_callers_that_come_together_have_the_same() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_a_first_place_may_be_the_last_one(limit: int) -> None:
-    places = Places(limit)
+    places = Places(limit, "some")
     for owner in range(limit):
         assert claimed(places, str(owner))
     assert places.full
@@ -62,7 +62,7 @@ def test_a_first_place_may_be_the_last_one(limit: int) -> None:
 
 
 def test_what_is_given_back_is_anybodys() -> None:
-    places = Places(10)
+    places = Places(10, "some")
     mine = held(places, "one")
     assert len(mine) == 5
     mine.pop().give_back()
@@ -73,7 +73,7 @@ def test_what_is_given_back_is_anybodys() -> None:
 
 
 def test_a_place_that_was_never_claimed_is_given_back_too() -> None:
-    places = Places(10)
+    places = Places(10, "some")
     places.take().give_back()
     assert (places.taken, places.largest) == (0, 0)
 
@@ -83,7 +83,7 @@ def test_a_place_that_was_never_claimed_is_given_back_too() -> None:
     st.lists(st.tuples(st.sampled_from("abcde"), st.booleans(), st.integers(0, 99)), max_size=200),
 )
 def test_nobody_takes_what_others_need(limit: int, moves: list[tuple[str, bool, int]]) -> None:
-    places = Places(limit)
+    places = Places(limit, "some")
     mine: list[tuple[str, Place]] = []
     for owner, comes, which in moves:
         if not comes and mine:
