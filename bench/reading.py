@@ -17,7 +17,7 @@ from typing import TypeVar
 from bench import bodies
 from bench.bodies import FOREIGN
 from gateway.inspection import work
-from gateway.inspection.lineindex import SHARE, LineIndex
+from gateway.inspection.lineindex import SHARE, Index, LineIndex
 from gateway.inspection.settings import BodySpec, Limits, MemberSpec
 from gateway.inspection.sinks import FileSink
 from gateway.inspection.source import OnDisk
@@ -91,13 +91,15 @@ def _show(name: str, stored: OnDisk, task: work.Task, folder: str) -> None:
     sys.stdout.write(f"{name:26} {figures}\n")
 
 
-def _verify(stored: OnDisk, task: work.Task) -> tuple[Inspection, int]:
-    index = LineIndex(stored, stored.size // SHARE if work.has_lines(task) else 0)
-    return work.inspect(stored, task, index=index), index.finish()
+def _verify(stored: OnDisk, task: work.Task) -> tuple[Inspection, Index]:
+    index = LineIndex(
+        stored, Index(stored.size, stored.size // SHARE if work.has_lines(task) else 0)
+    )
+    return work.inspect(stored, task, index=index), Index(stored.size, index.finish())
 
 
 def _redact(
-    stored: OnDisk, task: work.Task, inspection: Inspection, index: int, folder: str
+    stored: OnDisk, task: work.Task, inspection: Inspection, index: Index, folder: str
 ) -> None:
     ours = frozenset(owner for owner in inspection.subjects if owner.value != FOREIGN)
     decision = Decision(Effect.REDACT, ours, False, frozenset(), (), (), "")

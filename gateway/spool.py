@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
@@ -198,13 +198,14 @@ class Held:
     """One spool file and the bytes reserved for it. Closing it gives both back.
 
     `index` is how many bytes behind a body are no part of it, but say where its records lie
-    (`inspection.lineindex`)."""
+    (`inspection.lineindex`); `parts` is what inspection found in which part of it."""
 
-    __slots__ = ("_owner", "_spool", "fd", "index", "reserved")
+    __slots__ = ("_owner", "_spool", "fd", "index", "parts", "reserved")
 
     def __init__(self, spool: Spool, fd: int, owner: Hashable = None, reserved: int = 0) -> None:
         self._spool, self.fd, self._owner, self.reserved = spool, fd, owner, reserved
         self.index = 0
+        self.parts: tuple[Any, ...] = ()
 
     def reserve(self, size: int) -> None:
         """Reserve `size` more bytes. Raises Unavailable(SPOOL_FULL)."""

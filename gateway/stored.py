@@ -32,10 +32,12 @@ class InMemory:
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """A spooled body, by file descriptor; whoever opened the descriptor closes it."""
+    """A spooled body, by file descriptor; whoever opened the descriptor closes it. One that is a
+    part of another begins at `start` of its file."""
 
     fd: int
     size: int
+    start: int = 0
 
     def pread(self, length: int, offset: int) -> bytes:
-        return os.pread(self.fd, min(length, max(0, self.size - offset)), offset)
+        return os.pread(self.fd, min(length, max(0, self.size - offset)), self.start + offset)

@@ -6,13 +6,20 @@ speed). What comes back is decoded with a type: the worker has read hostile inpu
 """
 
 import asyncio
+import operator
 import pickle
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, closing, nullcontext
+from dataclasses import replace
 
-from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable, refusal_of
-from gateway.inspection import lineindex, masking, work
+from msgspec.structs import astuple
+
+from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable
+from gateway.inspection import halves, lineindex, masking, work
 from gateway.inspection.formats import FORMATS
-from gateway.inspection.process import Answer, Inspected, Job, Refused, Rewritten, decode
+from gateway.inspection.halves import Part
+from gateway.inspection.lineindex import NO_INDEX, Index
+from gateway.inspection.process import Answer, Inspected, Job, Refused, Rewritten, answered, decode
 from gateway.inspection.settings import BodySpec, InspectionSettings, Limits
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory, OnDisk, Stored
@@ -88,7 +95,13 @@ class Dispatch:
         body, stored = response.body, response.body.stored
         if self._inline(stored, task):
             return work.inspect(stored, task)
-        job = _job(task, stored, self._scratch(task, stored), _room_behind(body, task))
+        room = _room_behind(body, task)
+        if parts := self._halves(stored, task, room):
+            whole = await self._inspect_halves(body, task, parts)
+            if whole is not None:
+                return whole
+        scratch, index = self._scratch(task, stored), Index(body.size, room)
+        job = Job(task, _data(stored), stored.size, scratch=scratch, index=index)
         async with self._turn(job):
             held = await self._spool.space(job.scratch, _beside(body)) if job.scratch else None
             try:
@@ -96,14 +109,25 @@ class Dispatch:
             finally:
                 if held:
                     held.close()
-        if not isinstance(answer, Inspected):
-            raise InternalError(Code.INTERNAL_ERROR, "a worker answered another question")
-        if not 0 <= answer.index <= job.index:
-            raise InternalError(Code.INTERNAL_ERROR, "a worker wrote more than there is room for")
-        if isinstance(body.held, Held):
-            body.held.settle(body.size + answer.index)
-            body.held.index = answer.index
-        return answer.inspection
+        (found,) = _noted(body, [Part(0, body.size, index)], [answer])
+        return found
+
+    def _halves(self, stored: Stored, task: work.Task, room: int) -> Sequence[Part] | None:
+        """The parts of a body that is read by two workers, where so many have nothing to do."""
+        facts = self._pool.facts()
+        if facts.ready - facts.jobs < 2 or not isinstance(stored, OnDisk):
+            return None
+        return halves.of(stored, room) if work.divides(task) else None
+
+    async def _inspect_halves(
+        self, body: Spooled, task: work.Task, parts: Sequence[Part]
+    ) -> Inspection | None:
+        """What is in the body; None where a part of it was refused."""
+        whole = Job(task, None, body.size)
+        answers = await self._all(body.stored, [whole.of(part) for part in parts])
+        if any(isinstance(answer, Refused) for answer in answers):
+            return None
+        return halves.merged(_noted(body, parts, answers), task.limits)
 
     async def rewrite(
         self,
@@ -120,20 +144,38 @@ class Dispatch:
             return self._rewrite_inline(stored, task, inspection, decision)
         scratch, beside = self._scratch(task, stored), _beside(response.body)
         wanted = min(_space(stored, inspection, decision), self._room(beside) - scratch)
-        index, space = _index(response.body), max(_SLACK, wanted)
-        job = _job(task, stored, scratch, index, inspection, decision, space)
+        space = max(_SLACK, wanted)
+        parts = _parts(response.body) if not decision.mask else ()
+        index = parts[0].index if len(parts) == 1 else NO_INDEX
+        job = Job(task, _data(stored), stored.size, inspection, decision, space, scratch, index)
         async with self._turn(job):
             # Both files at once: two that had one each would wait for each other.
             held = await self._spool.space(job.space + scratch, beside)
             try:
-                answer = await self._call_beside(stored, job, held)
-                if not isinstance(answer, Rewritten):
-                    raise InternalError(Code.INTERNAL_ERROR, "a worker answered another question")
+                if len(parts) > 1:
+                    answer = await self._rewrite_halves(stored, job, parts, held)
+                else:
+                    answer = answered(await self._call_beside(stored, job, held), Rewritten)
             except BaseException:
                 held.close()
                 raise
         held.settle(answer.size)
         return Spooled(OnDisk(held.fd, answer.size), held), answer.counts
+
+    async def _rewrite_halves(
+        self, stored: Stored, job: Job, parts: Sequence[Part], held: Held
+    ) -> Rewritten:
+        """What is left of each, one behind the other."""
+        assert job.decision is not None
+        left, right = (job.of(part) for part in parts)
+        stay = tuple(map(job.decision.releases, parts[0].groups))
+        right = replace(right, ahead=replace(parts[0], groups=()), stay=stay)
+        answers = await self._all(stored, [left, right], held)
+        one, two = (answered(answer, Rewritten) for answer in answers)
+        if (one.start, two.start) != (0, one.size):
+            raise InternalError(Code.INTERNAL_ERROR, "the halves of a redaction don't meet")
+        counts = Counts(*map(operator.add, astuple(one.counts), astuple(two.counts)))
+        return Rewritten(counts, one.size + two.size)
 
     def _inline(self, stored: Stored, task: work.Task) -> bool:
         """Whether a body is read here. Metadata isn't: a library reads it."""
@@ -180,6 +222,15 @@ class Dispatch:
         with closing(held.part(job.scratch)) as scratch:
             return await self._call(stored, job, held, scratch)
 
+    async def _all(self, stored: Stored, jobs: Sequence[Job], *files: Held) -> list[Answer]:
+        """The answers to all of them; it returns when nobody reads or writes any more."""
+        calls = (self._call(stored, job, *files) for job in jobs)
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
+
     async def _call(self, stored: Stored, job: Job, *files: Held | None) -> Answer:
         _LOG.debug("a worker reads a body", rewriting=job.decision is not None, bytes=job.size)
         fds = tuple(held.fd for held in files if held)
@@ -196,8 +247,6 @@ class Dispatch:
         except WorkersBusy:
             raise Unavailable(Code.OVERLOADED, "too many bodies wait for inspection") from None
         answer: Answer = decode(raw)
-        if isinstance(answer, Refused):
-            raise refusal_of(answer.code, answer.note)
         return answer
 
 
@@ -232,14 +281,29 @@ def _index(body: Spooled) -> int:
     return body.held.index if isinstance(body.held, Held) else 0
 
 
-def _job(
-    task: work.Task,
-    stored: Stored,
-    scratch: int,
-    index: int,
-    inspection: Inspection | None = None,
-    decision: Decision | None = None,
-    space: int = 0,
-) -> Job:
-    data = stored.data if isinstance(stored, InMemory) else None
-    return Job(task, data, stored.size, inspection, decision, space, scratch, index)
+def _parts(body: Spooled) -> tuple[Part, ...]:
+    """Those whose lines are in an index: one that is all of a body, two halves, or none."""
+    return body.held.parts if isinstance(body.held, Held) else ()
+
+
+def _noted(body: Spooled, parts: Sequence[Part], answers: Sequence[Answer]) -> list[Inspection]:
+    """What was found in each part; where its lines lie is kept with the body."""
+    found = [answered(answer, Inspected) for answer in answers]
+    read = []
+    for part, answer in zip(parts, found, strict=True):
+        if not 0 <= answer.index <= part.index.size:
+            raise InternalError(Code.INTERNAL_ERROR, "a worker wrote more than there is room for")
+        index = Index(part.index.at, answer.index)
+        read.append(replace(part, index=index, groups=answer.inspection.groups))
+    if isinstance(body.held, Held):
+        indexed = all(part.index.size for part in read)
+        # Of halves that have no index each, what one has written is not given back.
+        last = read[-1].index if indexed or len(read) == 1 else parts[-1].index
+        body.held.settle(last.at + last.size)
+        body.held.index = last.at + last.size - body.size
+        body.held.parts = tuple(read) if indexed else ()
+    return [answer.inspection for answer in found]
+
+
+def _data(stored: Stored) -> bytes | None:
+    return stored.data if isinstance(stored, InMemory) else None

@@ -5,6 +5,7 @@ The index stands behind the body, in the same file of the spool: pairs of number
 and of what, 0 for what is no record's, or else a group: 1 for the first one in `Inspection.groups`.
 A pair is a record, or several of one group. There is none of a body in which the groups take turns
 so often that it would be longer than it may be, and none where the pairs aren't all of the body.
+Where a body is read in `halves`, each has its own, and both stand behind the body.
 
 What is copied is whole lines: it begins and ends where lines do, whatever the index says. Whose
 they are is proven as after any redaction (`work.confirm`), and how many; so that a wrong index lets
@@ -14,6 +15,8 @@ nothing pass.
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
+from typing import NamedTuple
 
 from gateway.errors import Code, InternalError
 from gateway.inspection.sinks import Sink
@@ -28,11 +31,21 @@ _BUFFER = 64 * 1024
 _LF = 0x0A
 
 
-class LineIndex:
-    """Writes the index of a body, behind it. `limit` is how long it may be."""
+class Index(NamedTuple):
+    """Where in a file an index begins, and how long it is or may be."""
 
-    def __init__(self, body: OnDisk, limit: int) -> None:
-        self._body, self._limit = body, limit
+    at: int
+    size: int
+
+
+NO_INDEX = Index(0, 0)
+
+
+class LineIndex:
+    """Writes the index of a body to `place`."""
+
+    def __init__(self, body: OnDisk, place: Index) -> None:
+        self._body, (self._at, self._limit) = body, place
         self._pairs = array(_NUMBERS)
         self._written = self._covered = 0
 
@@ -43,7 +56,7 @@ class LineIndex:
         if isinstance(groups, int):
             self._add((size,), (groups,), size)
         else:
-            sizes = [len(text) + between for text in texts]
+            sizes = list(map(between.__add__, map(len, texts)))
             sizes[-1] = size - sum(sizes[:-1])
             self._add(sizes, groups, size)
 
@@ -54,10 +67,11 @@ class LineIndex:
     def finish(self) -> int:
         """How long it is; 0 where there is none."""
         self._flush()
-        if self._limit and self._covered == self._body.size:
-            return self._written
-        os.ftruncate(self._body.fd, self._body.size)
-        return 0
+        if not (self._limit and self._covered == self._body.size):
+            self._written = 0
+        if self._at == self._body.size:  # nothing else stands behind the body
+            os.ftruncate(self._body.fd, self._at + self._written)
+        return self._written
 
     def _add(self, sizes: Sequence[int], what: Sequence[int], covered: int) -> None:
         if not self._limit:
@@ -81,16 +95,15 @@ class LineIndex:
             return
         try:
             while data:
-                done = os.pwrite(self._body.fd, data, self._body.size + self._written)
+                done = os.pwrite(self._body.fd, data, self._at + self._written)
                 self._written += done
                 data = data[done:]
         except OSError:  # the disk is full: it is done without
             self._limit = 0
 
 
-def copy(body: OnDisk, index: int, stays: Iterable[bool], sink: Sink) -> None:
-    """Write what is no record's, and the lines of the groups that stay, as an index of so many
-    bytes says.
+def copy(body: OnDisk, index: Index, stays: Iterable[bool], sink: Sink) -> None:
+    """Write what is no record's, and the lines of the groups that stay, as an index says.
 
     Raises InternalError where it isn't one of whole lines, and of the whole body.
     """
@@ -114,16 +127,20 @@ def copy(body: OnDisk, index: int, stays: Iterable[bool], sink: Sink) -> None:
         pass
 
 
-def _turns(body: OnDisk, index: int, stays: Sequence[bool]) -> Iterator[int]:
+def measure(body: OnDisk, index: Index, stays: Iterable[bool]) -> int:
+    """How many bytes `copy` would write. Raises InternalError for an index that is none."""
+    stays = (True, *stays)
+    return sum(
+        sum(compress(sizes, map(stays.__getitem__, what)))
+        for sizes, what in _pairs(body, index, len(stays))
+    )
+
+
+def _turns(body: OnDisk, index: Index, stays: Sequence[bool]) -> Iterator[int]:
     """Where in the body what stays begins, and where it ends, in turn; and the end of the body."""
     at, staying = 0, False
-    behind = OnDisk(body.fd, body.size + index)
-    for data in read(behind, body.size):
-        pairs = array(_NUMBERS, data)
-        what = pairs[1::2]
-        if max(what) >= len(stays):
-            raise _wrong("there is no such group")
-        for size, stay in zip(pairs[::2], map(stays.__getitem__, what), strict=True):
+    for sizes, what in _pairs(body, index, len(stays)):
+        for size, stay in zip(sizes, map(stays.__getitem__, what), strict=True):
             if stay is not staying:
                 staying = stay
                 yield at
@@ -131,6 +148,18 @@ def _turns(body: OnDisk, index: int, stays: Sequence[bool]) -> Iterator[int]:
     if at != body.size:
         raise _wrong("it is of another body")
     yield body.size
+
+
+def _pairs(
+    body: OnDisk, index: Index, groups: int
+) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+    """How many bytes, and of what, of so many things."""
+    for data in read(OnDisk(body.fd, index.size, index.at)):
+        pairs = array(_NUMBERS, data)
+        sizes, what = pairs[::2], pairs[1::2]
+        if max(what) >= groups:
+            raise _wrong("there is no such group")
+        yield sizes, what
 
 
 def _wrong(what: str) -> InternalError:

@@ -24,13 +24,13 @@ class Sink(Protocol):
 
 
 class FileSink:
-    """Writes to a descriptor, buffered, up to `limit` bytes.
+    """Writes to a descriptor from `at` on, buffered, up to `limit` bytes.
 
     Raises Unavailable(SPOOL_FULL) past the limit or where the disk is full.
     """
 
-    def __init__(self, fd: int, limit: int) -> None:
-        self._fd, self._limit = fd, limit
+    def __init__(self, fd: int, limit: int, at: int = 0) -> None:
+        self._fd, self._limit, self._at = fd, limit, at
         self._buffer: list[bytes] = []
         self._buffered = self._written = 0
 
@@ -52,7 +52,7 @@ class FileSink:
         view = memoryview(data)
         while view:
             try:
-                done = os.write(self._fd, view)
+                done = os.pwrite(self._fd, view, self._at + self._written)
             except OSError as error:
                 raise Unavailable(Code.SPOOL_FULL, f"spool write: errno {error.errno}") from None
             self._written += done

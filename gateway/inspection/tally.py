@@ -52,11 +52,13 @@ class Tally:
     The only mutable thing in an inspection. `sealed` unless a member has bytes beside its content
     that nobody has read. `places` is told where the records lie, by formats that know. Raises
     BadUpstream(BODY_TOO_COMPLEX) as soon as the distinct subjects, fields or members pass their
-    limit, so that its memory is bounded by them.
+    limit, so that its memory is bounded by them. Of a `part` of a body, whose groups may be among
+    the first in all of it, the places are kept as of these.
     """
 
-    def __init__(self, limits: Limits, places: Places | None = None) -> None:
+    def __init__(self, limits: Limits, places: Places | None = None, *, part: bool = False) -> None:
         self._limits, self._places = limits, places
+        self._full = 4 * limits.subjects if part else _FULL
         self._groups: dict[tuple[Owners, Attribution, str], _Count] = {}
         self._records = 0
         self._subjects: set[SubjectRef] = set()
@@ -191,7 +193,7 @@ class Tally:
         if count is None:
             self._admit(owners)
             number = len(self._groups)
-            count = self._groups[key] = _Count(number + 1, FIRST if number < _FULL else 1)
+            count = self._groups[key] = _Count(number + 1, FIRST if number < self._full else 1)
         return count
 
     def _admit(self, owners: Owners) -> None:

@@ -13,7 +13,7 @@ from gateway.inspection import confirmation, detection, lineindex, masking
 from gateway.inspection.asking import Asking
 from gateway.inspection.formats import FORMATS, Reader
 from gateway.inspection.inflation import Inflation
-from gateway.inspection.lineindex import LineIndex
+from gateway.inspection.lineindex import NO_INDEX, Index, LineIndex
 from gateway.inspection.scratch import Scratch
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import FlowSink, Sink, under
@@ -66,18 +66,28 @@ def has_lines(task: Task) -> bool:
     return reader is not None and reader.lines and not coded
 
 
+def divides(task: Task) -> bool:
+    """Whether a body may be read in parts (`halves`). Documents in texts have limits for all of
+    them."""
+    reader = FORMATS.get(task.spec.format)
+    coded = task.payload.codings or task.spec.compression
+    return reader is not None and reader.divides and not (coded or task.spec.embedded)
+
+
 def inspect(
     stored: Stored,
     task: Task,
     scratch: Scratch | None = None,
     index: LineIndex | None = None,
+    *,
+    part: bool = False,
 ) -> Inspection:
-    """Read a whole body, and note where its lines lie. Raises BadUpstream for anything that can't
-    be vouched for."""
+    """Read a whole body, or a part of it, and note where its lines lie. Raises BadUpstream for
+    anything that can't be vouched for."""
     reader = _reader(task)
     body = _body(stored, task, scratch)
     reader.detect(task.payload, body.head(), task.spec)
-    tally = Tally(task.limits, index)
+    tally = Tally(task.limits, index, part=part)
     reader.inspect(body, task.spec, task.limits, tally)
     if body.meter.inspected != stored.size:
         raise BadUpstream(Code.BODY_INCOMPLETE, "some bytes of the body belong to no record")
@@ -92,10 +102,10 @@ def rewrite(
     sink: Sink,
     scratch: Scratch | None = None,
     key: bytes | None = None,
-    index: int = 0,
+    index: Index = NO_INDEX,
 ) -> Counts:
     """Write what the decision lets through, under the same content codings. `key` is that of the
-    pseudonyms that masked values may become, `index` how long the index of lines is.
+    pseudonyms that masked values may become, `index` where the index of lines is.
 
     Raises BadUpstream(REDACTION_UNSUPPORTED) where the format can't be rewritten, and
     InternalError where the result doesn't add up with the inspection.
@@ -106,7 +116,7 @@ def rewrite(
     expected = Counts(
         seen=inspection.records, released=kept, redacted=inspection.records - kept, blocked=0
     )
-    if index and not decision.mask and isinstance(stored, OnDisk):
+    if index.size and not decision.mask and isinstance(stored, OnDisk):
         lineindex.copy(stored, index, stays, sink)
         return expected
     verdict = Verdict(decision, totals_drop=inspection.records - kept, key=key)

@@ -14,9 +14,9 @@ import pytest
 import pytest_asyncio
 
 from gateway.errors import BadUpstream, Code, InternalError, Late
-from gateway.inspection import masking, work
+from gateway.inspection import halves, lineindex, masking, work
 from gateway.inspection.dispatch import Dispatch
-from gateway.inspection.process import Inspected
+from gateway.inspection.process import Inspected, Rewritten
 from gateway.inspection.settings import (
     BodySpec,
     EmbeddedSpec,
@@ -24,7 +24,7 @@ from gateway.inspection.settings import (
     Limits,
     MemberSpec,
 )
-from gateway.model import Decision, Effect, Format, Inspection, Mask, SubjectRef
+from gateway.model import Counts, Decision, Effect, Format, Inspection, Mask, SubjectRef
 from gateway.response import Payload, Response
 from gateway.spool import Held, Spool, SpoolSettings
 from gateway.stored import InMemory, OnDisk
@@ -408,4 +408,130 @@ async def test_what_is_coded_and_what_is_no_lines_has_no_index(
         assert (held.body.held.index > 0) is (held is plain)
         assert held.body.held.reserved == held.body.size + held.body.held.index
         held.body.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+@pytest.fixture
+def _halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies of any size are read in halves."""
+    monkeypatch.setattr(halves, "LEAST", 2)
+
+
+@pytest.mark.usefixtures("_halved")
+@pytest.mark.parametrize("tight", [False, True], ids=["indexes", "no room for them"])
+async def test_two_workers_read_the_halves_of_a_body_of_lines(tmp_path: Path, tight: bool) -> None:
+    """With the result of one."""
+    size = lined(Spool(SpoolSettings(tmp_path / "other")), 10_000)[0].body.size
+    limit = size * 5 // 3 if tight else 1 << 30
+    spool = Spool(SpoolSettings(tmp_path / "spool", limit=limit, memory=1024, wait=1))
+    held, mine = lined(spool, 10_000)
+    async with running(InspectionSettings(1, 1024), spool) as alone:
+        whole = await alone.inspect(held, BY_LINE, LIMITS)
+    async with running(InspectionSettings(2, 1024), spool) as dispatch:
+        inspection = await dispatch.inspect(held, BY_LINE, LIMITS)
+        assert inspection == whole
+        assert isinstance(held.body.held, Held)
+        assert len(held.body.held.parts) == (0 if tight else 2)
+        assert held.body.held.reserved == spool.bytes_used == size + held.body.held.index
+        rewritten, counts = await dispatch.rewrite(held, BY_LINE, LIMITS, inspection, REDACT)
+        assert counts == Counts(seen=10_000, released=5_000, redacted=5_000)
+        assert rewritten.stored.pread(size, 0) == mine
+        rewritten.close()
+        masked = replace(REDACT, mask=masks("$.n"))
+        rewritten, counts = await dispatch.rewrite(held, BY_LINE, LIMITS, inspection, masked)
+        assert counts.released == 5_000
+        assert rewritten.stored.pread(size, 0) == mine.replace(b'"%b"' % (b"x" * 60), b"null")
+    held.body.close()
+    rewritten.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+@pytest.mark.usefixtures("_halved")
+async def test_a_body_that_is_refused_in_halves_is_refused_as_a_whole(spool: Spool) -> None:
+    """By the number of its line; and where an index would have been, nothing is."""
+    held, _ = lined(spool, 10_000)
+    assert isinstance(held.body.stored, OnDisk)
+    os.pwrite(held.body.stored.fd, b"!", held.body.size - 2)
+    async with running(InspectionSettings(2, 1024), spool) as dispatch:
+        with pytest.raises(BadUpstream) as refused:
+            await dispatch.inspect(held, BY_LINE, LIMITS)
+    assert "line 10000 " in refused.value.note
+    held.body.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+@pytest.mark.usefixtures("_halved")
+async def test_where_one_half_has_no_index_a_redaction_parses(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other half's takes its room all the same."""
+    lines = [b'{"owner":"%b"}\n' % each for each in (b"me", b"you")]
+    data = lines[0] * 10_000 + b"".join(lines) * 5_000
+    writer = spool.writer()
+    writer.write(data)
+    held = Response((), Payload("application/x-ndjson"), writer.finish())
+    monkeypatch.setattr(lineindex, "SHARE", 16)
+    async with running(InspectionSettings(2, 1024), spool) as dispatch:
+        inspection = await dispatch.inspect(held, BY_LINE, LIMITS)
+        assert isinstance(held.body.held, Held) and held.body.held.parts == ()
+        assert held.body.held.reserved == held.body.size + held.body.held.index
+        assert os.fstat(held.body.held.fd).st_size <= held.body.held.reserved
+        rewritten, counts = await dispatch.rewrite(held, BY_LINE, LIMITS, inspection, REDACT)
+    assert rewritten.stored.pread(rewritten.size, 0) == lines[0] * 15_000
+    assert counts.redacted == 5_000
+    held.body.close()
+    rewritten.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+@pytest.mark.usefixtures("_halved")
+async def test_a_worker_that_dies_over_a_half_is_no_reason_to_read_the_whole(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(InspectionSettings(2, 1024, deadline=0.5), spool) as dispatch:
+        held, _ = lined(spool, 10_000)
+        os.kill(dispatch.pids()[1], signal.SIGSTOP)
+        monkeypatch.setattr(work, "scratch_needed", None)  # asked for where a whole body is read
+        with pytest.raises(Late):
+            await dispatch.inspect(held, BY_LINE, LIMITS)
+    held.body.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+@pytest.mark.usefixtures("_halved")
+@pytest.mark.parametrize("where", [(0, 7), (1, 0)])
+async def test_halves_that_do_not_meet_do_not_leave(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, where: tuple[int, int]
+) -> None:
+    held, _ = lined(spool, 10_000)
+    async with running(InspectionSettings(2, 1024), spool) as dispatch:
+        inspection = await dispatch.inspect(held, BY_LINE, LIMITS)
+        answers = [Rewritten(Counts(), 6, where[0]), Rewritten(Counts(), 6, where[1])]
+
+        async def answered(*_: object) -> Rewritten:
+            return answers.pop(0)
+
+        monkeypatch.setattr(dispatch, "_call", answered)
+        with pytest.raises(InternalError):
+            await dispatch.rewrite(held, BY_LINE, LIMITS, inspection, REDACT)
+    held.body.close()
+    assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+@pytest.mark.usefixtures("_halved")
+async def test_a_body_is_read_as_a_whole_where_a_worker_is_busy(spool: Spool) -> None:
+    held, other = lined(spool, 10_000)[0], lined(spool, 10_000)[0]
+    async with running(InspectionSettings(2, 1024), spool) as dispatch:
+        os.kill(dispatch.pids()[1], signal.SIGSTOP)
+        async with asyncio.TaskGroup() as group:
+            one = group.create_task(dispatch.inspect(held, BY_LINE, LIMITS))
+            while dispatch.facts().jobs < 2:
+                await asyncio.sleep(0)
+            two = group.create_task(dispatch.inspect(other, BY_LINE, LIMITS))
+            assert await two == await dispatch.inspect(other, BY_LINE, LIMITS)
+            os.kill(dispatch.pids()[1], signal.SIGCONT)
+        assert one.result() == two.result()
+        assert isinstance(other.body.held, Held) and len(other.body.held.parts) == 1
+    for each in (held, other):
+        each.body.close()
     assert (spool.bytes_used, spool.files_open) == (0, 0)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.errors import Code, InternalError
 from gateway.inspection import jsonmatcher, lineindex, work
 from gateway.inspection.formats import FORMATS, ndjson
-from gateway.inspection.lineindex import LineIndex
+from gateway.inspection.lineindex import Index, LineIndex
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.sinks import MemorySink
 from gateway.inspection.source import InMemory, OnDisk
@@ -56,7 +56,7 @@ def on_disk(data: bytes) -> Iterator[OnDisk]:
 
 
 def indexed(body: OnDisk, limit: int = 1 << 20, task: work.Task = TASK) -> tuple[Inspection, int]:
-    index = LineIndex(body, limit)
+    index = LineIndex(body, Index(body.size, limit))
     return work.inspect(body, task, index=index), index.finish()
 
 
@@ -65,7 +65,7 @@ def by_index(data: bytes, task: work.Task, decision: Decision) -> tuple[bytes, C
         found, index = indexed(body, task=task)
         assert index or not body.size
         sink = MemorySink()
-        counts = work.rewrite(body, task, found, decision, sink, index=index)
+        counts = work.rewrite(body, task, found, decision, sink, index=Index(body.size, index))
     work.confirm(InMemory(sink.getvalue()), task, found, decision, counts)
     return sink.getvalue(), counts
 
@@ -167,11 +167,13 @@ def test_nothing_is_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
             FORMATS, Format.NDJSON, FORMATS[Format.NDJSON]._replace(rewrite=unexpected)
         )
         sink = MemorySink()
-        counts = work.rewrite(body, TASK, found, deciding("me"), sink, index=index)
+        counts = work.rewrite(
+            body, TASK, found, deciding("me"), sink, index=Index(body.size, index)
+        )
         assert (sink.getvalue(), counts.released) == (lines("me", "me"), 2)
         with pytest.raises(AssertionError):  # masks are for the parser
             decision = replace(deciding("me"), mask=(Mask("$.n"),))
-            work.rewrite(body, TASK, found, decision, sink, index=index)
+            work.rewrite(body, TASK, found, decision, sink, index=Index(body.size, index))
 
 
 def test_lines_of_one_group_are_one_pair() -> None:
@@ -212,7 +214,7 @@ def test_a_line_of_gigabytes_is_in_none() -> None:
 
     for groups in (1, [1, 2]):
         with on_disk(b"") as body:
-            index = LineIndex(body, 1 << 20)
+            index = LineIndex(body, Index(0, 1 << 20))
             index.add(groups, [Huge(), b""], 1, 2 + (1 << 32))
             assert index.finish() == 0
 
@@ -259,5 +261,5 @@ def test_one_that_says_something_else_of_a_line_lets_nothing_pass(groups: Sequen
 
 def rewritten(body: OnDisk, found: Inspection, index: int) -> None:
     sink = MemorySink()
-    counts = work.rewrite(body, TASK, found, deciding("me"), sink, index=index)
+    counts = work.rewrite(body, TASK, found, deciding("me"), sink, index=Index(body.size, index))
     work.confirm(InMemory(sink.getvalue()), TASK, found, deciding("me"), counts)

@@ -3,16 +3,29 @@
 import json
 import os
 import pickle
+from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from gateway.errors import Code
-from gateway.inspection.process import Inspected, Job, Refused, Rewritten, decode, serve
+from gateway.errors import BadUpstream, Code, InternalError
+from gateway.inspection.halves import Part
+from gateway.inspection.lineindex import Index
+from gateway.inspection.process import Inspected, Job, Refused, Rewritten, answered, decode, serve
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.inspection.work import Task
-from gateway.model import Counts, Decision, Effect, Format, SubjectRef
+from gateway.model import (
+    Attribution,
+    Counts,
+    Decision,
+    Effect,
+    Format,
+    Group,
+    Inspection,
+    SubjectRef,
+)
 from gateway.response import Payload
 
 ME, OTHER = SubjectRef("account", "me"), SubjectRef("account", "other")
@@ -52,10 +65,13 @@ def test_lines_are_copied_by_the_index_that_inspecting_left_behind_the_body(tmp_
         (tmp_path / name).write_bytes(data)
     fds = [os.open(tmp_path / name, os.O_RDWR) for name in ("body", "space")]
     answer = serve(b"")
-    seen = decode(answer(pickle.dumps(Job(task, None, len(lines), index=1_000)), fds[:1]))
+    seen = decode(
+        answer(pickle.dumps(Job(task, None, len(lines), index=Index(len(lines), 1_000))), fds[:1])
+    )
     assert isinstance(seen, Inspected)
     assert (tmp_path / "body").stat().st_size == len(lines) + seen.index > len(lines)
-    job = Job(task, None, len(lines), seen.inspection, REDACT, space=1_000, index=seen.index)
+    index = Index(len(lines), seen.index)
+    job = Job(task, None, len(lines), seen.inspection, REDACT, space=1_000, index=index)
     answered = decode(answer(pickle.dumps(job), fds))
     os.pwrite(fds[0], bytes(seen.index), len(lines))
     refused = decode(answer(pickle.dumps(job), fds))
@@ -76,3 +92,36 @@ def test_what_may_not_leave_is_said_by_its_code() -> None:
 def test_what_is_no_answer_is_none() -> None:
     with pytest.raises(msgspec.DecodeError):
         decode(b"nonsense")
+
+
+def test_what_is_refused_is_raised_and_so_is_an_answer_to_another_question() -> None:
+    rewritten = Rewritten(Counts(), 7)
+    assert answered(rewritten, Rewritten) is rewritten
+    with pytest.raises(InternalError):
+        answered(rewritten, Inspected)
+    with pytest.raises(BadUpstream) as refused:
+        answered(Refused(Code.BODY_MALFORMED, "line 7"), Inspected)
+    assert (refused.value.code, refused.value.note) == (Code.BODY_MALFORMED, "line 7")
+
+
+def test_what_is_left_of_a_part_does_not_begin_like_a_body(tmp_path: Path) -> None:
+    """Behind another one, a byte order mark would stand in the midst."""
+    spec = BodySpec(Format.NDJSON, subject=SPEC.subject)
+    task = Task(Payload("application/x-ndjson"), spec, Limits())
+    ahead, part = b'{"owner":"me"}\n', b'\xef\xbb\xbf{"owner":"me"}\n'
+    numbers = array("I", (len(ahead), 1, len(part), 1)).tobytes()
+    (tmp_path / "body").write_bytes(ahead + part + numbers)
+    (tmp_path / "space").write_bytes(b"")
+    fds = [os.open(tmp_path / name, os.O_RDWR) for name in ("body", "space")]
+    at = len(ahead + part)
+    groups = (Group((ME,), Attribution.DIRECT, "", 1),)
+    found = Inspection(Format.NDJSON, groups, (), 0, 0, 0)
+    job = Job(task, None, at, found, REDACT, space=1_000)
+    job = job.of(Part(len(ahead), len(part), Index(at + 8, 8), groups))
+    alone = decode(serve(b"")(pickle.dumps(job), fds))
+    behind = replace(job, ahead=Part(0, len(ahead), Index(at, 8)), stay=(True,))
+    refused = decode(serve(b"")(pickle.dumps(behind), fds))
+    for fd in fds:
+        os.close(fd)
+    assert isinstance(alone, Rewritten)
+    assert isinstance(refused, Refused) and refused.code is Code.BODY_MALFORMED

@@ -64,6 +64,7 @@ _OURS = {
         vouching=ndjson.vouching,
         streams=True,
         lines=True,
+        divides=True,
     ),
     Format.JSON_SEQ: Reader(
         jsonseq.MEDIA_TYPES,

@@ -63,7 +63,7 @@ class Reader(NamedTuple):
     completes settings that leave something to what a response declares. `library` is what has to
     be installed, by the extra that is called as the format.
     Where `lines`, records are lines, any of which may be left out, and `inspect` says where they
-    lie (`Tally.place`).
+    lie (`Tally.place`). What `divides` is two bodies where it is cut behind any line (`halves`).
     What `streams` asks for decisions as its records come (`Verdict.keeps_each`), reads its source
     once, and writes nothing that depends on a later record.
     """
@@ -82,6 +82,7 @@ class Reader(NamedTuple):
     library: str | None = None
     streams: bool = False
     lines: bool = False
+    divides: bool = False
 
     def flows(self, spec: BodySpec | MemberSpec) -> bool:
         """Whether what is read like this can leave as it comes."""
