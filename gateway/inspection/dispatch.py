@@ -48,7 +48,7 @@ class Dispatch:
         self._scratches = asyncio.Semaphore(settings.workers)
         self.key = _key(settings)
         self._pool = WorkerPool(
-            entry=READER, size=settings.workers, setup=self.key or b"", nice=NICE
+            entry=READER, size=settings.workers, least=1, setup=self.key or b"", nice=NICE
         )
 
     async def start(self) -> None:
