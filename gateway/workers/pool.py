@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.workers.worker import Job, Worker, WorkerDied, WorkersBusy
 
-_IDLE = 3.0
+_IDLE = 2.0
 """Seconds between two looks at what is idle: to start one again takes some hundredths of one."""
 
 
