@@ -15,7 +15,8 @@ from gateway.living import end_with
 class Apart:
     """Begins at once; `answer` waits for it. Raises OSError where there is no room for a process.
 
-    How `find` fails is its own to tell. It ends with its parent, and at Ctrl-C without a word.
+    How `find` fails is its own to tell. It ends with its parent, and without a word at a Ctrl-C
+    that its parent doesn't ignore.
     """
 
     def __init__(self, find: Callable[[], bytes]) -> None:
@@ -30,7 +31,8 @@ class Apart:
         if self._child == 0:
             with contextlib.suppress(BaseException), open(writing, "wb") as found:  # noqa: PTH123
                 end_with(parent)
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                    signal.signal(signal.SIGINT, signal.SIG_DFL)
                 found.write(find())
             os._exit(0)
         os.close(writing)
@@ -39,7 +41,7 @@ class Apart:
         """Raises EOFError where it came to no end."""
         with open(self._reading, "rb") as found:  # noqa: PTH123
             said = found.read()
-        os.waitpid(self._child, 0)
-        if not said:
+        _, status = os.waitpid(self._child, 0)
+        if status or not said:  # it may have been killed in the midst of its answer
             raise EOFError
         return said
