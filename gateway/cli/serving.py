@@ -13,12 +13,16 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from gateway.apart import Apart
 from gateway.cli.output import WRONG, written
 from gateway.early import begin_certain, begin_others
 
 _INTERRUPTED = 130
+_BOTH = ("gateway.config.bodies", "gateway.policy.engines")
+"""What takes long to import, and both need: before the fork, so that it is imported once. Nothing
+among it may start a thread (see `apart`)."""
 
 
 def serve() -> int:
@@ -31,11 +35,13 @@ def serve() -> int:
 
 def _serve() -> int:
     with _room():
-        begin_certain()  # they start while this is imported, which takes as long
+        begin_certain()
+    for module in _BOTH:
+        import_module(module)
+    with _room():
+        reading = Apart(_understood)
     from gateway import life
 
-    with _room():
-        reading = Apart(_understood)  # which has much of what it takes by now
     try:
         found = pickle.loads(reading.answer())  # noqa: S301 - from our own child
     except EOFError:  # which has said why

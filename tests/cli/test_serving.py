@@ -141,5 +141,30 @@ def test_one_of_several_has_not_either() -> None:
 
 
 def test_there_is_no_thread_yet_when_the_reading_is_forked() -> None:
-    code = "import os, gateway.early, gateway.life; print(len(os.listdir('/proc/self/task')))"
+    code = (
+        "import os\n"
+        "from importlib import import_module\n"
+        "from gateway.cli import serving\n"
+        "for each in serving._BOTH: import_module(each)\n"
+        "print(len(os.listdir('/proc/self/task')))"
+    )
     assert python(code) == "1\n"
+
+
+def test_what_reading_takes_is_imported_once(config: Path) -> None:
+    """Or both processes would import it, at the same time."""
+    code = (
+        "import pickle, sys\n"
+        "from importlib import import_module\n"
+        "from gateway.cli import serving\n"
+        "for each in serving._BOTH: import_module(each)\n"
+        "before = set(sys.modules)\n"
+        "def find():\n"
+        "    serving._understood()\n"
+        "    return pickle.dumps(set(sys.modules) - before)\n"
+        "theirs = pickle.loads(serving.Apart(find).answer())\n"
+        "import gateway.life\n"
+        "both = theirs & (set(sys.modules) - before)\n"
+        "print(*(each for each in both if each.startswith(('gateway', 'cryptography', 'aiohttp'))))"
+    )
+    assert len(python(code, "run", "--config", config).split()) < 5
