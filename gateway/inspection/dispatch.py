@@ -7,6 +7,7 @@ speed). What comes back is decoded with a type: the worker has read hostile inpu
 
 import asyncio
 import pickle
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing, nullcontext
 
 from gateway.errors import BadUpstream, Code, InternalError, Late, Refusal, Unavailable, refusal_of
@@ -40,15 +41,27 @@ _LOG = Log(__name__)
 
 class Dispatch:
     """Inspects and rewrites responses. Raises BadUpstream, Unavailable, Late or InternalError; when
-    made, ValueError for a key of pseudonyms that can't be used. `key` is that one, if there is."""
+    made, ValueError for a key of pseudonyms that can't be used. `key` is that one, if there is;
+    `ending` hears of an inspecting process that will be ended because it is idle."""
 
-    def __init__(self, settings: InspectionSettings, spool: Spool) -> None:
+    def __init__(
+        self,
+        settings: InspectionSettings,
+        spool: Spool,
+        *,
+        ending: Callable[[], None] = lambda: None,
+    ) -> None:
         self._settings, self._spool = settings, spool
         # Only a job that a worker is free for holds a scratch file's share of the spool.
         self._scratches = asyncio.Semaphore(settings.workers)
         self.key = _key(settings)
         self._pool = WorkerPool(
-            entry=READER, size=settings.workers, least=1, setup=self.key or b"", nice=NICE
+            entry=READER,
+            size=settings.workers,
+            least=1,
+            setup=self.key or b"",
+            nice=NICE,
+            ending=ending,
         )
 
     async def start(self) -> None:

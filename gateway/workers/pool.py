@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class WorkerPool:
     """At most `size` child processes that answer jobs.
 
     Of those, `least` (or all) are always there. Another one is started when a job waits and all are
-    busy, and is ended when it had nothing to do for a while.
+    busy, and is ended when it had nothing to do for a while; `ending` hears of that before.
 
     `entry` is `module:function`; the function takes the setup bytes and returns an `Answer`. Jobs
     with descriptors need `depth=1`. `nice` lowers the processes' claim to a busy machine's cores
@@ -42,10 +42,12 @@ class WorkerPool:
         depth: int = 1,
         queue: int = 4096,
         nice: int = 0,
+        ending: Callable[[], None] = lambda: None,
     ) -> None:
         self._depth, self._queue = depth, queue
         self._workers = [Worker(entry, setup, depth, nice, self._dispatch) for _ in range(size)]
         self._many = size > 1
+        self._ending = ending
         self._kept = size if least is None else min(least, size)
         self._look: asyncio.TimerHandle | None = None
         self._waiting: deque[Job] = deque()
@@ -126,6 +128,7 @@ class WorkerPool:
             if worker.resting:
                 continue
             if worker.ready and not (worker.used or worker.load):
+                self._ending()
                 worker.rest()
             else:
                 worker.used = False

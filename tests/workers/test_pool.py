@@ -44,7 +44,11 @@ async def test_another_process_is_there_while_jobs_wait_and_ends_when_it_is_idle
 ) -> None:
     monkeypatch.setattr(pools, "_IDLE", 0.01)
     waiting, telling = pipe
-    async with running(size=3, least=1) as pool, asyncio.timeout(AMPLE):
+    ending: list[int] = []
+    async with (
+        running(size=3, least=1, ending=lambda: ending.append(len(pool.pids()))) as pool,
+        asyncio.timeout(AMPLE),
+    ):
         kept = pool.pids()
         for _ in range(2):
             calls = [pool.call(b"wait", deadline=AMPLE, fds=(waiting,)) for _ in range(2)]
@@ -57,6 +61,7 @@ async def test_another_process_is_there_while_jobs_wait_and_ends_when_it_is_idle
             while len(pool.pids()) > 1:
                 await asyncio.sleep(0)
         assert pool.pids() == kept and pool.facts() == WorkerFacts(ready=1, restarts=0, jobs=0)
+        assert ending == [2, 2], "it can be looked at before"
         assert await pool.call(b"ok", deadline=AMPLE) == b"ok"
 
 
