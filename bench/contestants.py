@@ -8,6 +8,7 @@ One worker each, but for the two processes. The peers that read take the caller'
 header: none of them checks a token, asks a policy or writes a log.
 """
 
+import compileall
 import json
 import shutil
 import sys
@@ -78,6 +79,7 @@ def contest(bodies: Path, folder: Path, *, peers: bool = True) -> Iterator[Conte
     """Start the upstream and every contestant there is; of the peers only those that pass
     everything through, unless `peers`."""
     token = token_and_keys(folder)
+    compileall.compile_dir(ROOT / "gateway", quiet=1)  # as whoever installs a package does
     with ExitStack() as stack:
         arena = Arena(stack, folder, free_port())
         arena.serve(STATIC.format(bodies=bodies))

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config import json_schema
-from gateway.config.keys import Items, Key, Leaf, Named, Section, Shape, Unit, spell_default
-from gateway.config.settings import KEYS
+from gateway.config.keys import KEYS, Items, Key, Leaf, Named, Section, Shape, Unit, spell_default
 from gateway.quantities import spell_duration, spell_size
 
 PAGE = Path(__file__).with_name("configuration.md")

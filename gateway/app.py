@@ -110,7 +110,7 @@ class DataPlane:
             beside.writers if beside else writers(config, key, instance),
             synced=self.metrics.log_synced,
         )
-        self.inspector = Dispatch(config.inspection, self.spool)
+        self.inspector = Dispatch(config.inspection, self.spool, ending=self._count_inspection)
         streamed = any(each.release is ReleaseMode.STREAM for each in config.endpoints)
         self.streams = Streams(config.inspection, self.inspector.key) if streamed else None
         planted = plan(config.endpoints, config.identity.issuers, config.policy)
@@ -271,6 +271,10 @@ class DataPlane:
         yield from self.parts.readings()
         if self.spans:
             yield from span_readings(self.spans.facts)
+
+    def _count_inspection(self) -> None:
+        """What a process that ends has spent, while it can be seen."""
+        self.parts.see("inspection")
 
     def _shadow_pids(self) -> tuple[int, ...]:
         return self.shadow.facts().pids if self.shadow else ()

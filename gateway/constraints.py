@@ -1,7 +1,8 @@
 """What pydantic checks of a setting, written so that it needn't be imported to say it.
 
-The processes that read bodies get their settings checked, from their parent: to import pydantic for
-their types was much of what a start cost them. Bounds of numbers and lengths are those of
+No process that serves or reads bodies needs pydantic: its settings were checked, by one that ended
+(`apart`) or by its parent. To import it for their types was much of what a start cost, and
+eight MiB for as long as they lived. Bounds of numbers and lengths are those of
 `annotated_types`, which pydantic knows.
 """
 
@@ -41,6 +42,19 @@ class After:
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """A function that sees a value and what makes an `inner` of one: a wrap validator."""
+
+    check: Callable[[Any, Callable[[Any], Any]], Any]
+    inner: type
+
+    def __get_pydantic_core_schema__(self, _source: Any, handler: Any) -> Any:
+        from pydantic_core.core_schema import no_info_wrap_validator_function
+
+        return no_info_wrap_validator_function(self.check, handler(self.inner))
+
+
+@dataclass(frozen=True, slots=True)
 class Pattern:
     """A regular expression for a text: `Field(pattern=…)`."""
 
@@ -58,3 +72,13 @@ class Shown:
 
     def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> Any:
         return dict(self.schema)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Besides:
+    """What the JSON Schema says besides: pydantic's `json_schema_extra`."""
+
+    schema: Mapping[str, Any]
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        return {**handler(schema), **self.schema}

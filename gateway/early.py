@@ -34,5 +34,3 @@ def begin_others(config: "Config") -> None:
     if config.policy.engine == "embedded":
         for _ in range(config.policy.workers):
             child.begin(*_POLICY)
-    for _ in range(config.inspection.workers - 1):
-        child.begin(*_READER)

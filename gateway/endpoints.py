@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-from pydantic import AfterValidator, ConfigDict, Field
 
+from gateway.constraints import STRICT, After, Pattern
 from gateway.errors import Code, MethodNotAllowed, NotFound
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.quantities import Instant
@@ -75,10 +75,10 @@ class Endpoint:
     that isn't good. Both keys can be set in the file only, not by the environment.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-    path: Annotated[str, AfterValidator(_check_template)]
+    name: Annotated[str, Pattern(r"^[a-z][a-z0-9-]{0,62}$")]
+    path: Annotated[str, After(_check_template)]
     body: BodySpec
     methods: tuple[Literal["GET", "POST"], ...] = ("GET",)
     release: ReleaseMode = ReleaseMode.HOLD

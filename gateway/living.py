@@ -20,6 +20,7 @@ _MEMORY = 4 * 2**30
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
+_PR_SET_THP_DISABLE = 41
 
 
 def harden() -> None:
@@ -66,6 +67,7 @@ def living(name: str, parent: int, *, nice: int = 0) -> Iterator[None]:
     """
     end_with(parent)
     harden()
+    _prctl(_PR_SET_THP_DISABLE, 1)  # some allocators ask for pages of 2 MiB, and use little of them
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     os.nice(nice)
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group by some supervisors:

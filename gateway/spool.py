@@ -8,15 +8,14 @@ not fit is refused with 503, it never waits on a full disk.
 import asyncio
 import os
 import tempfile
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import ConfigDict
-
+from gateway.constraints import STRICT
 from gateway.errors import Code, Unavailable
 from gateway.log import Log
 from gateway.quantities import Duration, Size
@@ -48,7 +47,7 @@ class SpoolSettings:
     for `wait` at the most, then the answer is 503; beyond a first body, no caller gets more room
     than it leaves free."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     directory: Path = field(default_factory=_own_folder)
     limit: Size = 8 * 2**30

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.constraints import After, Before, Pattern, Shown
+from gateway.constraints import After, Around, Before, Besides, Pattern, Shown
 from tests.conftest import REPOSITORY
 
 
@@ -41,6 +42,28 @@ def test_a_pattern_is_held_and_shown() -> None:
 def test_what_is_shown_replaces_the_schema_and_checks_nothing() -> None:
     adapter = TypeAdapter(Annotated[int, Shown({"type": "string"})])
     assert (adapter.validate_python(1), adapter.json_schema()) == (1, {"type": "string"})
+
+
+def _whole(value: Any, made: Callable[[Any], Any]) -> Any:
+    if value == "no":
+        raise ValueError("not no")
+    return made(0 if value is None else value)
+
+
+def test_a_function_around_a_type_sees_the_value_and_makes_one_of_it() -> None:
+    adapter = TypeAdapter(Annotated[int | str, Around(_whole, int)])
+    assert (adapter.validate_python(None), adapter.validate_python(7)) == (0, 7)
+    for wrong, said in (("no", "not no"), ("a", "int_parsing")):
+        with pytest.raises(ValidationError, match=said) as found:
+            adapter.validate_python(wrong)
+        assert found.value.error_count() == 1  # a union would have one for each of its types
+
+
+def test_what_is_shown_besides_checks_nothing_and_replaces_nothing() -> None:
+    adapter = TypeAdapter(Annotated[tuple[int, ...], Besides({"minItems": 1})])
+    assert adapter.validate_python(()) == ()
+    shown = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
+    assert adapter.json_schema() == shown
 
 
 def test_a_process_that_reads_bodies_does_without_pydantic() -> None:

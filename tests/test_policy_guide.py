@@ -33,7 +33,7 @@ import jsonschema
 import pytest
 import ruamel.yaml
 
-from gateway.cli import made
+from gateway.cli.commands import made
 from gateway.errors import Code
 from gateway.policy.engine import Stage
 from gateway.telemetry.catalogue import METRICS

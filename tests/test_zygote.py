@@ -62,6 +62,21 @@ def test_it_dumps_no_core_and_leaves_signals_to_the_gateway() -> None:
         assert works(sock)
 
 
+def faults_of_children(pid: int) -> int:
+    """Of those that ended and were asked after (cminflt in proc_pid_stat(5))."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[8])
+
+
+def test_a_child_that_ended_leaves_no_zombie_and_what_it_spent_is_counted() -> None:
+    with started() as (process, _):
+        forking = parent(process)
+        before = faults_of_children(forking)
+        process.kill()
+        while Path(f"/proc/{process.pid}").exists():
+            time.sleep(0.001)
+        assert faults_of_children(forking) > before
+
+
 def ended(pid: int) -> bool:
     """Whether nothing of it is left but, maybe, what nobody has asked after."""
     try:

@@ -1,7 +1,9 @@
 """The command line: a file for each command, and nothing here that works by itself.
 
-console.py   what all commands share: options, exit codes, how wrong input is answered
-run.py       run
+commands.py  all of them, as one command line
+console.py   what they share: options, exit codes, how wrong input is answered
+output.py    what is said, where it can be written
+run.py       run: its options; serving.py is the process that serves
 drain.py     drain
 check.py     check
 explain.py   explain; explained.py prints what it found
@@ -21,66 +23,21 @@ that failed, a plan with differences), 2 the input can't be used (options, confi
 
 import gc
 import sys
-from collections.abc import Sequence
-from importlib import import_module
-from typing import Annotated
 
-import typer
-
-from gateway import __version__
-from gateway.cli.console import answered
-
-__all__ = ["COMMANDS", "made", "main"]
-
-COMMANDS = (
-    "run", "drain", "check", "infer", "explain", "test", "mutate", "replay", "log", "injector",
-    "demo",
-)  # fmt: skip
-"""In the order of the help; each is a function, or a group of commands, in the file of its name."""
-
-
-def made(names: Sequence[str] = COMMANDS) -> typer.Typer:
-    """The command line, with no commands but these: what others need is not even imported."""
-    commands = typer.Typer(
-        name="privacy-gateway",
-        help="An async reverse proxy that releases an export only to the person whose data it is.",
-        epilog="Exit codes: 0 all is well, 1 it is not, 2 the input can't be used.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode="markdown",
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    commands.callback()(_root)
-    for name in names:
-        command = getattr(import_module(f"gateway.cli.{name}"), name)
-        if isinstance(command, typer.Typer):
-            commands.add_typer(command, name=name)
-        else:
-            commands.command()(command)
-    return commands
+__all__ = ["main"]
 
 
 def main() -> None:
     """The console script."""
     # What is imported stays; to look through it for garbage takes much of the time of a start.
     gc.set_threshold(50_000, 20, 50)
+    if [word for word in sys.argv[1:] if not word.startswith("-")][:1] == ["run"]:
+        from gateway.cli.serving import serve
+
+        sys.exit(serve())
+    from gateway.cli.commands import COMMANDS, made
+    from gateway.cli.console import NAME, answered
+
     asked = [name for name in sys.argv[1:2] if name in COMMANDS]
-    sys.exit(answered(made(asked or COMMANDS), "privacy-gateway"))
-
-
-def _say_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"privacy-gateway {__version__}")
-        raise typer.Exit
-
-
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_say_version, is_eager=True, help="Say the version, and stop."
-        ),
-    ] = False,
-) -> None:
-    pass
+    code = answered(made(asked or COMMANDS), NAME)
+    sys.exit(code if isinstance(code, int) else 0)

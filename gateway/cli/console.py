@@ -2,20 +2,21 @@
 
 import os
 import sys
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from gateway.cli.output import UNUSABLE, WRONG, written
 from gateway.workbench.wording import counted, plain
 
 if TYPE_CHECKING:  # most of a second, which not every command needs
     from gateway.config import Config, ConfigFaults
     from gateway.workbench.unusable import Unusable
 
-WRONG, UNUSABLE = 1, 2
-"""Exit codes: it is not well; the input can't be used."""
+__all__ = ["NAME", "UNUSABLE", "WRONG", "ConfigOption", "answered"]
+
+NAME = "privacy-gateway"
 
 ConfigOption = Annotated[
     Path,
@@ -28,30 +29,25 @@ ConfigOption = Annotated[
 ]
 
 
-def answered(commands: typer.Typer, name: str) -> int:
-    """Run what was typed. Returns the exit code; options that can't be used are one line, too, and
-    so is an output that can't be written. Ctrl-C is 130, as for any command of a shell."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal that isn't UTF-8 is no reason to fail
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        code = commands(prog_name=name, standalone_mode=False)
-        sys.stdout.flush()
-    except typer.Abort:
-        return WRONG
-    except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else name
-        if said := error.format_message().replace("Value error, ", ""):  # else it was the help
-            typer.echo(plain(f"{command}: {said} See {command} --help"), err=True)
-        return UNUSABLE
-    except OSError as error:
-        # What is still in the buffer would fail again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        where = error.filename or "standard output"
-        typer.echo(plain(f"{where}: {error.strerror or error}"), err=True)
-        return UNUSABLE
-    return code if isinstance(code, int) else 0
+def answered(commands: typer.Typer, name: str) -> object:
+    """Run what was typed. Returns the exit code, or what a command has to hand over; options that
+    can't be used are one line, too. Ctrl-C is 130, as for any command of a shell."""
+
+    def command() -> object:
+        try:
+            found = commands(prog_name=name, standalone_mode=False)
+            sys.stdout.flush()
+        except typer.Abort:
+            return WRONG
+        except typer.TyperException as error:
+            context = getattr(error, "ctx", None)
+            path = context.command_path if context else name
+            if said := error.format_message().replace("Value error, ", ""):  # else it was the help
+                typer.echo(plain(f"{path}: {said} See {path} --help"), err=True)
+            return UNUSABLE
+        return found
+
+    return written(command)
 
 
 def loaded(path: Path, *, thorough: bool = False) -> "Config":

@@ -12,9 +12,25 @@ wording      ... in plain words
 schema       the JSON Schema
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from gateway.config.faults import ConfigFaults, Fault
-from gateway.config.loading import load
-from gateway.config.schema import json_schema
 from gateway.config.settings import Config
 
 __all__ = ["Config", "ConfigFaults", "Fault", "json_schema", "load"]
+
+
+def load(path: Path, environ: Mapping[str, str], *, thorough: bool = False) -> Config:
+    """`loading.load`, which is imported with the first: it takes pydantic and a reader of YAML."""
+    from gateway.config import loading
+
+    return loading.load(path, environ, thorough=thorough)
+
+
+def json_schema() -> dict[str, Any]:
+    """`schema.json_schema`; imported with the first, too."""
+    from gateway.config import schema
+
+    return schema.json_schema()

@@ -13,8 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import WithJsonSchema
-
+from gateway.config.settings import Config
 from gateway.constraints import Before, Shown
 from gateway.quantities import parse_duration, parse_size, spell_duration, spell_size
 
@@ -133,7 +132,7 @@ def _shape(annotation: Any) -> Shape:
     kind = plain(annotation)
     arguments = get_args(kind)
     # What brings a JSON Schema of its own is written otherwise than it is kept, as one value.
-    is_own = any(isinstance(note, (WithJsonSchema, Shown)) for note in _notes(annotation))
+    is_own = any(isinstance(note, Shown) for note in _notes(annotation))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and not is_own:
         return section(kind)
     if get_origin(kind) is tuple and arguments[1:] == (Ellipsis,):
@@ -187,3 +186,7 @@ def is_path(shape: Shape | None) -> bool:
 def is_location(shape: Shape | None) -> bool:
     """Whether the value is a path or a URL (`locations.Location`)."""
     return isinstance(shape, Leaf) and shape.kind == Path | str
+
+
+KEYS: Section = section(Config)
+"""Every key there is."""

@@ -11,8 +11,8 @@ from gateway.config import checks
 from gateway.config.environment import applied, overrides, written_out
 from gateway.config.faults import ConfigFaults, Fault, Finding, Place
 from gateway.config.file import Document, read
-from gateway.config.keys import Items, KeyPath, Named, Section, Shape, is_location, is_path
-from gateway.config.settings import KEYS, Config
+from gateway.config.keys import KEYS, Items, KeyPath, Named, Section, Shape, is_location, is_path
+from gateway.config.settings import Config
 from gateway.config.wording import reworded
 from gateway.identity.settings import IssuerSettings
 from gateway.locations import is_url

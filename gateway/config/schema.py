@@ -4,8 +4,8 @@ from typing import Any, assert_never, cast
 
 from pydantic import TypeAdapter
 
-from gateway.config.keys import Items, Leaf, Named, Section, Shape, spell_default
-from gateway.config.settings import KEYS, Config
+from gateway.config.keys import KEYS, Items, Leaf, Named, Section, Shape, spell_default
+from gateway.config.settings import Config
 from gateway.model import OUTSIDE
 
 _OUTSIDE = {"type": "string", "pattern": f"^{OUTSIDE}$"}

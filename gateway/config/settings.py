@@ -1,11 +1,12 @@
 """Every setting, put together: each room declares its own beside its code."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from annotated_types import Ge, Le
 
-from gateway.config.keys import Section, section
+from gateway.constraints import STRICT, After, Besides
 from gateway.decisionlog.settings import DecisionLogSettings
 from gateway.endpoints import Endpoint
 from gateway.identity.settings import IdentitySettings
@@ -39,7 +40,7 @@ class Config:
     processes (at least one each), and share the spool and the decision log.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     listen: Listen = _LISTEN
     admin: Listen = _ADMIN
@@ -47,21 +48,15 @@ class Config:
     identity: IdentitySettings
     policy: PolicySettings = field(default_factory=PolicySettings)
     decision_log: DecisionLogSettings
-    endpoints: Annotated[
-        tuple[Endpoint, ...], AfterValidator(_some), Field(json_schema_extra={"minItems": 1})
-    ]
+    endpoints: Annotated[tuple[Endpoint, ...], After(_some), Besides({"minItems": 1})]
     client: ClientSettings = field(default_factory=ClientSettings)
     inspection: InspectionSettings = field(default_factory=InspectionSettings)
     spool: SpoolSettings = field(default_factory=SpoolSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
-    workers: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = 1
+    workers: Annotated[int, Ge(1), Le(64)] | Literal["auto"] = 1
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def proxy(self) -> ProxySettings:
         """Both sides of the proxy."""
         return ProxySettings(self.listen, self.upstream, self.client)
-
-
-KEYS: Section = section(Config)
-"""Every key there is."""

@@ -1,10 +1,12 @@
 """What the configuration says about the decision log."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from annotated_types import Ge, Gt, Le
 
+from gateway.constraints import STRICT
 from gateway.locations import FilePath
 from gateway.quantities import Duration
 
@@ -17,9 +19,9 @@ class DecisionLogSettings:
     long an exchange waits in all, in seconds; past it the exchange is refused.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     file: FilePath
     pseudonym_key_file: FilePath
-    queue: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    deadline: Annotated[Duration, Field(gt=0)] = 5.0
+    queue: Annotated[int, Ge(1), Le(1_000_000)] = 10_000
+    deadline: Annotated[Duration, Gt(0)] = 5.0

@@ -1,30 +1,19 @@
 """Which issuers are believed, how their tokens must look, and which claims name a person."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetPydanticSchema,
-    ValidatorFunctionWrapHandler,
-    WithJsonSchema,
-)
-from pydantic_core.core_schema import CoreSchema, no_info_wrap_validator_function
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
+from gateway.constraints import STRICT, After, Around, Before, Besides, Pattern, Shown
 from gateway.locations import check_url, is_url
 from gateway.quantities import Duration, Size
 
-STRICT = ConfigDict(extra="forbid", frozen=True)
-
-Text = Annotated[str, Field(min_length=1, max_length=1024)]
-Kind = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+Text = Annotated[str, MinLen(1), MaxLen(1024)]
+Kind = Annotated[str, Pattern(r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
 """The kind of a subject identifier, as in `account:A1`."""
 
 _INSECURE = (
@@ -55,7 +44,7 @@ class Algorithm(StrEnum):
 class ClaimSource:
     """An identifier that is a claim's own value, exact and of this type."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     claim: Text
     type: Literal["string", "integer"] = "string"
@@ -88,7 +77,7 @@ class Template:
         return frozenset("".join(self.literals[1:-1]))
 
 
-def _read_source(value: Any, as_claim: ValidatorFunctionWrapHandler) -> Any:
+def _read_source(value: Any, as_claim: Callable[[Any], Any]) -> Any:
     if isinstance(value, ClaimSource | Template):
         return value
     if isinstance(value, str):
@@ -98,15 +87,11 @@ def _read_source(value: Any, as_claim: ValidatorFunctionWrapHandler) -> Any:
     return as_claim(value)
 
 
-def _source_schema(_: Any, schema_of: GetCoreSchemaHandler) -> CoreSchema:
-    # Not a plain union: a fault in one form would be reported as a fault in both.
-    return no_info_wrap_validator_function(_read_source, schema_of(ClaimSource))
-
-
 IdentifierSource = Annotated[
     ClaimSource | Template,
-    GetPydanticSchema(_source_schema),
-    WithJsonSchema(
+    # Not a plain union: a fault in one form would be reported as a fault in both.
+    Around(_read_source, ClaimSource),
+    Shown(
         {
             "anyOf": [
                 {"type": "string", "examples": ["sub", "Patient/{patient}"]},
@@ -137,12 +122,12 @@ def _at_least_one(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 # Not `min_length`: that would also be reported where the only item is faulty.
-NOT_EMPTY = (AfterValidator(_at_least_one), Field(json_schema_extra={"minItems": 1}))
+NOT_EMPTY = (After(_at_least_one), Besides({"minItems": 1}))
 
 Texts = Annotated[
     tuple[Text, ...],
-    BeforeValidator(_as_tuple),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    Before(_as_tuple),
+    Shown({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
 
 
@@ -157,7 +142,7 @@ def _check_type(typ: str) -> str:
     return typ
 
 
-TokenType = Annotated[str, Field(max_length=64), AfterValidator(_check_type)]
+TokenType = Annotated[str, MaxLen(64), After(_check_type)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,25 +168,25 @@ class IssuerSettings:
     for: whoever can change this document can be anybody.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     issuer: Text
     audience: Annotated[Texts, *NOT_EMPTY]
     jwks: Text
     algorithms: Annotated[tuple[Algorithm, ...], *NOT_EMPTY]
     other_audiences: Texts = ()
-    types: Annotated[tuple[TokenType, ...], BeforeValidator(_as_tuple), *NOT_EMPTY] = (
+    types: Annotated[tuple[TokenType, ...], Before(_as_tuple), *NOT_EMPTY] = (
         "at+jwt",
         "JWT",
     )
     identifiers: Mapping[Kind, IdentifierSource] = field(default_factory=dict)
     claims: Texts = ()
-    leeway: Annotated[Duration, Field(le=300)] = 30.0
-    jwks_refresh: Annotated[Duration, Field(ge=1)] = 300.0
-    jwks_max_age: Annotated[Duration, Field(ge=1)] = 3600.0
-    jwks_cooldown: Annotated[Duration, Field(ge=1)] = 30.0
-    jwks_timeout: Annotated[Duration, Field(gt=0, le=60)] = 5.0
-    jwks_max_size: Annotated[Size, Field(ge=1, le=2**24)] = 2**18
+    leeway: Annotated[Duration, Le(300)] = 30.0
+    jwks_refresh: Annotated[Duration, Ge(1)] = 300.0
+    jwks_max_age: Annotated[Duration, Ge(1)] = 3600.0
+    jwks_cooldown: Annotated[Duration, Ge(1)] = 30.0
+    jwks_timeout: Annotated[Duration, Gt(0), Le(60)] = 5.0
+    jwks_max_size: Annotated[Size, Ge(1), Le(2**24)] = 2**18
     jwks_allow_http: bool = False
 
     def __post_init__(self) -> None:
@@ -221,7 +206,7 @@ class IssuerSettings:
 class IdentitySettings:
     """The issuers that are believed; each `iss` is configured once."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     issuers: Annotated[tuple[IssuerSettings, ...], *NOT_EMPTY]
 

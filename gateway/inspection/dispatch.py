@@ -8,7 +8,7 @@ speed). What comes back is decoded with a type: the worker has read hostile inpu
 import asyncio
 import operator
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, closing, nullcontext
 from dataclasses import replace
 
@@ -47,15 +47,27 @@ _LOG = Log(__name__)
 
 class Dispatch:
     """Inspects and rewrites responses. Raises BadUpstream, Unavailable, Late or InternalError; when
-    made, ValueError for a key of pseudonyms that can't be used. `key` is that one, if there is."""
+    made, ValueError for a key of pseudonyms that can't be used. `key` is that one, if there is;
+    `ending` hears of an inspecting process that will be ended because it is idle."""
 
-    def __init__(self, settings: InspectionSettings, spool: Spool) -> None:
+    def __init__(
+        self,
+        settings: InspectionSettings,
+        spool: Spool,
+        *,
+        ending: Callable[[], None] = lambda: None,
+    ) -> None:
         self._settings, self._spool = settings, spool
         # Only a job that a worker is free for holds a scratch file's share of the spool.
         self._scratches = asyncio.Semaphore(settings.workers)
         self.key = _key(settings)
         self._pool = WorkerPool(
-            entry=READER, size=settings.workers, setup=self.key or b"", nice=NICE
+            entry=READER,
+            size=settings.workers,
+            least=1,
+            setup=self.key or b"",
+            nice=NICE,
+            ending=ending,
         )
 
     async def start(self) -> None:
@@ -113,9 +125,9 @@ class Dispatch:
         return found
 
     def _halves(self, stored: Stored, task: work.Task, room: int) -> Sequence[Part] | None:
-        """The parts of a body that is read by two workers, where so many have nothing to do."""
-        facts = self._pool.facts()
-        if facts.ready - facts.jobs < 2 or not isinstance(stored, OnDisk):
+        """The parts of a body that is read by two workers, where so many have nothing to do, or
+        would come if they were asked for."""
+        if self._settings.workers - self._pool.facts().jobs < 2 or not isinstance(stored, OnDisk):
             return None
         return halves.of(stored, room) if work.divides(task) else None
 

@@ -11,8 +11,6 @@ about the text of a module.
     report    R + JSON list of `RegoFault`, empty where the bundle can be used
 """
 
-import contextlib
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -20,7 +18,7 @@ from typing import Any
 import msgspec
 import regorus
 
-from gateway.living import end_with
+from gateway.apart import Apart
 from gateway.policy.capabilities import capabilities
 from gateway.policy.engine import QUERY, EngineKind
 from gateway.policy.faults import RegoFault
@@ -211,21 +209,7 @@ def _faults_of_trees(engine: Any, setup: Setup, broken: bool) -> list[RegoFault]
 def _apart(find: Callable[[], list[RegoFault]]) -> list[RegoFault]:
     """What is found in a process of its own: syntax trees are big, and regorus' allocator keeps
     what it once took. Raises EOFError, or msgspec.DecodeError, where it doesn't come to an end."""
-    parent = os.getpid()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        end_with(parent)
-        with contextlib.suppress(BaseException), open(writing, "wb") as found:  # noqa: PTH123
-            found.write(msgspec.json.encode(find()))
-        os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as found:  # noqa: PTH123
-        said = found.read()
-    os.waitpid(child, 0)
-    if not said:
-        raise EOFError
-    return _FAULTS.decode(said)
+    return _FAULTS.decode(Apart(lambda: msgspec.json.encode(find())).answer())
 
 
 def _analysed(engine: Any, setup: Setup) -> Any:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from annotated_types import Ge, Gt, Le, MaxLen
 
+from gateway.constraints import STRICT, After, Before
 from gateway.locations import Location, check_url
 from gateway.policy.bundles.settings import DeliverySettings, Name
 from gateway.policy.engine import EngineKind
@@ -29,7 +30,7 @@ def _check_base_url(url: str) -> str:
     return url
 
 
-BaseURL = Annotated[str, Field(max_length=1024), AfterValidator(_check_base_url)]
+BaseURL = Annotated[str, MaxLen(1024), After(_check_base_url)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,13 @@ class ShadowSettings:
     stops nothing. Metrics and the log say what would change; a bare path or URL will do.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     bundle: Location | None = None
     data: Path | None = None
-    deadline: Annotated[Duration, Field(gt=0, le=60)] = 0.2
-    workers: Annotated[int, Field(ge=1, le=16)] = 1
-    queue: Annotated[int, Field(ge=1, le=10_000)] = 256
+    deadline: Annotated[Duration, Gt(0), Le(60)] = 0.2
+    workers: Annotated[int, Ge(1), Le(16)] = 1
+    queue: Annotated[int, Ge(1), Le(10_000)] = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class ProofSettings:
     every stranger's record must stay behind.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     scopes: tuple[Name, ...] = ()
     roles: tuple[Name, ...] = ()
@@ -76,7 +77,7 @@ def _as_shadow(value: Any) -> Any:
 
 Shadow = Annotated[
     ShadowSettings,
-    BeforeValidator(_as_shadow, json_schema_input_type=str | ShadowSettings),
+    Before(_as_shadow, shown=str | ShadowSettings),
 ]
 """In a configuration a bare path or URL will do: `shadow: policies-next/`."""
 
@@ -100,16 +101,16 @@ class PolicySettings:
     is proven; `shadow` is a second policy that is only compared.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     bundle: Location | None = None
     engine: EngineKind = EngineKind.EMBEDDED
     opa: BaseURL | None = None
     data: Path | None = None
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
-    deadline: Annotated[Duration, Field(gt=0, le=60)] = 0.2
+    deadline: Annotated[Duration, Gt(0), Le(60)] = 0.2
     request_phase: bool = False
-    workers: Annotated[int, Field(ge=1, le=16)] = 1
+    workers: Annotated[int, Ge(1), Le(16)] = 1
     proof: ProofSettings = field(default_factory=ProofSettings)
     shadow: Shadow | None = None
 

@@ -1,28 +1,28 @@
 """Where the gateway listens, what it stands in front of, and how long and how much it bears."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from annotated_types import Ge, Gt, Le
 
+from gateway.constraints import STRICT, After, Before, Shown
 from gateway.quantities import Duration, Size
-
-STRICT = ConfigDict(extra="forbid", frozen=True)
 
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d{1,5})", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9._:-]+", re.ASCII)
 
-Positive = Annotated[Duration, Field(gt=0)]
+Positive = Annotated[Duration, Gt(0)]
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a server listens. Port 0 lets the system choose (tests and the demo do)."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     host: str
     port: int
@@ -43,8 +43,8 @@ def parse_address(text: Any) -> Address:
 
 Listen = Annotated[
     Address,
-    BeforeValidator(parse_address),
-    WithJsonSchema({"type": "string", "examples": ["0.0.0.0:8080"]}),
+    Before(parse_address),
+    Shown({"type": "string", "examples": ["0.0.0.0:8080"]}),
 ]
 
 
@@ -75,12 +75,12 @@ class RequestLimits:
     lines, `fields` their number, `body` the request's body.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
-    target: Annotated[Size, Field(ge=64, le=2**16)] = 8 * 2**10
-    field: Annotated[Size, Field(ge=64, le=2**16)] = 8 * 2**10
-    head: Annotated[Size, Field(ge=256, le=2**20)] = 64 * 2**10
-    fields: Annotated[int, Field(ge=1, le=1024)] = 128
+    target: Annotated[Size, Ge(64), Le(2**16)] = 8 * 2**10
+    field: Annotated[Size, Ge(64), Le(2**16)] = 8 * 2**10
+    head: Annotated[Size, Ge(256), Le(2**20)] = 64 * 2**10
+    fields: Annotated[int, Ge(1), Le(1024)] = 128
     body: Size = 64 * 2**20
 
 
@@ -99,7 +99,7 @@ class ClientSettings:
     exchanges in flight may go on for `drain`.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     idle: Positive = 75.0
     head: Positive = 10.0
@@ -107,8 +107,8 @@ class ClientSettings:
     send: Positive = 30.0
     drain_delay: Duration = 0.0
     drain: Duration = 25.0
-    connections: Annotated[int, Field(ge=1)] = 1_024
-    exchanges: Annotated[int, Field(ge=1)] = 512
+    connections: Annotated[int, Ge(1)] = 1_024
+    exchanges: Annotated[int, Ge(1)] = 512
     limits: RequestLimits = field(default_factory=RequestLimits)
 
 
@@ -120,14 +120,14 @@ class UpstreamSettings:
     `total` the whole response. `ca_file` replaces the system's trust anchors.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
-    url: Annotated[str, AfterValidator(check_upstream)]
+    url: Annotated[str, After(check_upstream)]
     ca_file: Path | None = None
     connect: Positive = 5.0
     read: Positive = 30.0
     total: Positive = 600.0
-    connections: Annotated[int, Field(ge=1)] = 512
+    connections: Annotated[int, Ge(1)] = 512
 
 
 def _as_upstream(value: Any) -> Any:
@@ -136,7 +136,7 @@ def _as_upstream(value: Any) -> Any:
 
 Upstream = Annotated[
     UpstreamSettings,
-    BeforeValidator(_as_upstream, json_schema_input_type=str | UpstreamSettings),
+    Before(_as_upstream, shown=str | UpstreamSettings),
 ]
 """In a configuration a bare URL will do: `upstream: http://127.0.0.1:3000`."""
 
@@ -145,7 +145,7 @@ Upstream = Annotated[
 class ProxySettings:
     """Both sides together."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     listen: Listen
     upstream: Upstream

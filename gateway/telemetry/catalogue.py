@@ -262,7 +262,7 @@ LOG_UNRECORDED = _counter(
 )
 INSPECTION_WORKERS = _gauge(
     "inspection_workers_ready",
-    "Inspecting processes that can take a body.",
+    "Inspecting processes that run; those that nothing waits for are ended.",
     "0: big bodies are refused.",
 )
 INSPECTION_RESTARTS = _counter(

@@ -51,21 +51,28 @@ class Parts:
         self._gone = dict.fromkeys(pids, 0.0)
 
     def readings(self) -> Iterator[Reading]:
-        for part, pids in self._pids.items():
-            living: dict[tuple[int, int], float] = {}
-            memory, listed = 0, tuple(pids())
-            for pid in listed:
-                if found := self._look(pid):
-                    started, cpu, resident = found
-                    living[pid, started] = cpu
-                    memory += resident
-            spent = self._spent[part] | living
-            gone = [child for child in spent if child[0] not in listed]
-            self._gone[part] += sum(map(spent.pop, gone))
-            self._spent[part] = spent
-            yield Reading(CHILD_PROCESSES, len(living), (part,))
+        for part in self._pids:
+            processes, memory = self.see(part)
+            cpu = self._gone[part] + sum(self._spent[part].values())
+            yield Reading(CHILD_PROCESSES, processes, (part,))
             yield Reading(CHILD_MEMORY, memory, (part,))
-            yield Reading(CHILD_CPU, self._gone[part] + sum(spent.values()), (part,))
+            yield Reading(CHILD_CPU, cpu, (part,))
+
+    def see(self, part: str) -> tuple[int, int]:
+        """Count what a part has spent up to now; how many of its processes live, and their bytes.
+        Of a process that ends between two scrapes nothing would be counted otherwise."""
+        living: dict[tuple[int, int], float] = {}
+        memory, listed = 0, tuple(self._pids[part]())
+        for pid in listed:
+            if found := self._look(pid):
+                started, cpu, resident = found
+                living[pid, started] = cpu
+                memory += resident
+        spent = self._spent[part] | living
+        gone = [child for child in spent if child[0] not in listed]
+        self._gone[part] += sum(map(spent.pop, gone))
+        self._spent[part] = spent
+        return len(living), memory
 
     def _look(self, pid: int) -> tuple[int, float, int] | None:
         """When it started, its CPU seconds, its bytes; None where it is gone or hidden."""

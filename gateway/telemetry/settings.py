@@ -1,9 +1,10 @@
 """What may be told of telemetry in the file; the exporter is told by `OTEL_*` variables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import ConfigDict
+from gateway.constraints import STRICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,6 @@ class TelemetrySettings:
     gateway that strangers can reach.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     trust_traceparent: bool = True

@@ -2,10 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from gateway.workers.worker import Job, Worker, WorkerDied, WorkersBusy
+
+_IDLE = 2.0
+"""Seconds between two looks at what is idle: to start one again takes some hundredths of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,10 @@ class WorkerFacts:
 
 
 class WorkerPool:
-    """A fixed number of child processes that answer jobs.
+    """At most `size` child processes that answer jobs.
+
+    Of those, `least` (or all) are always there. Another one is started when a job waits and all are
+    busy, and is ended when it had nothing to do for a while; `ending` hears of that before.
 
     `entry` is `module:function`; the function takes the setup bytes and returns an `Answer`. Jobs
     with descriptors need `depth=1`. `nice` lowers the processes' claim to a busy machine's cores
@@ -30,26 +37,40 @@ class WorkerPool:
         *,
         entry: str,
         size: int = 1,
+        least: int | None = None,
         setup: bytes = b"",
         depth: int = 1,
         queue: int = 4096,
         nice: int = 0,
+        ending: Callable[[], None] = lambda: None,
     ) -> None:
         self._depth, self._queue = depth, queue
         self._workers = [Worker(entry, setup, depth, nice, self._dispatch) for _ in range(size)]
         self._many = size > 1
+        self._ending = ending
+        self._kept = size if least is None else min(least, size)
+        self._look: asyncio.TimerHandle | None = None
         self._waiting: deque[Job] = deque()
 
     async def start(self) -> None:
-        """Start every process and wait until each is ready. Raises WorkerDied."""
+        """Start every process that is always there, and wait until each is ready. Raises
+        WorkerDied."""
+        self._loop, self._context = asyncio.get_running_loop(), copy_context()
         try:
-            await asyncio.gather(*(worker.start() for worker in self._workers))
+            await asyncio.gather(
+                *(
+                    worker.start(resting=number >= self._kept)
+                    for number, worker in enumerate(self._workers)
+                )
+            )
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
         """End every process; jobs without an answer get WorkerDied."""
+        if self._look:
+            self._look.cancel()
         for worker in self._workers:
             worker.stop()
         while self._waiting:
@@ -82,11 +103,37 @@ class WorkerPool:
         while self._waiting:
             worker = min(self._workers, key=_preference) if self._many else self._workers[0]
             if worker.load >= self._depth:
+                self._wake()
                 return
             job = self._waiting.popleft()
             if not job.future.done():
                 worker.submit(job)
 
+    def _wake(self) -> None:
+        """As many are on their way as jobs wait."""
+        coming = sum(not (worker.ready or worker.resting) for worker in self._workers)
+        resting = [worker for worker in self._workers if worker.resting]
+        for worker in resting[: max(0, len(self._waiting) - coming)]:
+            worker.wake()
+            self._look_later()
 
-def _preference(worker: Worker) -> tuple[bool, int]:
-    return (not worker.ready, worker.load)
+    def _look_later(self) -> None:
+        if not self._look:
+            self._look = self._loop.call_later(_IDLE, self._end_idle, context=self._context)
+
+    def _end_idle(self) -> None:
+        """Of those that are not always there: what had no job since the last look."""
+        self._look = None
+        for worker in self._workers[self._kept :]:
+            if worker.resting:
+                continue
+            if worker.ready and not (worker.used or worker.load):
+                self._ending()
+                worker.rest()
+            else:
+                worker.used = False
+                self._look_later()
+
+
+def _preference(worker: Worker) -> tuple[bool, bool, int]:
+    return (worker.resting, not worker.ready, worker.load)

@@ -50,7 +50,8 @@ class Job:
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """One child process at a time, and the jobs it has in flight, oldest first."""
+    """One child process at a time, and the jobs it has in flight, oldest first; none while it is
+    `resting`. `used` says whether it was given a job, for whoever looks and clears it."""
 
     entry: str
     setup: bytes
@@ -59,6 +60,8 @@ class Worker:
     freed: Callable[[], None]
     ready: bool = False
     restarts: int = 0
+    resting: bool = True
+    used: bool = False
     _jobs: deque[Job] = field(default_factory=deque)
     _child: Child | None = None
     _due: float = math.inf
@@ -77,11 +80,24 @@ class Worker:
     def pid(self) -> int | None:
         return self._child.pid if self._child else None
 
-    async def start(self) -> None:
+    async def start(self, *, resting: bool = False) -> None:
         self._loop, self._context = asyncio.get_running_loop(), copy_context()
+        if resting:
+            return
+        self.resting = False
         self._started = self._loop.create_future()
         self._spawn()
         await self._started
+
+    def wake(self) -> None:
+        """Have its process started; `freed` is called when that can take a job."""
+        self.resting, self.used = False, True
+        self._loop.call_soon(self._respawn, context=self._context)
+
+    def rest(self) -> None:
+        """End its process, which has no job, until it is woken."""
+        self.resting = True
+        self._discard()
 
     def stop(self) -> None:
         self._stopped = True
@@ -90,6 +106,7 @@ class Worker:
             self._jobs.popleft().fail(WorkerDied("the pool is stopped"))
 
     def submit(self, job: Job) -> None:
+        self.used = True
         self._jobs.append(job)
         if self.ready:
             self._send(job)
@@ -190,7 +207,7 @@ class Worker:
         self.freed()
 
     def _respawn(self) -> None:
-        if self._stopped:
+        if self._stopped or self.resting or self._child:
             return
         try:
             self._spawn()

@@ -6,7 +6,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from gateway.cli import made
+from gateway.cli.commands import made
 from tests.config.conftest import MINIMAL, folder
 
 __all__ = ["folder", "typed"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.environment import applied, overrides, written_out
-from gateway.config.settings import KEYS
+from gateway.config.keys import KEYS
 from tests.config.conftest import MINIMAL, Faults, Loaded
 
 FILE = {"identity": {"issuers": [{"jwks": "a"}, {"jwks": "b"}]}, "endpoints": [{"name": "x"}]}

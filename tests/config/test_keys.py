@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from annotated_types import Ge
 
 from gateway.config.keys import (
+    KEYS,
     Items,
     Key,
     Leaf,
@@ -21,13 +22,13 @@ from gateway.config.keys import (
     spell,
     spell_default,
 )
-from gateway.config.settings import KEYS
+from gateway.constraints import Before, Shown
 from gateway.quantities import Duration, Size
 
 
 @dataclass(frozen=True)
 class Inner:
-    size: Annotated[Size, Field(ge=1)] = 2**10
+    size: Annotated[Size, Ge(1)] = 2**10
     wait: Duration | None = None
     file: Path | None = None
 
@@ -37,7 +38,7 @@ class Place:
     host: str
 
 
-Written = Annotated[Place, BeforeValidator(Place), WithJsonSchema({"type": "string"})]
+Written = Annotated[Place, Before(Place), Shown({"type": "string"})]
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,6 @@ def test_the_complete_example_loads(folder: Path) -> None:
 
 def test_the_complete_example_shows_every_section() -> None:
     from gateway.config.file import read
-    from gateway.config.settings import KEYS
+    from gateway.config.keys import KEYS
 
     assert set(read(EXAMPLES / "gateway.yaml").value) == set(KEYS.keys)

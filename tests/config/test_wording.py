@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.settings import KEYS
+from gateway.config.keys import KEYS
 from gateway.config.wording import did_you_mean, found, unknown_key
 from tests.config.conftest import MINIMAL, Faults
 

@@ -490,7 +490,7 @@ async def test_a_worker_that_dies_over_a_half_is_no_reason_to_read_the_whole(
 ) -> None:
     async with running(InspectionSettings(2, 1024, deadline=0.5), spool) as dispatch:
         held, _ = lined(spool, 10_000)
-        os.kill(dispatch.pids()[1], signal.SIGSTOP)
+        os.kill(dispatch.pids()[0], signal.SIGSTOP)
         monkeypatch.setattr(work, "scratch_needed", None)  # asked for where a whole body is read
         with pytest.raises(Late):
             await dispatch.inspect(held, BY_LINE, LIMITS)
@@ -522,14 +522,14 @@ async def test_halves_that_do_not_meet_do_not_leave(
 async def test_a_body_is_read_as_a_whole_where_a_worker_is_busy(spool: Spool) -> None:
     held, other = lined(spool, 10_000)[0], lined(spool, 10_000)[0]
     async with running(InspectionSettings(2, 1024), spool) as dispatch:
-        os.kill(dispatch.pids()[1], signal.SIGSTOP)
+        os.kill(dispatch.pids()[0], signal.SIGSTOP)
         async with asyncio.TaskGroup() as group:
             one = group.create_task(dispatch.inspect(held, BY_LINE, LIMITS))
             while dispatch.facts().jobs < 2:
                 await asyncio.sleep(0)
             two = group.create_task(dispatch.inspect(other, BY_LINE, LIMITS))
             assert await two == await dispatch.inspect(other, BY_LINE, LIMITS)
-            os.kill(dispatch.pids()[1], signal.SIGCONT)
+            os.kill(dispatch.pids()[0], signal.SIGCONT)
         assert one.result() == two.result()
         assert isinstance(other.body.held, Held) and len(other.body.held.parts) == 1
     for each in (held, other):

@@ -21,6 +21,8 @@ def serve(setup: bytes) -> Callable[[bytes, list[int]], bytes]:
                 raise RuntimeError("canary-job")
             case b"read":
                 return os.pread(fds[0], 100, 0)
+            case b"wait":
+                return os.read(fds[0], 1)
             case b"pid":
                 return str(os.getpid()).encode()
             case b"dumpable":

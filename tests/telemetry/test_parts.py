@@ -52,6 +52,19 @@ def test_cpu_time_does_not_fall_when_a_child_dies_or_its_number_is_used_again(
     assert shown(parts, CHILD_PROCESSES) == {"policy": 1}
 
 
+def test_a_child_that_was_seen_before_it_ended_counts_though_no_scrape_found_it(
+    tmp_path: Path,
+) -> None:
+    tick = os.sysconf("SC_CLK_TCK")
+    pids = [7]
+    parts = Parts({"inspection": lambda: pids}, tmp_path)
+    stat(tmp_path, 7, started=1, ticks=3 * tick, pages=2)
+    assert parts.see("inspection") == (1, 2 * os.sysconf("SC_PAGE_SIZE"))
+    pids.clear()
+    assert shown(parts, CHILD_CPU) == {"inspection": 3}
+    assert shown(parts, CHILD_PROCESSES) == {"inspection": 0}
+
+
 def test_cpu_time_is_not_counted_twice_when_a_child_could_not_be_looked_at_for_once(
     tmp_path: Path,
 ) -> None:

@@ -1,9 +1,13 @@
 """A pool: jobs in order, no more than fit, and none that spoils it for the next."""
 
 import asyncio
+import os
+from collections.abc import Iterator
 
 import pytest
 
+from gateway.workers import pool as pools
+from gateway.workers.pool import WorkerFacts, WorkerPool
 from gateway.workers.worker import WorkerDied, WorkersBusy
 from tests.workers.support import AMPLE, running
 
@@ -33,3 +37,74 @@ async def test_a_cancelled_call_leaves_the_pool_usable() -> None:
         await asyncio.sleep(0)
         call.cancel()
         assert await pool.call(b"next", deadline=AMPLE) == b"next"
+
+
+async def test_another_process_is_there_while_jobs_wait_and_ends_when_it_is_idle(
+    monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(pools, "_IDLE", 0.01)
+    waiting, telling = pipe
+    ending: list[int] = []
+    async with (
+        running(size=3, least=1, ending=lambda: ending.append(len(pool.pids()))) as pool,
+        asyncio.timeout(AMPLE),
+    ):
+        kept = pool.pids()
+        for _ in range(2):
+            calls = [pool.call(b"wait", deadline=AMPLE, fds=(waiting,)) for _ in range(2)]
+            jobs = [asyncio.create_task(call) for call in calls]
+            while pool.facts().ready < 2:
+                await asyncio.sleep(0)
+            assert len(pool.pids()) == 2
+            os.write(telling, b"..")
+            assert await asyncio.gather(*jobs) == [b".", b"."]
+            while len(pool.pids()) > 1:
+                await asyncio.sleep(0)
+        assert pool.pids() == kept and pool.facts() == WorkerFacts(ready=1, restarts=0, jobs=0)
+        assert ending == [2, 2], "it can be looked at before"
+        assert await pool.call(b"ok", deadline=AMPLE) == b"ok"
+
+
+async def test_a_process_with_a_job_is_not_idle_however_long_that_takes(
+    monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
+) -> None:
+    looks: list[object] = []
+    end_idle = WorkerPool._end_idle
+
+    def looked(pool: WorkerPool) -> None:
+        end_idle(pool)
+        looks.append(pool)
+
+    monkeypatch.setattr(pools, "_IDLE", 0.001)
+    monkeypatch.setattr(WorkerPool, "_end_idle", looked)
+    waiting, telling = pipe
+    async with running(size=2, least=1) as pool, asyncio.timeout(AMPLE):
+        calls = [pool.call(b"wait", deadline=AMPLE, fds=(waiting,)) for _ in range(2)]
+        jobs = [asyncio.create_task(call) for call in calls]
+        while len(looks) < 5:
+            await asyncio.sleep(0)
+        os.write(telling, b"..")
+        assert await asyncio.gather(*jobs) == [b".", b"."]
+
+
+async def test_a_pool_that_is_stopped_starts_no_process_that_was_on_its_way(
+    pipe: tuple[int, int],
+) -> None:
+    async with running(size=2, least=1) as pool:
+        calls = [pool.call(b"wait", deadline=AMPLE, fds=pipe[:1]) for _ in range(2)]
+        jobs = [asyncio.create_task(call) for call in calls]
+        while pool.facts().jobs < 2:
+            await asyncio.sleep(0)
+        await pool.stop()
+        results = await asyncio.gather(*jobs, return_exceptions=True)
+        assert [type(result) for result in results] == [WorkerDied, WorkerDied]
+        await asyncio.sleep(0)
+        assert pool.pids() == ()
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    yield reading, writing
+    os.close(reading)
+    os.close(writing)

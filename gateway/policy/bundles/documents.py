@@ -8,8 +8,6 @@ from typing import Any
 
 import jiter
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from gateway.policy.bundles.faults import BundleError
 
@@ -48,15 +46,23 @@ def parse(place: str, content: bytes) -> Any:
     try:
         if is_json:
             return strict_json(place, content)
-        document = YAML(typ="safe", pure=True).load(text(place, content))
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1} column {mark.column + 1}" if mark else "somewhere"
-        raise BundleError(place, f"not strict YAML, {where}") from None
+        document = _yaml(place, content)
     except RecursionError:
         raise BundleError(place, "nested too deeply") from None
     _check_values(place, document)
     return document
+
+
+def _yaml(place: str, content: bytes) -> Any:
+    from ruamel.yaml import YAML  # more than a MiB, for what few bundles have
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text(place, content))
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1} column {mark.column + 1}" if mark else "somewhere"
+        raise BundleError(place, f"not strict YAML, {where}") from None
 
 
 def strict_json(place: str, content: bytes) -> Any:

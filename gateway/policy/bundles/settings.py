@@ -1,17 +1,17 @@
 """How bundles get here, and what proves them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
+from gateway.constraints import STRICT
 from gateway.quantities import Duration, Size
 
-_STRICT = ConfigDict(extra="forbid", frozen=True)
-
-Name = Annotated[str, Field(min_length=1, max_length=256)]
+Name = Annotated[str, MinLen(1), MaxLen(256)]
 
 
 class SigningAlgorithm(StrEnum):
@@ -49,7 +49,7 @@ class SigningSettings:
     newer bundle: a server that answers 304 for ever keeps an old one active.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     key_file: Path
     key_id: Name
@@ -71,12 +71,12 @@ class PollingSettings:
     when two looks in a row see the same: nobody copies a folder in one step.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
-    min: Annotated[Duration, Field(ge=1)] = 60.0
-    max: Annotated[Duration, Field(ge=1, le=86400)] = 120.0
-    long_poll: Annotated[Duration, Field(ge=1, le=600)] | None = None
-    files: Annotated[Duration, Field(ge=0.1, le=60)] = 2.0
+    min: Annotated[Duration, Ge(1)] = 60.0
+    max: Annotated[Duration, Ge(1), Le(86400)] = 120.0
+    long_poll: Annotated[Duration, Ge(1), Le(600)] | None = None
+    files: Annotated[Duration, Ge(0.1), Le(60)] = 2.0
 
     def __post_init__(self) -> None:
         if self.min > self.max:
@@ -112,14 +112,14 @@ class DeliverySettings:
     anything.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     signing: SigningSettings | None = None
     polling: PollingSettings = field(default_factory=PollingSettings)
     state: Path | None = None
-    max_age: Annotated[Duration, Field(ge=1)] = 86400.0
-    max_size: Annotated[Size, Field(ge=1024, le=2**28)] = 2**25
-    timeout: Annotated[Duration, Field(gt=0, le=600)] = 30.0
+    max_age: Annotated[Duration, Ge(1)] = 86400.0
+    max_size: Annotated[Size, Ge(1024), Le(2**28)] = 2**25
+    timeout: Annotated[Duration, Gt(0), Le(600)] = 30.0
     token_file: Path | None = None
     ca_file: Path | None = None
     allow_http: bool = False
