@@ -6,8 +6,10 @@ speed). What comes back is decoded with a type: the worker has read hostile inpu
 """
 
 import asyncio
+import math
 import operator
 import pickle
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, closing, nullcontext
 from dataclasses import replace
@@ -69,6 +71,7 @@ class Dispatch:
             nice=NICE,
             ending=ending,
         )
+        self._came = -math.inf  # the last body, when
 
     async def start(self) -> None:
         await self._pool.start()
@@ -105,10 +108,11 @@ class Dispatch:
     async def _inspect(self, response: Response, spec: BodySpec, limits: Limits) -> Inspection:
         task = work.Task(response.payload, spec, limits)
         body, stored = response.body, response.body.stored
+        pause, self._came = time.monotonic() - self._came, time.monotonic()
         if self._inline(stored, task):
             return work.inspect(stored, task)
         room = _room_behind(body, task)
-        if parts := self._halves(stored, task, room):
+        if pause >= halves.PAUSE and (parts := self._halves(stored, task, room)):
             whole = await self._inspect_halves(body, task, parts)
             if whole is not None:
                 return whole

@@ -1,4 +1,4 @@
-"""A large body of lines is read in two halves, by two processes at once.
+"""A large body of lines is read in two halves, by two processes at once, where it comes alone.
 
 Each half is a body by itself: it begins where a line begins, and the first one ends where a line
 ends. What is in both is what is in the body; a test holds it to one reading of the whole. Where one
@@ -21,6 +21,9 @@ from gateway.model import Group, Inspection
 
 LEAST = 16 * 2**20
 """Bytes of a body that is read in halves: what its records look like is learnt twice then."""
+
+PAUSE = 0.5
+"""Seconds in which no other body came to be read: small exchanges would wait for both cores."""
 
 _NEAR = 64 * 1024
 """Bytes before the middle in which a line has to end."""

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import math
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -413,8 +414,9 @@ async def test_what_is_coded_and_what_is_no_lines_has_no_index(
 
 @pytest.fixture
 def _halved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bodies of any size are read in halves."""
+    """Bodies of any size are read in halves, at any time."""
     monkeypatch.setattr(halves, "LEAST", 2)
+    monkeypatch.setattr(halves, "PAUSE", 0.0)
 
 
 @pytest.mark.usefixtures("_halved")
@@ -516,6 +518,24 @@ async def test_halves_that_do_not_meet_do_not_leave(
             await dispatch.rewrite(held, BY_LINE, LIMITS, inspection, REDACT)
     held.body.close()
     assert (spool.bytes_used, spool.files_open) == (0, 0)
+
+
+@pytest.mark.usefixtures("_halved")
+async def test_a_body_that_comes_soon_after_another_one_is_read_as_a_whole(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small exchanges would wait for both cores."""
+    monkeypatch.setattr(halves, "PAUSE", 60.0)
+    small = response(spool, body(2))
+    async with running(InspectionSettings(2, 1024), spool) as dispatch:
+        for parts in (2, 1):
+            held, _ = lined(spool, 10_000)
+            await dispatch.inspect(held, BY_LINE, LIMITS)
+            assert isinstance(held.body.held, Held) and len(held.body.held.parts) == parts
+            held.body.close()
+            monkeypatch.setattr(dispatch, "_came", -math.inf)
+            await dispatch.inspect(small, SPEC, LIMITS)
+    small.body.close()
 
 
 @pytest.mark.usefixtures("_halved")
