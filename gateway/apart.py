@@ -38,10 +38,11 @@ class Apart:
         os.close(writing)
 
     def answer(self) -> bytes:
-        """Raises EOFError where it came to no end."""
+        """Raises EOFError where it came to no end, with its exit code, or the number of the signal
+        that killed it below zero."""
         with open(self._reading, "rb") as found:  # noqa: PTH123
             said = found.read()
         _, status = os.waitpid(self._child, 0)
         if status or not said:  # it may have been killed in the midst of its answer
-            raise EOFError
+            raise EOFError(os.waitstatus_to_exitcode(status))
         return said

@@ -23,7 +23,7 @@ _READ = 64 * 1024
 """Bytes read at once; an allocation of more than 128 KiB would cost a system call of its own."""
 _MAX_FDS = 16
 """Descriptors that come at once, at the most."""
-_GOING = 0.5
+GOING = 0.5
 """Seconds in which a killed child is seen off. One that the kernel holds (in the call to a disk
 that hangs) takes longer, and nobody waits for it."""
 
@@ -217,15 +217,15 @@ class Child:
         """Send what it takes now; whether that was all."""
         return self._channel.flush()
 
-    def end(self) -> None:
-        """Kill it, if it lives."""
+    def end(self, patience: float = GOING) -> None:
+        """Kill it, if it lives, and see it off for so many seconds."""
         if self._ended:
             return
         self._ended = True
         self._channel.end()
         self._process.kill()
         _held.append(self._process)
-        _see_off(_GOING)
+        _see_off(patience)
 
     def _gone(self) -> None:
         self.end()

@@ -31,7 +31,7 @@ def main() -> None:
     """The console script."""
     # What is imported stays; to look through it for garbage takes much of the time of a start.
     gc.set_threshold(50_000, 20, 50)
-    if [word for word in sys.argv[1:] if not word.startswith("-")][:1] == ["run"]:
+    if [word for word in sys.argv[1:] if word != "--"][:1] == ["run"]:
         from gateway.cli.serving import serve
 
         sys.exit(serve())

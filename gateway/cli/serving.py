@@ -8,7 +8,9 @@ What that takes (typer, pydantic, a reader of YAML, and what they made of the se
 MiB that no exchange needs.
 """
 
+import os
 import pickle
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -27,6 +29,10 @@ among it may start a thread (see `apart`)."""
 
 def serve() -> int:
     """Serve as the command line asks. Returns the exit code."""
+    # Whoever starts us may ignore it, and then no child could be asked how it ended.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if os.getpid() == 1:  # in a container: the kernel drops a signal that the first process ignores
+        signal.signal(signal.SIGTERM, _leave)
     try:
         return written(_serve)
     except KeyboardInterrupt:
@@ -44,13 +50,21 @@ def _serve() -> int:
 
     try:
         found = pickle.loads(reading.answer())  # noqa: S301 - from our own child
-    except EOFError:  # which has said why
+    except EOFError as ended:
+        if ended.args[0] < 0:  # else it has said why
+            number = -ended.args[0]
+            said = f"the process that reads the configuration was killed by signal {number}"
+            print(said, file=sys.stderr)
         return WRONG
     if isinstance(found, int):
         return found
     with _room():
         begin_others(found)
     return life.run(found)
+
+
+def _leave(number: int, _: object) -> None:
+    os._exit(128 + number)
 
 
 @contextmanager

@@ -19,8 +19,9 @@ from gateway.inspection.source import OnDisk, Stored
 from gateway.inspection.tally import Tally
 from gateway.model import Group, Inspection
 
-LEAST = 16 * 2**20
-"""Bytes of a body that is read in halves: what its records look like is learnt twice then."""
+LEAST = 64 * 2**20
+"""Bytes of a body that is read in halves: what its records look like is learnt twice then, and the
+other process may have to be started."""
 
 PAUSE = 0.5
 """Seconds in which no other body came to be read: small exchanges would wait for both cores."""

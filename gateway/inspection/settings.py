@@ -250,13 +250,14 @@ class InspectionSettings:
     """Where bodies are inspected: up to `inline` bytes of plain text in the event loop, all others
     in at most `workers` processes (those beyond the first are there while bodies wait), each body
     within `deadline`. Two that have nothing else to do read a large NDJSON body in halves (each
-    within `deadline`); one that inflates a large ZIP uses a second core, where it is free. Of
-    bodies that leave as they come (`release: stream`) there are at most `streams` at a time, each
-    with a process of its own; beyond a first one, no caller has more than it leaves free;
-    `deadline` is then for each step of the inspection. An archive behind a compression or inside
-    another is decoded into a file of at most `scratch` bytes, nor a quarter of `spool.limit`, out
-    of which it is taken; there is one for each worker. `pseudonym_key_file` holds the secret (32
-    bytes or more) for the pseudonyms of masked values; without one, no policy can ask for them."""
+    within `deadline`, and the whole again where one is refused); one that inflates a large ZIP uses
+    a second core, where it is free. Of bodies that leave as they come (`release: stream`) there are
+    at most `streams` at a time, each with a process of its own; beyond a first one, no caller has
+    more than it leaves free; `deadline` is then for each step of the inspection. An archive behind
+    a compression or inside another is decoded into a file of at most `scratch` bytes, nor a quarter
+    of `spool.limit`, out of which it is taken; there is one for each worker. `pseudonym_key_file`
+    holds the secret (32 bytes or more) for the pseudonyms of masked values; without one, no policy
+    can ask for them."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 

@@ -103,31 +103,39 @@ class WorkerPool:
         while self._waiting:
             worker = min(self._workers, key=_preference) if self._many else self._workers[0]
             if worker.load >= self._depth:
-                self._wake()
+                self._wake(len(self._waiting) - self._coming())
                 return
+            if not worker.ready and self._wake(1):
+                return  # it may be a while until that one can be started
             job = self._waiting.popleft()
             if not job.future.done():
                 worker.submit(job)
 
-    def _wake(self) -> None:
-        """As many are on their way as jobs wait."""
-        coming = sum(not (worker.ready or worker.resting) for worker in self._workers)
-        resting = [worker for worker in self._workers if worker.resting]
-        for worker in resting[: max(0, len(self._waiting) - coming)]:
+    def _coming(self) -> int:
+        return sum(not (worker.ready or worker.resting) for worker in self._workers)
+
+    def _wake(self, most: int) -> bool:
+        """Start so many of those that rest; whether there was one."""
+        resting = [worker for worker in self._workers if worker.resting][: max(0, most)]
+        for worker in resting:
             worker.wake()
             self._look_later()
+        return bool(resting)
 
     def _look_later(self) -> None:
         if not self._look:
             self._look = self._loop.call_later(_IDLE, self._end_idle, context=self._context)
 
     def _end_idle(self) -> None:
-        """Of those that are not always there: what had no job since the last look."""
+        """Of those that are not always there: what had no job since the last look. Not what stands
+        in for those that should always be there; and what can't be started is tried no longer."""
         self._look = None
+        others = any(worker.ready for worker in self._workers[: self._kept])
         for worker in self._workers[self._kept :]:
             if worker.resting:
                 continue
-            if worker.ready and not (worker.used or worker.load):
+            needed = not others if worker.ready else bool(self._waiting)
+            if not (worker.used or worker.load or needed):
                 self._ending()
                 worker.rest()
             else:

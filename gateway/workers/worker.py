@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
-from gateway.child import Child
+from gateway.child import GOING, Child
 from gateway.living import HEADER
 from gateway.log import Log
 
@@ -97,7 +97,7 @@ class Worker:
     def rest(self) -> None:
         """End its process, which has no job, until it is woken."""
         self.resting = True
-        self._discard()
+        self._discard(0.0)
 
     def stop(self) -> None:
         self._stopped = True
@@ -214,11 +214,11 @@ class Worker:
         except OSError:  # no descriptor, no memory, no place for a process: that passes
             self._lost(WorkerDied("the process cannot start"))
 
-    def _discard(self) -> None:
+    def _discard(self, patience: float = GOING) -> None:
         self.ready, self._due = False, math.inf
         if self._timer:
             self._timer.cancel()
             self._timer = None
         if self._child:
-            self._child.end()
+            self._child.end(patience)
             self._child = None

@@ -22,7 +22,7 @@ RECORD: Mapping[str, Any] = json.loads(RECORDED.read_text())
 
 @pytest.fixture(scope="module")
 def small() -> Mapping[str, Any]:
-    return simulation.run(RECORD, 2_000, ClientSettings(exchanges=100))
+    return simulation.run(RECORD, 5_000, ClientSettings(exchanges=300))
 
 
 @pytest.fixture(params=["small", "recorded"])
@@ -73,12 +73,13 @@ def test_where_the_spool_is_scarce_it_is_never_overdrawn_and_all_are_served() ->
 
 
 def test_the_memory_of_an_exchange_is_no_more_than_was_measured() -> None:
-    """The bound is of blocks; what 32 at once took above one alone was less for each."""
+    """The bound is of blocks; what 32 at once took above 8, for which all processes are there
+    already, was less for each."""
     cells = {(each["format"], each["size"], each["together"]): each for each in RECORD["cells"]}
     more = [
-        (each["memory_peak"] - cells[kind, size, 1]["memory_peak"]) / (together - 1)
+        (each["memory_peak"] - cells[kind, size, 8]["memory_peak"]) / (together - 8)
         for (kind, size, together), each in cells.items()
-        if together > 1
+        if together > 8
     ]
     assert max(more) <= PER_EXCHANGE
 
@@ -101,7 +102,7 @@ def test_hours_pass_in_no_time_and_who_waits_in_vain_is_told() -> None:
 
 def test_every_number_of_the_section_is_what_was_found(small: Mapping[str, Any]) -> None:
     text = "\n".join(section(small))
-    assert "2,000 exports" in text
+    assert "5,000 exports" in text
     predicted, simulated = small["throughput"].values()
     assert f"| {predicted:g} | {simulated:g} |" in text
     assert f"{small['greedy']['median']} s." in text

@@ -1,5 +1,7 @@
 """The process that serves: as somebody types it, and what is not in it."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,6 +43,59 @@ def test_the_configuration_is_handed_to_the_gateway(
     assert served("--config", config) == code
     assert [settings.endpoints[0].name for settings in handed] == ["orders"]
     assert begun == ["certain", *handed]
+
+
+def test_a_reader_of_the_configuration_that_is_killed_is_told_of(
+    config: Path,
+    served: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(serving, "_understood", lambda: os.kill(os.getpid(), signal.SIGKILL))
+    assert served("--config", config) == 1
+    said = "the process that reads the configuration was killed by signal 9\n"
+    assert capfd.readouterr() == ("", said)
+
+
+def test_whoever_starts_it_may_ignore_the_end_of_children(tmp_path: Path) -> None:
+    """That survives exec, and the kernel would have forgotten them."""
+    faulty = tmp_path / "faulty.yaml"
+    faulty.write_text("{}")
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+    command = "os.execv(sys.executable, [sys.executable, '-m', 'gateway', 'run', *sys.argv[1:]])"
+    done = subprocess.run(
+        [sys.executable, "-c", ignoring + command, "--config", str(faulty)],
+        capture_output=True, text=True, cwd=REPOSITORY, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "upstream: required, but missing" in done.stderr
+    assert "No child" not in done.stderr
+
+
+def test_the_first_process_of_a_container_can_be_ended_before_it_serves(
+    config: Path, served: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel gives it no signal that it has no handler for."""
+    before = signal.getsignal(signal.SIGTERM)
+    pid, left = os.getpid, []
+
+    def reading() -> bytes:
+        raise SystemExit
+
+    monkeypatch.setattr(serving, "_understood", reading)
+    try:
+        assert served("--config", config) == 1
+        assert signal.getsignal(signal.SIGTERM) is before
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        monkeypatch.setattr(
+            serving, "begin_certain", lambda: monkeypatch.setattr(os, "getpid", pid)
+        )
+        assert served("--config", config) == 1
+        monkeypatch.setattr(os, "_exit", left.append)
+        os.kill(pid(), signal.SIGTERM)
+        assert left == [143]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from gateway.workers import pool as pools
 from gateway.workers.pool import WorkerFacts, WorkerPool
-from gateway.workers.worker import WorkerDied, WorkersBusy
+from gateway.workers.worker import Worker, WorkerDied, WorkersBusy
 from tests.workers.support import AMPLE, running
 
 
@@ -100,6 +102,72 @@ async def test_a_pool_that_is_stopped_starts_no_process_that_was_on_its_way(
         assert [type(result) for result in results] == [WorkerDied, WorkerDied]
         await asyncio.sleep(0)
         assert pool.pids() == ()
+
+
+@pytest.fixture
+def unstartable(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The numbers of the workers for which there is no process."""
+    numbers: set[int] = set()
+    spawn = Worker._spawn
+
+    def spawned(worker: Worker) -> None:
+        if any(worker is each._workers[number] for each in made for number in numbers):
+            raise OSError(11, "Resource temporarily unavailable")
+        spawn(worker)
+
+    made: list[Any] = []
+    monkeypatch.setattr(Worker, "_spawn", spawned)
+    init = WorkerPool.__init__
+
+    def noted(pool: WorkerPool, **options: Any) -> None:
+        init(pool, **options)
+        made.append(pool)
+
+    monkeypatch.setattr(WorkerPool, "__init__", noted)
+    return numbers
+
+
+async def test_where_the_one_that_is_always_there_cannot_be_started_another_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch, unstartable: set[int]
+) -> None:
+    looks: list[object] = []
+    end_idle = WorkerPool._end_idle
+
+    def looked(pool: WorkerPool) -> None:
+        end_idle(pool)
+        looks.append(pool)
+
+    monkeypatch.setattr(pools, "_IDLE", 0.001)
+    monkeypatch.setattr(WorkerPool, "_end_idle", looked)
+    async with running(size=2, least=1) as pool, asyncio.timeout(AMPLE):
+        (kept,) = pool.pids()
+        unstartable.add(0)
+        os.kill(kept, signal.SIGKILL)
+        while pool.pids():
+            await asyncio.sleep(0)
+        assert await pool.call(b"one", deadline=AMPLE) == b"one"
+        del looks[:]
+        while len(looks) < 5:
+            await asyncio.sleep(0)
+        assert pool.facts().ready == 1, "it has no job, and is needed all the same"
+        assert await pool.call(b"two", deadline=AMPLE) == b"two"
+
+
+async def test_one_that_cannot_be_started_is_not_tried_when_nobody_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch, unstartable: set[int], pipe: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(pools, "_IDLE", 0.01)
+    async with running(size=2, least=1) as pool, asyncio.timeout(AMPLE):
+        unstartable.add(1)
+        calls = [pool.call(b"wait", deadline=AMPLE, fds=pipe[:1]) for _ in range(2)]
+        jobs = [asyncio.create_task(call) for call in calls]
+        while pool.facts().restarts < 1:
+            await asyncio.sleep(0)
+        os.write(pipe[1], b"..")
+        assert await asyncio.gather(*jobs) == [b".", b"."]
+        while not pool._workers[1].resting:
+            await asyncio.sleep(0)
+        assert pool.facts().ready == 1
 
 
 @pytest.fixture
