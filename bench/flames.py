@@ -52,24 +52,28 @@ def main() -> int:
 
 
 def cost(each: Contestant, token: str) -> dict[str, float]:
-    """Microseconds of CPU for one exchange of 2 KB, by process."""
+    """Microseconds of CPU for one exchange of 2 KB, by process. Without the zygote's: what readers
+    have spent that it has seen to end is in its times."""
     pids = (each.pid, *load.descendants(each.pid))
     before = {pid: own_processor(pid) for pid in pids}
     run = load.wrk(f"{each.url}/2k.json", token, 32, SECONDS)
     costs: dict[str, float] = {}
     for pid in pids:
-        part, spent = _part(each, pid), own_processor(pid) - before[pid]
-        costs[part] = costs.get(part, 0.0) + spent / run.requests * 1e6
+        if not Path(f"/proc/{pid}").exists():
+            continue  # a reader that was idle, and ended
+        spent = own_processor(pid) - before[pid]
+        if part := _part(each, pid):
+            costs[part] = costs.get(part, 0.0) + spent / run.requests * 1e6
     return {part: round(spent) for part, spent in costs.items() if spent >= 1}
 
 
-def _part(each: Contestant, pid: int) -> str:
-    """What a process is called: by its place in the gateway."""
+def _part(each: Contestant, pid: int) -> str | None:
+    """What a process is called, by its place in the gateway; None for the zygote."""
     if pid == each.pid:
         return f"{each.name}: event loop" if each.name == EMBEDDED else each.name
     command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
     found = re.search(r"gateway[.](decisionlog|policy|inspection)[.]", command)
-    return f"{each.name}: {found[1] if found else 'other'} process"
+    return f"{each.name}: {found[1]} process" if found else None
 
 
 @contextmanager
