@@ -108,11 +108,12 @@ class Dispatch:
     async def _inspect(self, response: Response, spec: BodySpec, limits: Limits) -> Inspection:
         task = work.Task(response.payload, spec, limits)
         body, stored = response.body, response.body.stored
-        pause, self._came = time.monotonic() - self._came, time.monotonic()
+        before, self._came = self._came, time.monotonic()
         if self._inline(stored, task):
             return work.inspect(stored, task)
         room = _room_behind(body, task)
-        if pause >= halves.PAUSE and (parts := self._halves(stored, task, room)):
+        alone = self._came - before >= halves.PAUSE
+        if alone and (parts := self._halves(stored, task, room)):
             whole = await self._inspect_halves(body, task, parts)
             if whole is not None:
                 return whole

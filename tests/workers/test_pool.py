@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -68,17 +67,8 @@ async def test_another_process_is_there_while_jobs_wait_and_ends_when_it_is_idle
 
 
 async def test_a_process_with_a_job_is_not_idle_however_long_that_takes(
-    monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
+    looks: list[object], pipe: tuple[int, int]
 ) -> None:
-    looks: list[object] = []
-    end_idle = WorkerPool._end_idle
-
-    def looked(pool: WorkerPool) -> None:
-        end_idle(pool)
-        looks.append(pool)
-
-    monkeypatch.setattr(pools, "_IDLE", 0.001)
-    monkeypatch.setattr(WorkerPool, "_end_idle", looked)
     waiting, telling = pipe
     async with running(size=2, least=1) as pool, asyncio.timeout(AMPLE):
         calls = [pool.call(b"wait", deadline=AMPLE, fds=(waiting,)) for _ in range(2)]
@@ -105,31 +95,8 @@ async def test_a_pool_that_is_stopped_starts_no_process_that_was_on_its_way(
 
 
 @pytest.fixture
-def unstartable(monkeypatch: pytest.MonkeyPatch) -> set[int]:
-    """The numbers of the workers for which there is no process."""
-    numbers: set[int] = set()
-    spawn = Worker._spawn
-
-    def spawned(worker: Worker) -> None:
-        if any(worker is each._workers[number] for each in made for number in numbers):
-            raise OSError(11, "Resource temporarily unavailable")
-        spawn(worker)
-
-    made: list[Any] = []
-    monkeypatch.setattr(Worker, "_spawn", spawned)
-    init = WorkerPool.__init__
-
-    def noted(pool: WorkerPool, **options: Any) -> None:
-        init(pool, **options)
-        made.append(pool)
-
-    monkeypatch.setattr(WorkerPool, "__init__", noted)
-    return numbers
-
-
-async def test_where_the_one_that_is_always_there_cannot_be_started_another_takes_its_place(
-    monkeypatch: pytest.MonkeyPatch, unstartable: set[int]
-) -> None:
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """One for each look at what is idle; there are many."""
     looks: list[object] = []
     end_idle = WorkerPool._end_idle
 
@@ -139,9 +106,30 @@ async def test_where_the_one_that_is_always_there_cannot_be_started_another_take
 
     monkeypatch.setattr(pools, "_IDLE", 0.001)
     monkeypatch.setattr(WorkerPool, "_end_idle", looked)
+    return looks
+
+
+@pytest.fixture
+def unstartable(monkeypatch: pytest.MonkeyPatch) -> list[Worker]:
+    """For these there is no process."""
+    workers: list[Worker] = []
+    spawn = Worker._spawn
+
+    def spawned(worker: Worker) -> None:
+        if worker in workers:
+            raise OSError(11, "Resource temporarily unavailable")
+        spawn(worker)
+
+    monkeypatch.setattr(Worker, "_spawn", spawned)
+    return workers
+
+
+async def test_where_the_one_that_is_always_there_cannot_be_started_another_takes_its_place(
+    looks: list[object], unstartable: list[Worker]
+) -> None:
     async with running(size=2, least=1) as pool, asyncio.timeout(AMPLE):
         (kept,) = pool.pids()
-        unstartable.add(0)
+        unstartable.append(pool._workers[0])
         os.kill(kept, signal.SIGKILL)
         while pool.pids():
             await asyncio.sleep(0)
@@ -154,11 +142,11 @@ async def test_where_the_one_that_is_always_there_cannot_be_started_another_take
 
 
 async def test_one_that_cannot_be_started_is_not_tried_when_nobody_waits_for_it(
-    monkeypatch: pytest.MonkeyPatch, unstartable: set[int], pipe: tuple[int, int]
+    monkeypatch: pytest.MonkeyPatch, unstartable: list[Worker], pipe: tuple[int, int]
 ) -> None:
     monkeypatch.setattr(pools, "_IDLE", 0.01)
     async with running(size=2, least=1) as pool, asyncio.timeout(AMPLE):
-        unstartable.add(1)
+        unstartable.append(pool._workers[1])
         calls = [pool.call(b"wait", deadline=AMPLE, fds=pipe[:1]) for _ in range(2)]
         jobs = [asyncio.create_task(call) for call in calls]
         while pool.facts().restarts < 1:
