@@ -14,8 +14,10 @@ whose data they don't have already. A refusal never has it: it would say what th
 body that nobody received.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, assert_never
+
+from msgspec.structs import replace
 
 from gateway.errors import Code, Forbidden, InternalError, Refusal
 from gateway.inspection import masking

@@ -10,7 +10,6 @@ decision log turns them into keyed hashes before it writes.
 
 import re
 from collections.abc import AsyncIterable, Callable, Hashable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -104,8 +103,7 @@ class SubjectRef(msgspec.Struct, frozen=True):
         return (self.kind, type(self.value).__name__, self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(msgspec.Struct, frozen=True):
     """One identifier of the caller; `basis` says where it came from (`claim`)."""
 
     kind: str
@@ -113,16 +111,14 @@ class Identifier:
     basis: str = "claim"
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True):
     """The party acting for the caller (RFC 8693 section 4.1, claim `act`)."""
 
     id: str
     issuer: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """The authenticated requester. `claims` are verified claims, those that configuration names."""
 
     issuer: str
@@ -131,7 +127,7 @@ class Caller:
     actor: Actor | None = None
     scopes: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
-    claims: Mapping[str, Any] = field(default_factory=dict)
+    claims: Mapping[str, Any] = msgspec.field(default_factory=dict)
     expires_at: datetime | None = None
 
 
@@ -139,8 +135,7 @@ def _unclaimed(_caller: Hashable) -> None:
     """Where nobody counts places."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request as it arrived: raw and untrusted.
 
     `target` is the request-target and `headers` are the field lines, byte for byte and in order.
@@ -175,8 +170,7 @@ class Admitted(msgspec.Struct, frozen=True):
     body: AsyncIterable[bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True, eq=False):
     """Records that share owners, attribution and category. `owners` is empty if unattributed.
 
     `first` are the places of the first few of them, counted from 0 over all records in the order
@@ -188,11 +182,20 @@ class Group:
     attribution: Attribution
     category: str
     records: int
-    first: tuple[int, ...] = field(default=(), compare=False)
+    first: tuple[int, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Group) and self._counted == other._counted
+
+    def __hash__(self) -> int:
+        return hash(self._counted)
+
+    @property
+    def _counted(self) -> tuple[tuple[SubjectRef, ...], Attribution, str, int]:
+        return self.owners, self.attribution, self.category, self.records
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(msgspec.Struct, frozen=True):
     """What was seen in one body: counts and distinct subjects, never another value.
 
     `bytes_received` counts the bytes of the response as they came over the wire (after the
@@ -221,8 +224,7 @@ class Inspection:
         return tuple(distinct[key] for key in sorted(distinct, key=repr))
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(msgspec.Struct, frozen=True):
     """A field whose value stays behind: `path` is its locator, relative to a record.
 
     null stands in its place, or what one of the others says: a fixed `text`, its own first `keep`
@@ -248,8 +250,7 @@ class Mask:
         return self.text is None and self.keep is None and not self.pseudonym
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """A policy's answer, checked against the question: consistent, and about these subjects only.
 
     A record is released if all of its owners are in `permitted` (or, for an unattributed one, if

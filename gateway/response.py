@@ -1,7 +1,8 @@
 """An upstream's response at rest: what its headers claimed, and its spooled body."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from gateway.model import SubjectRef
 
@@ -9,8 +10,7 @@ if TYPE_CHECKING:  # a reading process needs the payload, and no spool
     from gateway.spool import Spooled
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True):
     """What the headers claimed about the body: lower-case media type (without parameters), charset
     parameter (lower case, if any), content codings in the order they were applied; the owners of
     the whole body, where the endpoint says which fields name them; for a multipart type the
@@ -24,8 +24,7 @@ class Payload:
     boundary: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A complete, well-framed 200 response. `headers` are those of the allow-list, in order."""
 
     headers: tuple[tuple[str, str], ...]

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
+
 from gateway.constraints import STRICT
 from gateway.errors import Code, Unavailable
 from gateway.log import Log
@@ -246,8 +248,7 @@ class Held:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Spooled:
+class Spooled(msgspec.Struct, frozen=True):
     """A complete body at rest. Close it as soon as it is no longer needed."""
 
     stored: Stored

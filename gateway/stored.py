@@ -1,8 +1,9 @@
 """Bytes at rest, for whoever reads them: a reading process needs nothing else of the spool."""
 
 import os
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 
 class Stored(Protocol):
@@ -16,8 +17,7 @@ class Stored(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class InMemory:
+class InMemory(msgspec.Struct, frozen=True):
     """A small body."""
 
     data: bytes
@@ -30,8 +30,7 @@ class InMemory:
         return self.data[offset : offset + length]
 
 
-@dataclass(frozen=True, slots=True)
-class OnDisk:
+class OnDisk(msgspec.Struct, frozen=True):
     """A spooled body, by file descriptor; whoever opened the descriptor closes it. One that is a
     part of another begins at `start` of its file."""
 

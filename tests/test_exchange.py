@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from gateway import exchange
 from gateway.decisionlog.entry import Evidence, Outcome, Stage
@@ -612,6 +613,6 @@ async def test_a_block_of_the_opening_is_a_denial(world: World) -> None:
 
 async def test_a_caller_of_http_1_0_is_not_streamed_to(world: World) -> None:
     _, rooms = streaming(world)
-    outcome = await guard(replace(REQUEST, version=(1, 0)), rooms)
+    outcome = await guard(structs.replace(REQUEST, version=(1, 0)), rooms)
     assert isinstance(outcome, Release)
     outcome.body.close()

@@ -1,11 +1,11 @@
 """The nouns: what a decision releases, and whom an inspection has seen."""
 
 import pickle
-from dataclasses import FrozenInstanceError, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.model import (
     Attribution,
@@ -44,7 +44,7 @@ decisions = st.builds(
 
 def decision(*permitted: SubjectRef, **changes: object) -> Decision:
     plain = Decision(Effect.REDACT, frozenset(permitted), False, frozenset(), (), (), "1")
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return structs.replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def group(*owners: SubjectRef, category: str = "") -> Group:
@@ -95,7 +95,7 @@ def test_an_unattributed_record_needs_its_own_permission() -> None:
 
 @given(decisions, groups)
 def test_a_block_releases_nothing(decided: Decision, seen: Group) -> None:
-    assert not replace(decided, effect=Effect.BLOCK).releases(seen)
+    assert not structs.replace(decided, effect=Effect.BLOCK).releases(seen)
 
 
 @given(decisions, groups)
@@ -112,8 +112,8 @@ def test_what_is_released_was_permitted(decided: Decision, seen: Group) -> None:
 def test_a_grant_never_takes_away_and_a_restriction_never_gives(
     decided: Decision, seen: Group
 ) -> None:
-    more = replace(decided, permitted=decided.permitted | set(seen.owners))
-    less = replace(decided, withhold=decided.withhold | {seen.category})
+    more = structs.replace(decided, permitted=decided.permitted | set(seen.owners))
+    less = structs.replace(decided, withhold=decided.withhold | {seen.category})
     assert more.releases(seen) >= decided.releases(seen)
     assert not less.releases(seen)
 
@@ -142,7 +142,7 @@ def test_the_subjects_are_distinct_complete_and_in_one_order(seen: list[Group]) 
 def test_values_can_not_be_changed() -> None:
     with pytest.raises(AttributeError):
         ME.value = "A9"  # type: ignore[misc]
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         decision(ME).effect = Effect.ALLOW  # type: ignore[misc]
 
 

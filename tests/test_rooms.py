@@ -1,9 +1,9 @@
 """When an endpoint's records leave as they come, and what a stream goes on with."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gateway.endpoints import ReleaseMode, Route
 from gateway.spool import Spool, SpoolSettings
@@ -20,7 +20,7 @@ def test_what_is_to_be_streamed_is_where_the_caller_can_see_a_cut(world: World) 
     route = Route(STREAMED, {})
     assert STREAMED.release is ReleaseMode.STREAM
     assert rooms.streams(route, REQUEST)
-    assert not rooms.streams(route, replace(REQUEST, version=(1, 0)))
+    assert not rooms.streams(route, structs.replace(REQUEST, version=(1, 0)))
     assert not rooms.streams(Route(ORDERS, {}), REQUEST)
     assert not world.rooms().streams(route, REQUEST)
 

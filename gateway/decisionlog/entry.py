@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.decisionlog.plain import method, text, timestamp
-from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.decisionlog.pseudonyms import Pseudonyms, Remembered
 from gateway.decisionlog.question import MAX_LISTED, Seen, Written, write
 from gateway.decisionlog.spellings import NOTHING, Spelt, spellings, spells
 from gateway.errors import Code
@@ -167,10 +167,12 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Renderer:
-    """Renders entries under one pseudonym key; `labels` (`id`, `version`) name this gateway."""
+    """Renders entries under one pseudonym key; `labels` (`id`, `version`) name this gateway. What
+    it was told is remembered until it should `forget`, with each group of entries."""
 
     def __init__(self, pseudonyms: Pseudonyms, key_id: str, labels: Mapping[str, str]) -> None:
-        self._pseudonyms, self._key_id, self._labels = pseudonyms, key_id, dict(labels)
+        self._pseudonyms = Remembered(pseudonyms)
+        self._key_id, self._labels = key_id, dict(labels)
         self._encode = msgspec.json.Encoder().encode
 
     def render(self, evidence: Evidence) -> bytes:
@@ -217,6 +219,10 @@ class Renderer:
             labels=self._labels,
         )
         return self._encode(entry)
+
+    def forget(self) -> None:
+        """A group ends: nothing of its exchanges stays here."""
+        self._pseudonyms.forget()
 
     def gap(self, entry_id: str, at: datetime, unrecorded: int) -> bytes:
         """The log's own entry after a fault: so many entries could not be made durable.

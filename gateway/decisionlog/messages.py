@@ -13,12 +13,12 @@ channel alone.
 
 import pickle
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from gateway.decisionlog.anchor import Anchor
 from gateway.decisionlog.entry import Evidence
@@ -95,17 +95,36 @@ def setup_frame(setup: Setup) -> bytes:
 def entry_frame(evidence: Evidence) -> bytes:
     """Raises an exception of any type for evidence that can't be told at all."""
     try:
-        payload = _encode(evidence)
+        payload = _encode(_brief(evidence))
     except (TypeError, ValueError, OverflowError):  # a lone surrogate, an integer beyond 64 bits
         return frame(Kind.ODD_ENTRY, pickle.dumps(evidence))
     return HEADER.pack(len(payload), Kind.ENTRY) + payload
+
+
+def _brief(evidence: Evidence) -> Evidence:
+    """What its question says, too, is told once. (`_whole` undoes it.)"""
+    question = evidence.question
+    if question is None or question.caller is not evidence.caller:
+        return evidence
+    if question.inspection is not evidence.inspection:
+        return structs.replace(evidence, caller=None)
+    return structs.replace(evidence, caller=None, inspection=None)
+
+
+def _whole(evidence: Evidence) -> Evidence:
+    """Whoever asked a question about something knew who, and saw it."""
+    question = evidence.question
+    if question is None or evidence.caller is not None:
+        return evidence
+    inspection = evidence.inspection or question.inspection
+    return structs.replace(evidence, caller=question.caller, inspection=inspection)
 
 
 def refusal_frame(number: int, evidence: Evidence) -> bytes:
     """In the place of entry `number`, or after it where that is written already; of none if it is
     0. Raises as `entry_frame` does, which is tried first."""
     try:
-        return frame(Kind.REFUSAL, _REFUSAL.pack(number) + _encode(evidence))
+        return frame(Kind.REFUSAL, _REFUSAL.pack(number) + _encode(_brief(evidence)))
     except (TypeError, ValueError, OverflowError):
         return frame(Kind.ODD_REFUSAL, _REFUSAL.pack(number) + pickle.dumps(evidence))
 
@@ -124,9 +143,11 @@ def read_setup(payload: bytes) -> Setup:
 
 def read_entry(kind: Kind, payload: bytes) -> Evidence | None:
     """None where it can't be read: one entry's bug must not end the writer."""
-    read: Callable[[bytes], Evidence] = _decode if kind is Kind.ENTRY else pickle.loads
     try:
-        return read(payload)
+        if kind is Kind.ENTRY:
+            return _whole(_decode(payload))
+        evidence: Evidence = pickle.loads(payload)  # noqa: S301
+        return evidence
     except Exception:  # noqa: BLE001 - a pickle may raise anything
         return None
 

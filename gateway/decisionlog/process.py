@@ -23,7 +23,8 @@ from gateway.decisionlog.writer import Account, Writer, reason
 from gateway.errors import Unavailable
 from gateway.living import HEADER, living
 
-_READ = 256 * 1024
+_READ = 64 * 1024
+"""Bytes read at once; an allocation of more than 128 KiB would cost system calls of its own."""
 _MAX_GROUP = 8 * 2**20
 """Bytes in one group, about: bounds the memory of a write and the time of a sync."""
 

@@ -13,10 +13,13 @@ equals an identifier must be seen to equal it. There a text is `p1:…` and a nu
 """
 
 import struct
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
 from gateway.model import Actor, Caller, Identifier, SubjectRef
+
+_MOST = 4096
 
 PREFIX = "p1:"
 NUMBER = "n1:"
@@ -24,7 +27,7 @@ NUMBER = "n1:"
 
 
 class Pseudonyms:
-    """Makes pseudonyms under one key. Nothing is cached: identifiers don't outlive their exchange.
+    """Makes pseudonyms under one key, and keeps none of them (`Remembered` does, for a moment).
 
     A subject and a caller's identifier with the same kind and value have the same pseudonym, and so
     have their bare values: an auditor must be able to see that somebody received their own data.
@@ -87,6 +90,63 @@ class Pseudonyms:
         inner = self._inner.copy()
         inner.update(b"".join([len(part).to_bytes(4, "big") + part for part in parts]))
         return inner
+
+
+class Remembered:
+    """The pseudonyms of entries that are written together, each made once: of those of one endpoint
+    most values are the same. `forget` ends it with their group, so that no identifier is kept here
+    for longer than the exchanges it came in take to end; and so does its own size.
+    """
+
+    def __init__(self, names: Pseudonyms) -> None:
+        self._names = names
+        self.values = _Made(names.value)
+        """By value in a question: see `Pseudonyms.value`."""
+        self._subjects: dict[tuple[str, str | int], str] = {}
+        self._parties: dict[tuple[str, str], str] = {}
+
+    def forget(self) -> None:
+        self.values.clear()
+        self._subjects.clear()
+        self._parties.clear()
+
+    def subject(self, subject: SubjectRef) -> str:
+        key = (subject.kind, subject.value)
+        made = self._subjects.get(key)
+        if made is None:
+            self._bound(self._subjects)
+            made = self._subjects[key] = self._names.subject(subject)
+        return made
+
+    def caller(self, caller: Caller) -> str:
+        key = (caller.issuer, caller.id)
+        made = self._parties.get(key)
+        if made is None:
+            self._bound(self._parties)
+            made = self._parties[key] = self._names.caller(caller)
+        return made
+
+    def actor(self, actor: Actor, caller: Caller) -> str:
+        return self._names.actor(actor, caller)
+
+    def text(self, text: str) -> str:
+        return self._names.text(text)
+
+    @staticmethod
+    def _bound(made: dict[Any, str]) -> None:
+        if len(made) >= _MOST:
+            made.clear()
+
+
+class _Made(dict[str | float, str]):
+    def __init__(self, make: Callable[[str | float], str]) -> None:
+        self._make = make
+
+    def __missing__(self, value: str | float) -> str:
+        if len(self) >= _MOST:
+            self.clear()
+        made = self[value] = self._make(value)
+        return made
 
 
 # Lone surrogates come out of JSON escapes; "surrogatepass" keeps them, and keeps them distinct.

@@ -20,7 +20,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from gateway.decisionlog.plain import method, whole
-from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.decisionlog.pseudonyms import Remembered
 from gateway.model import Attribution, Caller, Inspection, Phase, SubjectRef
 from gateway.policy.contract import SCHEMA, Question
 
@@ -54,7 +54,7 @@ def write(
     at: str,
     listed: Sequence[Seen],
     total: int,
-    names: Pseudonyms,
+    names: Remembered,
 ) -> Written:
     """The question of the response phase if there is an inspection, else that of the request.
 
@@ -78,24 +78,13 @@ def write(
     return Written(document, writer.truncated or len(listed) < total)
 
 
-class _Values(dict[str | float, str]):
-    """The pseudonyms of one exchange: a value is hashed once, and forgotten with the entry."""
-
-    def __init__(self, names: Pseudonyms) -> None:
-        self._make = names.value
-
-    def __missing__(self, value: str | float) -> str:
-        made = self[value] = self._make(value)
-        return made
-
-
 class _Writer:
     """The parts of one question."""
 
     __slots__ = ("truncated", "values")
 
-    def __init__(self, names: Pseudonyms) -> None:
-        self.values, self.truncated = _Values(names), False
+    def __init__(self, names: Remembered) -> None:
+        self.values, self.truncated = names.values, False
 
     def request(self, question: Question) -> dict[str, Any]:
         values = self.values

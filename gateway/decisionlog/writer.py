@@ -121,6 +121,7 @@ class Writer:
             except (OSError, Unavailable) as error:
                 self._fail(error)
         self._group = {}
+        self._renderer.forget()
         report = self.report()
         self._synced = []
         return report

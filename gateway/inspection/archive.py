@@ -18,8 +18,10 @@ A new container is a `Container` and a `Writer`; `count` and `fates.rewrite` do 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import structs
 
 from gateway.errors import BadUpstream, Code, InternalError, Unavailable
 from gateway.inspection import names
@@ -312,7 +314,7 @@ def groups_inside(inside: Tally, member: Member) -> tuple[Group, ...]:
     """A structured member's records, with the owners that its name and a manifest add."""
     own = member.tells
     return tuple(
-        replace(
+        structs.replace(
             group,
             owners=member.owners(group.owners),
             attribution=group.attribution if own else member.spec.attribution,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import assert_never
 
+from msgspec import structs
+
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import notice
 from gateway.inspection.archive import (
@@ -174,7 +176,7 @@ def _verdict_inside(member: Member, fate: Fate, verdict: Verdict) -> Verdict:
     owners, decision = member.outer_owners(), verdict.decision
     if not member.tells:
         stays = verdict.keeps(owners, member.spec.category)
-        decision = replace(decision, release_unattributed=stays)
+        decision = structs.replace(decision, release_unattributed=stays)
     elif not all(owner in decision.permitted for owner in owners):
-        decision = replace(decision, permitted=frozenset())
+        decision = structs.replace(decision, permitted=frozenset())
     return replace(verdict, decision=decision, totals_drop=fate.seen - fate.kept)

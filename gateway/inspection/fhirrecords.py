@@ -6,6 +6,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import fhirowners, fhirtypes, jsonrecords, jsontext
 from gateway.inspection.embedded import Embedded
@@ -177,7 +179,7 @@ class Selection:
         """A stream's masks may change with a decision."""
         self._mask, verdict = self._verdict.mask, self._verdict
         masks = (*self._mask, *(each for mask in self._mask for each in _beside(mask)))
-        masking = replace(verdict, decision=replace(verdict.decision, mask=masks))
+        masking = replace(verdict, decision=structs.replace(verdict.decision, mask=masks))
         return jsonrecords.Selection(self._spec, self._limits, masking)
 
     def blanks(self, records: Sequence[Any]) -> list[bool]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import msgspec
+from msgspec import structs
 
 from gateway.errors import Code, InternalError, Refusal, refusal_of
 from gateway.inspection import halves, lineindex, work
@@ -46,7 +47,7 @@ class Job:
 
     def of(self, part: Part) -> "Job":
         """The same, to be done with a part of the body."""
-        found = self.inspection and replace(self.inspection, groups=part.groups)
+        found = self.inspection and structs.replace(self.inspection, groups=part.groups)
         return replace(
             self, start=part.start, size=part.size, index=part.index, inspection=found, part=True
         )

@@ -16,7 +16,7 @@ _TOKEN = b"!#$%&'*+-.^_`|~" + (string.digits + string.ascii_letters).encode("asc
 _ASCII = bytes([0x09, *range(0x20, 0x7F)])
 _FREE_OF_CONTROLS = _ASCII + bytes(range(0x80, 0x100))
 """The bytes that a name, a value read by everyone alike, and a value at all may hold."""
-_UNSPEAKABLE = re.compile(r"[^\t\x20-\x7e]")
+_UNSPEAKABLE = "a head holds a character that can't be sent"
 
 
 def are_named(headers: RawHeaders) -> bool:
@@ -81,8 +81,12 @@ def is_chunked(values: Sequence[bytes]) -> bool:
 
 def spell(start_line: str, headers: Mapping[str, str]) -> bytes:
     """A message head. Raises ValueError rather than let a value start a line of its own."""
-    lines = [start_line, *[f"{name}: {value}" for name, value in headers.items()]]
-    text = "".join(lines)
-    if not (text.isascii() and text.isprintable()) and _UNSPEAKABLE.search(text):
-        raise ValueError("a head holds a character that can't be sent")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+    lines = [start_line, *[f"{name}: {value}" for name, value in headers.items()], "\r\n"]
+    try:
+        head = "\r\n".join(lines).encode("ascii")
+    except UnicodeEncodeError:
+        raise ValueError(_UNSPEAKABLE) from None
+    # Nothing but the ends of the lines is beside what can be read alike by everyone.
+    if head.translate(None, _ASCII) != b"\r\n" * len(lines):
+        raise ValueError(_UNSPEAKABLE)
+    return head

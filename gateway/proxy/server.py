@@ -17,11 +17,12 @@ import socket
 import struct
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from gateway.enforcement import Denial, Release
 from gateway.errors import BadRequest, Code

@@ -9,13 +9,13 @@ proven.
 
 import asyncio
 from collections.abc import AsyncIterable, Mapping
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientPayloadError, EofStream
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
+from msgspec.structs import replace
 
 from gateway.deadlines import Deadlines
 from gateway.endpoints import Route

@@ -1,7 +1,6 @@
 """What an entry says, and what it must never say."""
 
 import json
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -273,7 +272,10 @@ def test_a_question_lists_its_subjects_in_the_order_of_the_entry() -> None:
 
 
 def test_the_members_of_an_archive_are_counted() -> None:
-    assert entry(released(inspection=replace(inspection(group(A1)), members=4)))["members"] == 4
+    assert (
+        entry(released(inspection=structs.replace(inspection(group(A1)), members=4)))["members"]
+        == 4
+    )
 
 
 def test_an_exchange_without_a_caller_has_no_question() -> None:
@@ -354,7 +356,7 @@ def test_nothing_of_a_person_is_written_wherever_it_stands() -> None:
             params={"email": CANARY},
             query={CANARY: (CANARY,)},
         ),
-        inspection=replace(inspection(group(subject), group()), fields=(CANARY,)),
+        inspection=structs.replace(inspection(group(subject), group()), fields=(CANARY,)),
         decision=decision(
             Effect.REDACT,
             subject,

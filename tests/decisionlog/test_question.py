@@ -1,7 +1,6 @@
 """A question in the log: whole, equal where it was equal, and about nobody in particular."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -9,9 +8,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.decisionlog.entry import Evidence, Renderer
-from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.decisionlog.pseudonyms import Pseudonyms, Remembered
 from gateway.decisionlog.question import MAX_LISTED, Seen, write
 from gateway.model import Actor, Attribution, Caller, Group, Identifier, SubjectRef
 from gateway.policy.contract import Question, encode_question
@@ -83,7 +83,7 @@ def asked(draw: st.DrawFn) -> Question:
             st.dictionaries(canaries, st.lists(canaries, max_size=2).map(tuple), max_size=2)
         ),
     )
-    seen = replace(
+    seen = structs.replace(
         inspection(*draw(st.lists(groups, max_size=4))),
         fields=tuple(draw(st.lists(canaries, max_size=3, unique=True))),
     )
@@ -210,7 +210,7 @@ def test_a_question_that_is_too_long_is_cut_and_says_so(what: str) -> None:
     asking, seen = caller(), inspection(group(A1))
     match what:
         case "fields":
-            seen = replace(seen, fields=many)
+            seen = structs.replace(seen, fields=many)
         case "scopes":
             asking = caller(scopes=many)
         case "claims":
@@ -245,13 +245,13 @@ def test_a_value_is_hashed_once_in_an_entry(monkeypatch: pytest.MonkeyPatch) -> 
         Pseudonyms, "value", lambda self, value: (made.append(value), make(self, value))[1]
     )
     seen = [Seen(A1, 1, [Attribution.DIRECT], ["order"])]
-    written = write(question(caller()), inspection(group(A1)), "", seen, 1, NAMES)
+    written = write(question(caller()), inspection(group(A1)), "", seen, 1, Remembered(NAMES))
     assert len(made) == len(set(made))
     assert "A1" in made
     msgspec.json.encode(written.question)
 
 
 def test_the_question_of_a_request_has_no_payload() -> None:
-    written = write(question(caller()), None, str(NOON), [], 0, NAMES)
+    written = write(question(caller()), None, str(NOON), [], 0, Remembered(NAMES))
     assert (written.question["phase"], written.truncated) == ("request", False)
     assert "payload" not in written.question

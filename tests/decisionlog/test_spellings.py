@@ -1,7 +1,5 @@
 """A value of a person is found in a policy's text, however it is spelt."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,8 +33,8 @@ def test_a_reason_that_spells_an_identifier_of_its_exchange_is_not_shown(
     asked = [
         subject,
         question(identifiers=[SubjectRef("account", identifier)]),
-        structs.replace(plain, caller=replace(plain.caller, id=str(identifier))),
-        structs.replace(plain, caller=replace(plain.caller, actor=Actor(str(identifier)))),
+        structs.replace(plain, caller=structs.replace(plain.caller, id=str(identifier))),
+        structs.replace(plain, caller=structs.replace(plain.caller, actor=Actor(str(identifier)))),
         structs.replace(plain, params={"id": str(identifier)}),
     ]
     for each in asked:
@@ -72,8 +70,8 @@ def test_a_value_of_a_claim_or_a_query_is_found_too(value: str | int, text: str)
     plain = question(FOREIGN)
     claims = {"person": {"names": [value], "adult": True, "height": 1.7, "none": None}}
     for asked in (
-        structs.replace(plain, caller=replace(plain.caller, claims=claims)),
-        structs.replace(plain, caller=replace(plain.caller, claims={"a": {str(value): 1}})),
+        structs.replace(plain, caller=structs.replace(plain.caller, claims=claims)),
+        structs.replace(plain, caller=structs.replace(plain.caller, claims={"a": {str(value): 1}})),
         structs.replace(plain, query={"q": ("1", str(value))}),
     ):
         assert spells(text, spellings(asked))
@@ -83,7 +81,7 @@ def test_a_role_a_page_or_a_level_in_a_claim_or_a_query_hides_no_reason() -> Non
     plain = question(FOREIGN)
     claims = {"role": "case_officer", "realm": {"roles": ["support/first"]}, "level": 2, "on": True}
     asked = structs.replace(
-        plain, caller=replace(plain.caller, claims=claims), query={"page": ("18", "self")}
+        plain, caller=structs.replace(plain.caller, claims=claims), query={"page": ("18", "self")}
     )
     for reason in ("case_officer", "support_first", "level_2", "over_18", "self_access", "true"):
         assert not spells(reason, spellings(asked))

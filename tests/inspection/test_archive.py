@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from msgspec import structs
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import notice, work
@@ -207,7 +208,7 @@ def inspected(data: bytes, task: work.Task = TASK, room: int = 64 << 20) -> Insp
 
 def redacted(data: bytes, **changes: Any) -> bytes:
     decision = Decision(Effect.REDACT, frozenset({ME}), False, frozenset(), (), (), "1")
-    decision, sink = replace(decision, **changes), MemorySink()
+    decision, sink = structs.replace(decision, **changes), MemorySink()
     with scratch() as file:
         found = work.inspect(InMemory(data), TASK, file)
         counts = work.rewrite(InMemory(data), TASK, found, decision, sink, file)

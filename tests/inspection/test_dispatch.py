@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from gateway.errors import BadUpstream, Code, InternalError, Late
 from gateway.inspection import halves, lineindex, masking, work
@@ -73,7 +74,7 @@ async def test_metadata_is_never_read_in_the_event_loop(
 ) -> None:
     """A library reads it, which may hang or take too much."""
     spec = BodySpec(Format.OPAQUE, subject=({"account": ("pdf:Subject",)},))
-    letter = replace(response(spool, pdf()), payload=Payload("application/octet-stream"))
+    letter = structs.replace(response(spool, pdf()), payload=Payload("application/octet-stream"))
     monkeypatch.setattr(work, "inspect", None)
     found = await dispatch.inspect(letter, spec, Limits())
     assert found.subjects == (SubjectRef("account", "A1"),)
@@ -91,7 +92,7 @@ async def test_a_redaction_leaves_room_for_its_own_scratch_file(tmp_path: Path) 
     spec = BodySpec(Format.TAR, members=(LINES,), compression="gzip")
     lines = b'{"owner":"me","n":1}\n' * 100
     packed = gzip.compress(tarred({"a.ndjson": lines, "noise": os.urandom(200_000)}, mtime=0))
-    decision = replace(REDACT, mask=masks("$.n"), release_unattributed=True)
+    decision = structs.replace(REDACT, mask=masks("$.n"), release_unattributed=True)
     writer = tight.writer()
     writer.write(packed)
     held = Response((), Payload("application/gzip"), writer.finish())
@@ -109,7 +110,7 @@ async def test_redactions_do_not_wait_for_each_other_s_bodies_to_leave(tmp_path:
     there."""
     tight = Spool(SpoolSettings(tmp_path / "tight", limit=1 << 20, memory=1024, wait=30))
     held = [response(tight, body(6_000)) for _ in range(2)]
-    masked = replace(REDACT, mask=masks("$.n"))
+    masked = structs.replace(REDACT, mask=masks("$.n"))
     async with running(InspectionSettings(2, 1024), tight) as small:
         inspection = await small.inspect(held[0], SPEC, LIMITS)
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
@@ -236,7 +237,7 @@ async def test_pseudonyms_are_the_same_wherever_they_are_made(
     secret = tmp_path / "mask-key"
     secret.write_bytes(bytes(32))
     secret.chmod(0o600)
-    masked = replace(REDACT, mask=(Mask("$.n", pseudonym=True), Mask("$.x", text="é" * 64)))
+    masked = structs.replace(REDACT, mask=(Mask("$.n", pseudonym=True), Mask("$.x", text="é" * 64)))
     held = response(spool, body(count))
     async with running(InspectionSettings(1, 1024, pseudonym_key_file=secret), spool) as dispatch:
         inspection = await dispatch.inspect(held, SPEC, LIMITS)
@@ -255,7 +256,7 @@ async def test_pseudonyms_are_the_same_wherever_they_are_made(
 async def test_a_rewritten_body_has_room_for_what_its_masks_make(spool: Spool) -> None:
     """One byte becomes 770, in each of many records: the space is reckoned by the record."""
     held = response(spool, json.dumps([{"owner": "me", "n": 1}] * 5000).encode())
-    masked = replace(REDACT, mask=(Mask("$.n", text="\U0001f600" * 64),))
+    masked = structs.replace(REDACT, mask=(Mask("$.n", text="\U0001f600" * 64),))
     async with running(InspectionSettings(1, 1024), spool) as dispatch:
         inspection = await dispatch.inspect(held, SPEC, LIMITS)
         rewritten, _ = await dispatch.rewrite(held, SPEC, LIMITS, inspection, masked)
@@ -439,7 +440,7 @@ async def test_two_workers_read_the_halves_of_a_body_of_lines(tmp_path: Path, ti
         assert counts == Counts(seen=10_000, released=5_000, redacted=5_000)
         assert rewritten.stored.pread(size, 0) == mine
         rewritten.close()
-        masked = replace(REDACT, mask=masks("$.n"))
+        masked = structs.replace(REDACT, mask=masks("$.n"))
         rewritten, counts = await dispatch.rewrite(held, BY_LINE, LIMITS, inspection, masked)
         assert counts.released == 5_000
         assert rewritten.stored.pread(size, 0) == mine.replace(b'"%b"' % (b"x" * 60), b"null")

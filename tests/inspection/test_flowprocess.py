@@ -5,9 +5,9 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from gateway.errors import Code
 from gateway.inspection import flowmessages as messages
@@ -111,7 +111,7 @@ def test_after_a_refusal_it_reads_the_next_body(reader: Reader) -> None:
 
 
 def test_a_masked_value_becomes_a_pseudonym_under_the_key_of_its_task(reader: Reader) -> None:
-    masked = replace(REDACT, mask=(Mask("$.iban", pseudonym=True),))
+    masked = structs.replace(REDACT, mask=(Mask("$.iban", pseudonym=True),))
     assert reader.told() == Ready()
     for key in (bytes(32), b"k" * 32):
         reader.tell(messages.task_frame(TASK, key))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import halves, jsonmatcher, tally, work
@@ -242,7 +243,7 @@ def test_a_small_body_has_none_and_one_in_which_no_line_ends_near_the_middle(
 
 def test_only_lines_that_stand_for_themselves_are_divided() -> None:
     assert work.divides(TASK)
-    gzip = replace(TASK.payload, codings=("gzip",))
+    gzip = structs.replace(TASK.payload, codings=("gzip",))
     assert not work.divides(work.Task(gzip, SPEC, Limits()))
     packed = replace(SPEC, compression="gzip")
     document = EmbeddedSpec(("$.p",), Format.JSON)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.errors import Code, InternalError
 from gateway.inspection import jsonmatcher, lineindex, work
@@ -172,7 +173,7 @@ def test_nothing_is_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         assert (sink.getvalue(), counts.released) == (lines("me", "me"), 2)
         with pytest.raises(AssertionError):  # masks are for the parser
-            decision = replace(deciding("me"), mask=(Mask("$.n"),))
+            decision = structs.replace(deciding("me"), mask=(Mask("$.n"),))
             work.rewrite(body, TASK, found, decision, sink, index=Index(body.size, index))
 
 

@@ -12,6 +12,7 @@ import pytest
 from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import work
@@ -133,7 +134,7 @@ def test_a_mask_that_changes_whose_a_record_is_does_not_pass() -> None:
     """Not even where both may have it: what says whose it is must stay what it was."""
     both = frozenset({ME, SubjectRef("account", "me2")})
     for mask, left in ((Mask("$.owner", keep=2), b"me"), (Mask("$.owner", text="me"), b"me")):
-        decision = replace(REDACT, permitted=both, mask=(mask,))
+        decision = structs.replace(REDACT, permitted=both, mask=(mask,))
         seen, sink = work.inspect(body("me2", "me"), PLAIN), MemorySink()
         counts = work.rewrite(body("me2", "me"), PLAIN, seen, decision, sink)
         assert sink.getvalue().count(b'"%b"' % left) == 2
@@ -148,7 +149,7 @@ def test_a_mask_that_changes_whose_a_record_is_does_not_pass() -> None:
      Mask("$.owner", pseudonym=True)],
 )  # fmt: skip
 def test_a_mask_of_what_names_the_owner_is_unsupported_and_no_fault_of_ours(mask: Mask) -> None:
-    decision = replace(REDACT, mask=(mask,))
+    decision = structs.replace(REDACT, mask=(mask,))
     seen, sink = work.inspect(body("me", "foreign"), PLAIN), MemorySink()
     counts = work.rewrite(body("me", "foreign"), PLAIN, seen, decision, sink, key=bytes(32))
     with pytest.raises(BadUpstream) as refused:
@@ -160,7 +161,7 @@ def test_a_mask_of_what_names_the_owner_is_unsupported_and_no_fault_of_ours(mask
 def test_a_mask_makes_no_record_nobodys_even_where_those_may_leave(mask: Mask) -> None:
     data = InMemory(b"n,owner\n1,me\n2,\n")
     task = work.Task(Payload("text/csv"), replace(SPEC, format=Format.CSV, records="$"), Limits())
-    decision = replace(REDACT, release_unattributed=True, mask=(mask,))
+    decision = structs.replace(REDACT, release_unattributed=True, mask=(mask,))
     seen, sink = work.inspect(data, task), MemorySink()
     counts = work.rewrite(data, task, seen, decision, sink)
     assert counts == Counts(2, 2, 0)
@@ -176,7 +177,7 @@ def test_a_mask_that_leaves_a_record_without_an_owner_is_unsupported() -> None:
     data = InMemory(b"n,owner\n1,me\n2,foreign\n")
     task = work.Task(Payload("text/csv"), replace(SPEC, format=Format.CSV, records="$"), Limits())
     for mask, passes in ((Mask("$.owner"), False), (Mask("$.n"), True)):
-        decision = replace(REDACT, mask=(mask,))
+        decision = structs.replace(REDACT, mask=(mask,))
         seen, sink = work.inspect(data, task), MemorySink()
         counts = work.rewrite(data, task, seen, decision, sink)
         if passes:
@@ -235,7 +236,7 @@ def test_a_gzip_file_of_the_corpus_leaves_without_the_name_in_its_header(corpus:
     task = work.Task(Payload("application/gzip"), spec, Limits())
     found = work.inspect(InMemory(data), task)
     assert found.records == 1 and not found.sealed and b"dummy.csv" in data
-    everyone, sink = replace(REDACT, permitted=frozenset(found.subjects)), MemorySink()
+    everyone, sink = structs.replace(REDACT, permitted=frozenset(found.subjects)), MemorySink()
     work.rewrite(InMemory(data), task, found, everyone, sink)
     assert gzip.decompress(sink.getvalue()) == gzip.decompress(data)
     assert b"dummy.csv" not in sink.getvalue()
@@ -311,7 +312,7 @@ class Watched:
     def _ask(self, inspection: Inspection, counts: Counts) -> Decision:
         self.events.append(f"ask {inspection.records}")
         permitted = frozenset(set(inspection.subjects) - {FOREIGN})
-        return replace(REDACT, permitted=permitted, mask=self._mask)
+        return structs.replace(REDACT, permitted=permitted, mask=self._mask)
 
     def _hand_on(self, data: bytes, counts: Counts) -> None:
         self.events.append(f"out {counts.released}")
@@ -437,7 +438,7 @@ def test_both_releases_keep_the_same_records_however_a_body_is_cut(
     inspection = work.inspect(stored, task)
     permitted = frozenset(set(inspection.subjects) - {FOREIGN})
     masks = (mask,) if masked else ()
-    decision = replace(REDACT, permitted=permitted, mask=masks)
+    decision = structs.replace(REDACT, permitted=permitted, mask=masks)
     sink = MemorySink()
     counts = work.rewrite(stored, task, inspection, decision, sink, key=KEY)
     held = sink.getvalue()
@@ -488,7 +489,7 @@ def test_a_masked_document_may_not_take_an_owner_with_it() -> None:
     for owner, passes in (("me", True), ("foreign", False)):
         line = json.dumps({"owner": "me", "p": json.dumps({"owner": owner})}).encode() + b"\n"
         found = work.inspect(InMemory(line), ENCLOSING)
-        decision = replace(REDACT, permitted=frozenset({ME, foreign}), mask=(Mask("$.p"),))
+        decision = structs.replace(REDACT, permitted=frozenset({ME, foreign}), mask=(Mask("$.p"),))
         sink = MemorySink()
         counts = work.rewrite(InMemory(line), ENCLOSING, found, decision, sink)
         assert json.loads(sink.getvalue()) == {"owner": "me", "p": None}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gateway.errors import Code, Unavailable
 from gateway.model import Attribution, Decision, Effect, Group, Phase, SubjectRef
@@ -176,7 +177,7 @@ async def test_what_is_heard_of_a_comparison_is_heard_in_the_context_of_its_exch
 
 
 async def test_the_request_phase_is_compared_too(bundle: Bundle) -> None:
-    allow = changed(ALLOW, permitted=frozenset())
+    allow = structs.replace(ALLOW, permitted=frozenset())
     async with shadowing(bundle, says(answer(permitted=[]))) as (shadow, ear):
         shadow.offer(question(phase=Phase.REQUEST), allow)
         assert await ear.kinds(1) == ["agreed"]
@@ -333,7 +334,7 @@ async def test_what_waits_is_bounded_by_what_it_holds(
 
 async def test_a_big_question_is_compared_as_a_small_one_is(bundle: Bundle) -> None:
     crowd = [SubjectRef("account", n) for n in range(1_000)]
-    allow = changed(ALLOW, permitted=frozenset(crowd))
+    allow = structs.replace(ALLOW, permitted=frozenset(crowd))
     named = [{"kind": each.kind, "value": each.value} for each in crowd]
     async with shadowing(bundle, says(answer(permitted=named))) as (shadow, ear):
         shadow.offer(question(*crowd), allow)

@@ -1,6 +1,5 @@
 """What is counted adds up, within a process and over several."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -43,7 +42,7 @@ def test_a_record_without_an_owner_is_counted_whatever_becomes_of_it() -> None:
         whole = evidence(effect)
         assert whole.inspection
         groups = (*whole.inspection.groups, Group((), Attribution.NONE, "", 4))
-        seen = structs.replace(whole, inspection=replace(whole.inspection, groups=groups))
+        seen = structs.replace(whole, inspection=structs.replace(whole.inspection, groups=groups))
         assert counted(seen).volumes["orders", "json"].unattributed == 4
         assert counted(whole).volumes["orders", "json"].unattributed == 0
 

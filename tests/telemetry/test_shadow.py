@@ -39,7 +39,7 @@ ME, FOREIGN = SubjectRef("account", "me"), SubjectRef("account", "foreign")
 CANARY = SubjectRef("account", "canary-4c1d")
 NAMES = Pseudonyms(b"k" * 32)
 ALLOW = decision(Effect.ALLOW, ME, CANARY)
-BLOCK = replace(decision(Effect.BLOCK), reasons=("no_ground",), revision="r2")
+BLOCK = structs.replace(decision(Effect.BLOCK), reasons=("no_ground",), revision="r2")
 
 LABELS = ("endpoint", "result", "active", "shadow", "reason", "code")
 
@@ -102,9 +102,10 @@ def test_a_difference_is_counted_once_for_each_reason_that_only_one_gives(
     log: io.StringIO,
 ) -> None:
     told, asked = Told(), question(MINE)
-    told.compare(asked, ALLOW, replace(BLOCK, reasons=("too_late", "no_ground", "test")))
-    told.compare(asked, replace(ALLOW, reasons=("gone", "test")), replace(BLOCK, reasons=("test",)))
-    told.compare(asked, ALLOW, replace(BLOCK, reasons=("test",)))
+    told.compare(asked, ALLOW, structs.replace(BLOCK, reasons=("too_late", "no_ground", "test")))
+    gone = structs.replace(ALLOW, reasons=("gone", "test"))
+    told.compare(asked, gone, structs.replace(BLOCK, reasons=("test",)))
+    told.compare(asked, ALLOW, structs.replace(BLOCK, reasons=("test",)))
     pair = ("orders", "allow", "block")
     assert told.samples("differences") == {
         (*pair, "too_late"): 1, (*pair, "no_ground"): 1, (*pair, "gone"): 1, (*pair, "none"): 1,
@@ -116,7 +117,7 @@ def test_no_more_time_series_come_than_the_bound_however_many_reasons_a_policy_m
 ) -> None:
     told, asked = Told(), question(MINE)
     for number in range(1_000):
-        told.compare(asked, ALLOW, replace(BLOCK, reasons=(f"reason_{number}",)))
+        told.compare(asked, ALLOW, structs.replace(BLOCK, reasons=(f"reason_{number}",)))
     counted = told.samples("differences")
     assert len(counted) == 65
     assert sum(counted.values()) == 1_000
@@ -127,7 +128,9 @@ def test_a_line_names_the_records_that_would_change_by_place_and_pseudonym(
     log: io.StringIO,
 ) -> None:
     told, asked = Told(), question(MINE, THEIRS)
-    redact = replace(decision(Effect.REDACT, ME), reasons=("no_ground",), mask=masks("$.phone"))
+    redact = structs.replace(
+        decision(Effect.REDACT, ME), reasons=("no_ground",), mask=masks("$.phone")
+    )
     told.compare(asked, ALLOW, redact)
     (line,) = lines(log)
     assert line["event"] == "the shadow differs" and line["level"] == "info"
@@ -170,8 +173,8 @@ def test_a_line_is_bounded(log: io.StringIO) -> None:
 def test_no_identifier_is_in_a_label_or_a_line_whatever_the_policy_says(log: io.StringIO) -> None:
     told, asked = Told(), question(MINE, THEIRS)
     said = ("owner_canary_4c1d", "no_ground")
-    told.compare(asked, ALLOW, replace(BLOCK, reasons=said))
-    told.compare(asked, replace(ALLOW, reasons=said), BLOCK)
+    told.compare(asked, ALLOW, structs.replace(BLOCK, reasons=said))
+    told.compare(asked, structs.replace(ALLOW, reasons=said), BLOCK)
     assert "canary" not in told.metrics.render().decode()
     assert "canary" not in log.getvalue()
     assert told.samples("differences")["orders", "allow", "block", "other"] == 2

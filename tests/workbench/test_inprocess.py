@@ -2,10 +2,10 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gateway.errors import BadUpstream, Code, InternalError
 from gateway.inspection import work
@@ -74,7 +74,7 @@ async def test_a_redaction_is_read_again_before_it_counts(
 
 async def test_a_failed_redaction_gives_its_space_back(tmp_path: Path) -> None:
     spool = Spool(SpoolSettings(directory=tmp_path / "spool"))
-    masking = replace(ONLY_A1, mask=masks("no path"))
+    masking = structs.replace(ONLY_A1, mask=masks("no path"))
     with tempfile.TemporaryFile() as file:
         file.write(BODY)
         file.flush()

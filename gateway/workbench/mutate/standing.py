@@ -8,9 +8,9 @@ control loses nothing, the thing isn't what the release rests on, and there is n
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from gateway.model import Actor, Caller, Identifier
 from gateway.policy.contract import Question
@@ -42,7 +42,7 @@ def asked(question: Question, file: str) -> Iterator[Asked]:
     caller = question.caller
     asked_about = frozenset(owner.value for owner in question.subjects)
     for part in _parts(caller):
-        control = structs.replace(question, caller=part.having(None))
+        control = replace(question, caller=part.having(None))
         end = past(part.locator, part.value, question.received_at)
         if end is not None and part.kind is Kind.CLAIM:
             variants = [(Kind.EXPIRY, "in the past", end)]
@@ -59,7 +59,7 @@ def asked(question: Question, file: str) -> Iterator[Asked]:
         for kind, how, new in variants:
             where = Where(file, part.locator)
             change = Change(kind, where, how, json.dumps(part.value), json.dumps(new))
-            yield Asked(change, structs.replace(question, caller=part.having(new)), control)
+            yield Asked(change, replace(question, caller=part.having(new)), control)
     yield from _of_actor(question, file)
 
 
@@ -131,7 +131,7 @@ def _of_actor(question: Question, file: str) -> Iterator[Asked]:
     def changed(how: str, actor: Actor | None, reasons: bool = False) -> Asked:
         old = caller.actor.id if caller.actor else "none"
         change = Change(Kind.ACTOR, where, how, old, actor.id if actor else "none")
-        asked = structs.replace(question, caller=replace(caller, actor=actor))
+        asked = replace(question, caller=replace(caller, actor=actor))
         return Asked(change, asked, None, reasons)
 
     if caller.actor is None:
