@@ -60,11 +60,14 @@ class Embedded:
         prose: Sequence[Steps] = (),
     ) -> None:
         embedded = () if isinstance(spec, AlsoSpec) else spec.embedded
+        self._limits, self._within, self._tells_itself = limits, within, bool(spec.subject)
+        self._refuses = not isinstance(spec, AlsoSpec) and spec.undeclared == "refuse"
+        self._places: list[_Place] = []
+        self._ways: list[Steps] = []
+        if self.idle and not embedded:
+            return  # nearly always, and for each body
         if any(len(each.at) > limits.embedding_depth for each in embedded):
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "documents beyond limits.embedding_depth")
-        self._limits, self._within = limits, within
-        self._refuses = not isinstance(spec, AlsoSpec) and spec.undeclared == "refuse"
-        self._tells_itself = bool(spec.subject)
         firsts = dict.fromkeys(each.at[0] for each in embedded)
         self._places = [_Place(compile(at), _entries(at, spec, embedded)) for at in firsts]
         self._ways = [(*within, *place.steps) for place in self._places]

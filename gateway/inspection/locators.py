@@ -7,7 +7,7 @@ where something stands, it doesn't look for it.
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from enum import Enum
 from functools import lru_cache
 from operator import itemgetter
@@ -15,6 +15,7 @@ from typing import Any
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import settings
+from gateway.inspection.compiled import Compiled
 from gateway.inspection.tally import Owners
 from gateway.model import SubjectRef
 
@@ -147,9 +148,19 @@ def check_names(record: Any, steps: Steps, locator: str) -> None:
     for step in steps:
         if isinstance(step, str):
             names = set().union(*(parent for parent in found if isinstance(parent, dict)))
-            if any(name != step and alike(name, step) for name in names):
+            if any_alike(names - {step}, step):
                 raise BadUpstream(Code.BODY_AMBIGUOUS, f"a name that looks like one in {locator}")
         found = [child for parent in found for child in find(parent, (step,))]
+
+
+def any_alike(names: Set[str], other: str) -> bool:
+    """Whether one of the names from a body looks like `other`, a locator's."""
+    # Of plain names nothing but the case is folded: nearly always one look at all of them will do.
+    text = ",".join(names)
+    plain = text.isascii() and text.isprintable() and " " not in text and "," not in other
+    if plain and _folded(other) not in text.lower().split(","):
+        return False
+    return any(alike(name, other) for name in names)
 
 
 def alike(one: str, other: str) -> bool:
@@ -204,9 +215,7 @@ class Attributor:
         self, subject: settings.Owners, exact: Callable[[Any, str], str | int] = identifier
     ) -> None:
         self._exact = exact
-        self._kinds, self._inside, names = _compiled(
-            tuple([item for owner in subject for item in owner.items()])
-        )
+        self._kinds, self._inside, names = _compiled(subject)
         # What is learned of a body ends with its scan.
         self._paths = [[[(name, {name}) for name in way] for way in ways] for ways in names]
         self._known = _Known(self._kinds, exact)
@@ -305,10 +314,11 @@ _Path = list[tuple[str, set[str]]]
 """Names to follow, each with names that were seen beside it and don't look like it."""
 
 
+_Ways = tuple[_Kinds, bool, tuple[tuple[tuple[str, ...], ...], ...]]
+
+
 @lru_cache(maxsize=4096)
-def _compiled(
-    subject: tuple[tuple[str, tuple[str, ...]], ...],
-) -> tuple[_Kinds, bool, tuple[tuple[tuple[str, ...], ...], ...]]:
+def _compile_all(subject: tuple[tuple[str, tuple[str, ...]], ...]) -> _Ways:
     """The locators of each kind; whether none is the record itself, so that a value without members
     is nobody's; and the names they follow, none where one has a wildcard."""
     kinds = tuple(
@@ -322,13 +332,20 @@ def _compiled(
     return kinds, all(every), () if wild else names
 
 
+def _compile_owners(subject: settings.Owners) -> _Ways:
+    return _compile_all(tuple([item for owner in subject for item in owner.items()]))
+
+
+_compiled = Compiled(_compile_owners)
+
+
 def _column(records: Sequence[Any], path: _Path) -> Sequence[Any] | None:
     """The text or integer at the path in every record; None where one has something else."""
     found = records
     try:
         for name, unlike in path:
             if unknown := set().union(*found) - unlike:
-                if any(alike(other, name) for other in unknown):
+                if any_alike(unknown, name):
                     return None
                 if len(unlike) < _MAX_KNOWN:
                     unlike |= {other for other in unknown if len(other) <= _MAX_LENGTH}

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from gateway.errors import BadUpstream, Code, InternalError, Unavailable
 from gateway.inspection.codings import CODINGS, COMPRESSIONS, Decoded
 from gateway.inspection.inflation import Inflation, Unfolding
@@ -59,8 +61,7 @@ class Meter:
     unsealed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True):
     """A response body: stored bytes under content codings (RFC 9110 section 8.4), and under the
     `compression` of a file; or an archive inside another.
 
@@ -73,7 +74,7 @@ class Body:
     stored: Stored
     codings: tuple[str, ...]
     limits: Limits
-    meter: Meter = field(default_factory=Meter)
+    meter: Meter = msgspec.field(default_factory=Meter)
     compression: str | None = None
     scratch: Scratch | None = None
     unfolding: Unfolding | None = None

@@ -78,7 +78,7 @@ def encode_question(question: Question) -> bytes:
     Unavailable(POLICY_UNAVAILABLE) for anything else that can't be asked.
     """
     caller, claims = question.caller, dict(question.caller.claims)
-    if not all(_is_exact(each.value) for each in caller.identifiers) or not _is_exact(claims):
+    if not _is_exact([each.value for each in caller.identifiers]) or not _is_exact(claims):
         raise Unavailable(Code.POLICY_UNAVAILABLE, "the caller has an integer beyond 64 bits")
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -94,10 +94,7 @@ def encode_question(question: Question) -> bytes:
         "caller": {
             "issuer": caller.issuer,
             "id": caller.id,
-            "identifiers": [
-                {"kind": each.kind, "value": each.value, "basis": each.basis}
-                for each in caller.identifiers
-            ],
+            "identifiers": caller.identifiers,
             "actor": caller.actor,
             "scopes": caller.scopes,
             "roles": caller.roles,
@@ -154,22 +151,22 @@ def _payload(inspection: Inspection) -> dict[str, Any]:
 
 def _distinct(names: Iterable[str]) -> list[str]:
     """Sorted, each once; the empty name stands for none (no category, no attribution)."""
-    return sorted({*names} - {"", Attribution.NONE})
+    distinct = {*names}
+    distinct.discard("")
+    distinct.discard(Attribution.NONE)
+    return sorted(distinct)
 
 
 def _is_exact(value: Any) -> bool:
     """Whether every integer in a JSON value fits 64 bits."""
-    match value:
-        case bool():
-            return True
-        case int():
-            return value in _INT64
-        case dict():
-            return all(map(_is_exact, value.values()))
-        case list() | tuple():
-            return all(map(_is_exact, value))
-        case _:
-            return True
+    kind = type(value)
+    if kind is str or kind is bool:
+        return True
+    if isinstance(value, int):
+        return value in _INT64
+    if isinstance(value, dict):
+        return all(map(_is_exact, value.values()))
+    return not isinstance(value, list | tuple) or all(map(_is_exact, value))
 
 
 # --- the answer ---------------------------------------------------------------------------------

@@ -76,16 +76,18 @@ class DataServer:
         self._places = Places(settings.client.exchanges, "client.exchanges")
         self._ended = asyncio.Event()
         self._draining = False
+        self._loop: asyncio.AbstractEventLoop  # kept: asking for it costs a system call
         self._listener: Listener | None = None
         self._socket: asyncio.Server | Acceptor | None = None
 
     async def start(self) -> None:
         """Raises OSError where the address can't be had."""
         self._listener = Listener(self, self._handle)
+        self._loop = asyncio.get_running_loop()
         if self._sockets:
             self._socket = Acceptor(self._sockets, self._listener)
             return
-        self._socket = await asyncio.get_running_loop().create_server(
+        self._socket = await self._loop.create_server(
             self._listener, self._listen.host, self._listen.port, backlog=BACKLOG
         )
 
@@ -136,7 +138,7 @@ class DataServer:
 
     def note(self, fault: Code) -> None:
         """Account for a request that nobody is there to be answered for."""
-        task = asyncio.get_running_loop().create_task(self._until_logged(_faulty(fault)))
+        task = self._loop.create_task(self._until_logged(_faulty(fault)))
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
 
@@ -195,7 +197,7 @@ class DataServer:
 
     def _begin_work(self, received: Received | None) -> asyncio.Task[Any]:
         """The handles by which the end of a drain and a lost connection find this task."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._guarded.add(task)
         if received is not None:

@@ -83,7 +83,7 @@ class WorkerPool:
         """
         if len(self._waiting) >= self._queue:
             raise WorkersBusy("too many jobs are waiting")
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes] = self._loop.create_future()
         self._waiting.append(Job(job, deadline, fds, future))
         self._dispatch()
         return await future

@@ -20,6 +20,7 @@ from typing import Any, assert_never
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import detection, jsontext, jsonwhole
+from gateway.inspection.compiled import Compiled
 from gateway.inspection.jsonlineage import Lineage
 from gateway.inspection.jsonmatcher import Matched, Matcher
 from gateway.inspection.jsonplan import Plan, noticed, plan
@@ -57,7 +58,7 @@ def detect(payload: Payload, head: bytes, _spec: BodySpec) -> None:
 
 def inspect(source: Source, spec: BodySpec | MemberSpec, limits: Limits, tally: Tally) -> None:
     """Count every record and stray value. Raises BadUpstream; see `jsonscan.scan`."""
-    sets, route = _sets(spec)
+    sets, route = _ways(spec)
     censuses = [
         Census(_plain(each, lineage), limits, tally, lineage.attribution) for each, lineage in sets
     ]
@@ -96,7 +97,7 @@ def rewrite(
     REDACTION_UNSUPPORTED where a withheld record is the document, or its only place in it, and
     where records are decided as they come, for totals, several sets and owners above records.
     """
-    sets, route = _sets(spec)
+    sets, route = _ways(spec)
     selections = [Selection(_plain(each, lineage), limits, verdict) for each, lineage in sets]
     naming = Selection(_naming(spec), limits, verdict) if spec.also else selections[0]
     drop = 0
@@ -224,6 +225,9 @@ def _sets(spec: BodySpec | MemberSpec) -> tuple[_Sets, Plan]:
     route = plan(spec.records, tuple(spec.totals), first.climbs, also)
     name = _notice(spec)
     return [(spec, first), *others], noticed(route, name) if name else route
+
+
+_ways = Compiled(_sets)
 
 
 def _notice(spec: BodySpec | MemberSpec) -> str | None:
