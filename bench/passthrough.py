@@ -1,16 +1,25 @@
 """The raw aiohttp pass-through: no inspection, no identity, no log. `python -m bench.passthrough`
 LISTEN_PORT UPSTREAM_URL [--bare].
 
-It hands on what any proxy has to: method, target, end-to-end fields (RFC 9110 section 7.6.1) and
-body of the request; status, end-to-end fields and body of the answer. `--bare` is one that asks
-for the path and answers with the body, and nothing else: no proxy, but the least that aiohttp can do.
+It hands on what any proxy has to, as it comes: method, target, end-to-end fields (RFC 9110 section
+7.6.1) and body of the request; status, end-to-end fields and body of the answer. With `--bare` it
+asks for the path and answers with the body, a small one at once, and with nothing else: that is no
+proxy, but about the least that aiohttp can do.
 """
 
 import asyncio
 import sys
-from collections.abc import Iterable
+from contextlib import suppress
 
-from aiohttp import ClientSession, DummyCookieJar, TCPConnector, web
+from aiohttp import (
+    ClientConnectionResetError,
+    ClientResponse,
+    ClientSession,
+    DummyCookieJar,
+    TCPConnector,
+    web,
+)
+from multidict import CIMultiDict, CIMultiDictProxy
 
 _SMALL = 65_536
 _HOPS = {
@@ -20,13 +29,25 @@ _HOPS = {
 """What is between two neighbours, and what each side's framing says by itself."""
 
 
-def _end_to_end(fields: Iterable[tuple[str, str]], connection: str) -> list[tuple[str, str]]:
+def _end_to_end(fields: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    connection = fields.get("Connection", "")
     named = {name.strip().lower() for name in connection.split(",")} if connection else ()
-    return [
+    return CIMultiDict(
         (name, value)
-        for name, value in fields
+        for name, value in fields.items()
         if (lower := name.lower()) not in _HOPS and lower not in named
-    ]
+    )
+
+
+async def _stream(
+    answer: ClientResponse, response: web.StreamResponse, request: web.BaseRequest
+) -> web.StreamResponse:
+    with suppress(ClientConnectionResetError):  # the caller left
+        await response.prepare(request)
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+        await response.write_eof()
+    return response
 
 
 async def serve(port: int, upstream: str, *, bare: bool = False) -> None:
@@ -39,36 +60,29 @@ async def serve(port: int, upstream: str, *, bare: bool = False) -> None:
     )
 
     async def pass_through(request: web.BaseRequest) -> web.StreamResponse:
-        if bare:
-            asked = session.get(upstream + request.path, allow_redirects=False)
-        else:
-            asked = session.request(
-                request.method,
-                upstream + request.raw_path,
-                headers=_end_to_end(
-                    request.headers.items(), request.headers.get("Connection", "")
-                ),
-                data=request.content if request.can_read_body else None,
-                allow_redirects=False,
+        async with session.request(
+            request.method,
+            upstream + request.raw_path,
+            headers=_end_to_end(request.headers),
+            data=request.content if request.can_read_body else None,
+            allow_redirects=False,
+        ) as answer:
+            response = web.StreamResponse(
+                status=answer.status, reason=answer.reason, headers=_end_to_end(answer.headers)
             )
-        async with asked as answer:
-            length = int(answer.headers["Content-Length"])
-            if bare:
-                status, fields = 200, [("Content-Type", "a/b")]
-            else:
-                status, connection = answer.status, answer.headers.get("Connection", "")
-                fields = _end_to_end(answer.headers.items(), connection)
-            if length < _SMALL:
-                return web.Response(body=await answer.read(), status=status, headers=fields)
-            response = web.StreamResponse(status=status, headers=fields)
-            response.content_length = length
-            await response.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
-            await response.write_eof()
-            return response
+            response.content_length = answer.content_length
+            return await _stream(answer, response, request)
 
-    runner = web.ServerRunner(web.Server(pass_through, access_log=None))
+    async def fetch(request: web.BaseRequest) -> web.StreamResponse:
+        async with session.get(upstream + request.path, allow_redirects=False) as answer:
+            length = int(answer.headers["Content-Length"])
+            if length < _SMALL:
+                return web.Response(body=await answer.read(), headers={"Content-Type": "a/b"})
+            response = web.StreamResponse(headers={"Content-Type": "a/b"})
+            response.content_length = length
+            return await _stream(answer, response, request)
+
+    runner = web.ServerRunner(web.Server(fetch if bare else pass_through, access_log=None))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     await asyncio.Event().wait()

@@ -29,7 +29,7 @@ from gateway.living import HEADER
 from gateway.model import Caller, Counts, Format, Identifier, Request, SubjectRef
 from gateway.policy.contract import encode_question, read_answer
 from gateway.proxy import fields
-from gateway.proxy.admission import admit
+from gateway.proxy.admission import Admission
 from gateway.proxy.framing import client_headers, read_head
 from gateway.response import Payload
 from gateway.stored import InMemory
@@ -62,6 +62,7 @@ def steps() -> Iterator[tuple[str, str, Callable[[], Any]]]:
         (b"X-Account", OWNER.encode()),
     )  # fmt: skip
     request = Request(method="GET", target="/2k.json", headers=sent)
+    admit = Admission()
     admitted, table = admit(request), Endpoints([endpoint])
     asked = question([SubjectRef("account", OWNER)]).about(inspection)
     raw = json.dumps(_ANSWER).encode()

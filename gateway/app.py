@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Protocol
 
 from gateway import __version__
@@ -35,7 +34,7 @@ from gateway.inspection.streams import Streams
 from gateway.log import Log
 from gateway.policy.decisions import PolicyDecisions
 from gateway.policy.engines import make_engine, make_shadow
-from gateway.proxy.admission import admit
+from gateway.proxy.admission import Admission
 from gateway.proxy.server import DataServer
 from gateway.proxy.upstream import UpstreamClient
 from gateway.rooms import Observer, Rooms, Streaming, Tracer
@@ -126,7 +125,7 @@ class DataPlane:
         observer = WithShadow(observer, self.shadow) if self.shadow else observer
         observer = WithSpans(observer, self.spans) if self.spans else observer
         self.rooms = Rooms(
-            admission=partial(admit, limits=config.client.limits),
+            admission=Admission(config.client.limits),
             endpoints=Endpoints(config.endpoints),
             identity=self.identity,
             policy=PolicyDecisions(self.engine),

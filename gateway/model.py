@@ -215,7 +215,8 @@ class Inspection(msgspec.Struct, frozen=True):
 
     @property
     def records(self) -> int:
-        return sum(group.records for group in self.groups)
+        groups = self.groups
+        return groups[0].records if len(groups) == 1 else sum(group.records for group in groups)
 
     @property
     def subjects(self) -> tuple[SubjectRef, ...]:

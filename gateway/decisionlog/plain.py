@@ -22,9 +22,11 @@ def whole(value: str) -> str:
 
 def timestamp(at: datetime) -> str:
     """RFC 3339, UTC. Raises ValueError for a time without a zone."""
-    if at.utcoffset() is None:
-        raise ValueError("a time without a zone")
-    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    if at.tzinfo is not UTC:
+        if at.utcoffset() is None:
+            raise ValueError("a time without a zone")
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def method(name: str | None) -> str | None:

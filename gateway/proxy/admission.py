@@ -1,4 +1,4 @@
-"""A raw request → the one way to read it, or BadRequest. Pure, and nothing is repaired.
+"""A raw request → the one way to read it, or BadRequest. Nothing is repaired.
 
 What goes on to the upstream is an allow-list: the fields named here and those the gateway sets
 itself. So `X-User`, `X_User`, `X-Forwarded-For`, `X-Original-URL`, `X-HTTP-Method-Override`,
@@ -9,6 +9,7 @@ cookies, ranges and conditions never arrive there, whatever they are spelled lik
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.errors import BadRequest, Code, Refusal, Unavailable
 from gateway.model import Admitted, Request
@@ -39,33 +40,61 @@ _UPGRADES = frozenset(
 )
 
 
+_MOST = 128
+"""Heads remembered, of a KiB or so."""
+
+
+class _Head(NamedTuple):
+    """What the fields of a request say."""
+
+    forwarded: tuple[tuple[str, str], ...]
+    authorization: tuple[bytes, ...]
+    has_body: bool
+
+
+class Admission:
+    """Admits requests under these limits. A client sends the same fields with each of its requests:
+    those that were read are remembered, and refused ones are read again."""
+
+    def __init__(self, limits: RequestLimits | None = None) -> None:
+        self._limits = limits or RequestLimits()
+        self._read = lru_cache(maxsize=_MOST)(self._head)
+
+    def __call__(self, request: Request) -> Admitted:
+        """Raises BadRequest, or Unavailable for a request the server had no room for."""
+        if request.fault:
+            raise _faulted(request.fault)
+        if len(request.target) > self._limits.target:
+            raise BadRequest(Code.REQUEST_TOO_LARGE, "client.limits.target")
+        head = self._read(request.method, request.version, request.headers)
+        target = read_target(request.target)
+        return Admitted(
+            method=request.method,
+            path=target.path,
+            query=target.query,
+            target=target.spelled,
+            headers=head.forwarded,
+            authorization=head.authorization,
+            body=request.body if head.has_body else None,
+        )
+
+    def _head(self, method: str, version: tuple[int, int], headers: fields.RawHeaders) -> _Head:
+        if not _METHOD.fullmatch(method):
+            raise BadRequest(Code.REQUEST_MALFORMED, "the method isn't a token")
+        if version not in ((1, 0), (1, 1)):
+            raise BadRequest(Code.REQUEST_MALFORMED, "neither HTTP/1.0 nor HTTP/1.1")
+        named = _fields(headers, self._limits)
+        _check_host(named.get(b"host", ()), version)
+        _check_connection(method, named)
+        has_body = _frames_body(method, version, named, self._limits)
+        _check_expectation(named.get(b"expect", ()), version, has_body)
+        authorization = tuple(named.get(b"authorization", ()))
+        return _Head(_forwarded(named, authorization, has_body), authorization, has_body)
+
+
 def admit(request: Request, limits: RequestLimits | None = None) -> Admitted:
-    """Raises BadRequest, or Unavailable for a request the server had no room for."""
-    limits = limits or RequestLimits()
-    if request.fault:
-        raise _faulted(request.fault)
-    if not _METHOD.fullmatch(request.method):
-        raise BadRequest(Code.REQUEST_MALFORMED, "the method isn't a token")
-    if request.version not in ((1, 0), (1, 1)):
-        raise BadRequest(Code.REQUEST_MALFORMED, "neither HTTP/1.0 nor HTTP/1.1")
-    if len(request.target) > limits.target:
-        raise BadRequest(Code.REQUEST_TOO_LARGE, "client.limits.target")
-    named = _fields(request.headers, limits)
-    _check_host(named.get(b"host", ()), request.version)
-    _check_connection(request.method, named)
-    has_body = _frames_body(request, named, limits)
-    _check_expectation(named.get(b"expect", ()), request.version, has_body)
-    target = read_target(request.target)
-    authorization = tuple(named.get(b"authorization", ()))
-    return Admitted(
-        method=request.method,
-        path=target.path,
-        query=target.query,
-        target=target.spelled,
-        headers=_forwarded(named, authorization, has_body),
-        authorization=authorization,
-        body=request.body if has_body else None,
-    )
+    """One request, by itself; see `Admission`."""
+    return Admission(limits)(request)
 
 
 def _faulted(fault: Code) -> Refusal:
@@ -102,7 +131,10 @@ def _check_connection(method: str, named: Mapping[bytes, Sequence[bytes]]) -> No
 
 
 def _frames_body(
-    request: Request, named: Mapping[bytes, Sequence[bytes]], limits: RequestLimits
+    method: str,
+    version: tuple[int, int],
+    named: Mapping[bytes, Sequence[bytes]],
+    limits: RequestLimits,
 ) -> bool:
     """Whether a body follows (RFC 9112 section 6). Only POST may have one."""
     lengths, codings = named.get(b"content-length", ()), named.get(b"transfer-encoding", ())
@@ -110,10 +142,10 @@ def _frames_body(
         length, chunked = fields.content_length(lengths), fields.is_chunked(codings)
     except ValueError:
         raise BadRequest(Code.REQUEST_AMBIGUOUS, "unclear where the body ends") from None
-    if chunked and (length is not None or request.version == (1, 0)):
+    if chunked and (length is not None or version == (1, 0)):
         raise BadRequest(Code.REQUEST_AMBIGUOUS, "unclear where the body ends")
     has_body = chunked or bool(length)
-    if has_body and request.method != "POST":
+    if has_body and method != "POST":
         raise BadRequest(Code.REQUEST_AMBIGUOUS, "a body on a request other than POST")
     if has_body and b"content-encoding" in named:
         raise BadRequest(Code.REQUEST_AMBIGUOUS, "a content coding on a request")
