@@ -17,12 +17,14 @@ from rich.console import Console
 
 from bench import load
 from bench.bodies import BODIES, LONG, Body
-from bench.contestants import EMBEDDED, OURS, RAW, READ_BY_PEERS, Contest, Contestant
+from bench.contestants import BARE, EMBEDDED, OURS, RAW, READ_BY_PEERS, Contest, Contestant
 from bench.load import Load, RefusedError
 from bench.watching import processor, watched
 
 _WRK = 20_000_000
 """Bytes up to which a body is asked for again and again; a larger one is fetched once a round."""
+_SMALL = 50_000
+"""Bytes of a body of which 32 callers ask at once."""
 _PAUSE = 0.3
 
 Figures = dict[str, float]
@@ -120,6 +122,8 @@ class Runs:
         return {"idle": idle / 2**20, "above_idle": (peaks.memory - idle) / 2**20}
 
     def _takes(self, each: Contestant, body: Body) -> bool:
+        if each.name == BARE:  # what it leaves out is the same for any body
+            return body.size < _SMALL
         if self._brief and (body.size > _WRK or body.kind not in READ_BY_PEERS):
             return each.name in (EMBEDDED, RAW)
         return not each.twin or body.kind in each.reads
@@ -137,7 +141,7 @@ class Runs:
         before = sum(map(processor, each.pids))
         with watched(*each.pids) as peaks:
             if body.size <= _WRK:
-                connections = 32 if body.size < 50_000 else 8 if body.size < 1_000_000 else 4
+                connections = 32 if body.size < _SMALL else 8 if body.size < 1_000_000 else 4
                 run = load.wrk(url, token, connections, self._seconds)
             else:
                 run = load.fetch(url, token)

@@ -2,6 +2,7 @@
 
     this gateway: embedded engine, an OPA, two processes          reads, decides, logs
     raw aiohttp, nginx, Envoy                                     pass everything through
+    aiohttp, bare                                                 small bodies, and nothing else
     nginx + Lua + cjson, Envoy + Lua, mitmproxy + JSON            compare owners, in JSON and NDJSON
 
 One worker each, but for the two processes. The peers that read take the caller's account from a
@@ -26,6 +27,7 @@ PEERS = Path(__file__).with_name("peers")
 MODULES = Path("/usr/lib/nginx/modules")
 
 EMBEDDED, OPA, RAW = "gateway", "gateway, OPA", "raw aiohttp"
+BARE = "aiohttp, bare"
 PAIR = "gateway, 2 processes"
 OURS = (EMBEDDED, OPA, PAIR)
 NGINX_PLAIN, NGINX_LUA = "nginx", "nginx + Lua + cjson"
@@ -88,13 +90,14 @@ def contest(bodies: Path, folder: Path, *, peers: bool = True) -> Iterator[Conte
             OPA: arena.gateway_with_opa,
             PAIR: arena.gateways,
             RAW: arena.raw,
+            BARE: arena.bare,
             NGINX_PLAIN: arena.nginx,
             NGINX_LUA: arena.nginx_lua,
             ENVOY_PLAIN: arena.envoy,
             ENVOY_LUA: arena.envoy_lua,
             MITMPROXY: arena.mitmproxy,
         }
-        needed = (*OURS, RAW)
+        needed = (*OURS, RAW, BARE)
         contestants: list[Contestant] = []
         missing: dict[str, str] = {}
         for name, enter in entries.items():
@@ -142,12 +145,14 @@ class Arena:
         ours = self.gateway(name, policy={"engine": "opa", "opa": opa.url})
         return Contestant(name, ours.url, ours.pid, ours.reads, (opa.pid,))
 
-    def raw(self, name: str) -> Contestant:
+    def raw(self, name: str, *options: str) -> Contestant:
         port = free_port()
         upstream = f"http://127.0.0.1:{self._upstream}"
-        return self._started(
-            name, port, [sys.executable, "-m", "bench.passthrough", str(port), upstream]
-        )
+        command = [sys.executable, "-m", "bench.passthrough", str(port), upstream, *options]
+        return self._started(name, port, command)
+
+    def bare(self, name: str) -> Contestant:
+        return self.raw(name, "--bare")
 
     def nginx(self, name: str) -> Contestant:
         return self._nginx(name, free_port(), PROXY.replace("FILTER", ""))

@@ -106,12 +106,16 @@ class Spool:
         """Begin to receive a body, of nobody knows which length."""
         return Writer(self, self._settings.memory, owner)
 
+    def takes_in_memory(self, size: int) -> bool:
+        """Whether a body of so many bytes stays in memory."""
+        return size <= self._settings.memory
+
     async def writer_for(self, size: int, owner: Hashable) -> "Writer":
         """Begin to receive a body of so many bytes, when it is its turn.
 
         Raises Unavailable(SPOOL_FULL or SPOOL_FAILED).
         """
-        if size <= self._settings.memory:
+        if self.takes_in_memory(size):
             return self.writer(owner)
         await self._turns.wait(size, owner)
         return Writer(self, self._settings.memory, owner, self._holding(size, owner))

@@ -30,6 +30,7 @@ from gateway.proxy.parser import require_strict_parsing
 from gateway.proxy.settings import UpstreamSettings
 from gateway.response import Payload, Response
 from gateway.spool import Spool, Spooled, Writer
+from gateway.stored import InMemory
 from gateway.wire import READ, MalformedBodyError, Pool, ProtocolError, Wire
 
 _FIRST = 16 * 1024
@@ -162,6 +163,10 @@ class UpstreamClient:
             raise _too_large("Content-Length is over limits.body")
         if length is None:
             writer = self._spool.writer(owner)
+        elif self._spool.takes_in_memory(length):
+            data = await content.read()
+            _check_end(wire, length, len(data))
+            return self._spool.keep(InMemory(data))
         else:
             writer = await self._spool.writer_for(length, owner)
         try:
