@@ -58,17 +58,17 @@ async def guard(request: Request, rooms: Rooms) -> Release | Stream | Denial:
     outcome: Release | Opening | Denial
     refusal: Refusal | None = None
     try:
-        with steps("admission"):
-            admitted = rooms.admission(request)
-            route = rooms.endpoints.match(admitted.method, admitted.path)
-            observing = route.endpoint.observes(received_at)
-        with steps("identity"):
-            caller = await rooms.identity.authenticate(admitted.authorization)
-            request.claim((caller.issuer, caller.id))
+        steps.begin("admission")
+        admitted = rooms.admission(request)
+        route = rooms.endpoints.match(admitted.method, admitted.path)
+        observing = route.endpoint.observes(received_at)
+        steps.begin("identity")
+        caller = await rooms.identity.authenticate(admitted.authorization)
+        request.claim((caller.issuer, caller.id))
         question = _question(exchange_id, received_at, admitted, route, caller)
         if rooms.request_phase:
-            with steps("request_policy"):
-                decision = await rooms.policy.decide(question)
+            steps.begin("request_policy")
+            decision = await rooms.policy.decide(question)
             if decision.effect is not Effect.ALLOW and not observing:
                 raise Forbidden(Code.BLOCKED_BY_POLICY, "in the request phase")
         if not rooms.log.ready():
@@ -78,14 +78,15 @@ async def guard(request: Request, rooms: Rooms) -> Release | Stream | Denial:
         inspection = answer.inspection
         if decision is None or decision.effect is Effect.ALLOW:  # else it was blocked, and observed
             question, decision = question.about(inspection), None
-            with steps("policy"):
-                decision = await rooms.policy.decide(question)
-        with steps("enforcement"):
-            still = observing and route.endpoint.observes(rooms.now())  # a slow body outlasts it
-            outcome = await answer.enforce(decision, observing=still)
+            steps.begin("policy")
+            decision = await rooms.policy.decide(question)
+        steps.begin("enforcement")
+        still = observing and route.endpoint.observes(rooms.now())  # a slow body outlasts it
+        outcome = await answer.enforce(decision, observing=still)
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all become a denial
         refusal = as_refusal(error)
         outcome = Denial(refusal, exchange_id, observing)
+    steps.begin("log")
     evidence = Evidence(
         exchange_id,
         received_at,
@@ -102,14 +103,14 @@ async def guard(request: Request, rooms: Rooms) -> Release | Stream | Denial:
         **_traced(trace, steps),
     )
     try:
-        with steps("log"):
-            await rooms.log.append(evidence)
+        await rooms.log.append(evidence)
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - no entry, no release
         if isinstance(outcome, Release):
             outcome.body.close()
         refusal = as_refusal(error)
         outcome = Denial(refusal, exchange_id, observing)
         evidence = replace(evidence, **_account(outcome, refusal, inspection))
+    steps.end()
     if answer:
         answer.close(outcome)
     if isinstance(outcome, Opening):
@@ -141,12 +142,12 @@ class _Held(msgspec.Struct, frozen=True):
 async def _held(
     rooms: Rooms, steps: "_Steps", asked: Admitted, route: Route, question: Question
 ) -> _Held:
-    with steps("upstream"):
-        response = await rooms.upstream.fetch(asked, route, question)
+    steps.begin("upstream")
+    response = await rooms.upstream.fetch(asked, route, question)
     endpoint = route.endpoint
     try:
-        with steps("inspection"):
-            inspection = await rooms.inspector.inspect(response, endpoint.body, endpoint.limits)
+        steps.begin("inspection")
+        inspection = await rooms.inspector.inspect(response, endpoint.body, endpoint.limits)
     except BaseException:
         response.body.close()
         raise
@@ -177,12 +178,13 @@ async def _coming(
     rooms: Rooms, steps: "_Steps", asked: Admitted, route: Route, question: Question
 ) -> _Coming:
     assert rooms.streaming
-    with steps("upstream"):
-        arriving = await rooms.streaming.arrive(asked, route, question.exchange_id)
-    with steps("inspection"):
-        endpoint = route.endpoint
-        owner = (question.caller.issuer, question.caller.id)
-        session = await rooms.streaming.read(arriving, endpoint.body, endpoint.limits, owner)
+    steps.begin("upstream")
+    arriving = await rooms.streaming.arrive(asked, route, question.exchange_id)
+    steps.begin("inspection")
+    endpoint = route.endpoint
+    owner = (question.caller.issuer, question.caller.id)
+    session = await rooms.streaming.read(arriving, endpoint.body, endpoint.limits, owner)
+    steps.end()
     steps.shift(session.waited, "inspection", "upstream")
     return _Coming(arriving.headers, session, endpoint.body)
 
@@ -277,27 +279,30 @@ def _traced(trace: Trace, steps: "_Steps") -> _Traced:
 
 
 class _Steps:
-    """When each step began and how long it took, in seconds: `with steps("identity"): ...`."""
+    """When each step began and how long it took, in seconds. One begins where another ends."""
 
     __slots__ = ("_began", "_name", "_start", "durations", "starts")
 
     def __init__(self) -> None:
         self.durations: dict[str, float] = {}
         self.starts: dict[str, float] = {}
-        self._began = time.perf_counter()
+        self._began, self._name, self._start = time.perf_counter(), "", 0.0
 
-    def __call__(self, name: str) -> "_Steps":
-        self._name = name
-        return self
+    def begin(self, name: str) -> None:
+        """End the step under way, if there is one, and begin this one."""
+        now = time.perf_counter()
+        if self._name:
+            self.durations[self._name] = now - self._start
+        self._name, self._start = name, now
+        self.starts[name] = now - self._began
+
+    def end(self) -> None:
+        """End the step under way, if there is one: none follows at once."""
+        if self._name:
+            self.durations[self._name] = time.perf_counter() - self._start
+            self._name = ""
 
     def shift(self, seconds: float, name: str, to: str) -> None:
         """A part of one step was another one's."""
         self.durations[name] -= seconds
         self.durations[to] += seconds
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-        self.starts[self._name] = self._start - self._began
-
-    def __exit__(self, *_: object) -> None:
-        self.durations[self._name] = time.perf_counter() - self._start
