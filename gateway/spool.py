@@ -195,8 +195,7 @@ class Kept:
         self._spool.bytes_kept -= self._size
         self._size = 0
 
-    def __del__(self) -> None:
-        self.close()
+    __del__ = close
 
 
 class Held:

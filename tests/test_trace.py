@@ -187,8 +187,8 @@ def test_the_steps_are_those_of_guard() -> None:
         node.args[0].value
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "steps"
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "begin"
         and isinstance(node.args[0], ast.Constant)
     }
     assert called == {*STEPS}

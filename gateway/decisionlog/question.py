@@ -148,7 +148,7 @@ class _Writer:
 
     def _texts(self, texts: Sequence[str]) -> list[str]:
         values = self.values
-        return [values[text] for text in self._some(texts)]
+        return [values[text] for text in self._some(texts)] if texts else []
 
     def _claim(self, value: Any, depth: int) -> Any:
         match value:

@@ -154,7 +154,7 @@ class DataServer:
                 target=arrived.path,
                 headers=arrived.raw_headers,
                 body=body,
-                version=(arrived.version.major, arrived.version.minor),
+                version=arrived.version,
             ),
         )
         return _KEPT if keep else _CLOSED
