@@ -9,7 +9,7 @@ from gateway.decisionlog import anchor, messages
 from gateway.decisionlog.entry import Evidence
 from gateway.decisionlog.messages import Kind, Report, Setup
 from gateway.living import HEADER
-from gateway.model import Identifier, SubjectRef
+from gateway.model import Identifier, Phase, SubjectRef
 from gateway.trace import Span
 from tests.decisionlog.support import A1, KEY, caller, group, inspection, released
 
@@ -43,6 +43,18 @@ def test_evidence_arrives_as_it_was_sent(evidence: Evidence, kind: Kind) -> None
     came, payload = opened(messages.entry_frame(evidence))
     assert came is kind
     assert messages.read_entry(came, payload) == evidence
+
+
+def test_who_asked_and_what_was_seen_are_told_once() -> None:
+    told = released()
+    assert told.question is not None
+    question = replace(told.question, phase=Phase.RESPONSE, inspection=told.inspection)
+    once = replace(told, caller=question.caller, question=question)
+    again = replace(once, question=replace(question, caller=replace(question.caller, id="A2")))
+    shorter = len(messages.entry_frame(again)) - len(messages.entry_frame(once))
+    assert shorter > 50  # a caller and an inspection less
+    assert messages.read_entry(*opened(messages.entry_frame(once))) == once
+    assert messages.read_entry(*opened(messages.entry_frame(again))) == again
 
 
 @pytest.mark.parametrize("value", [42, "42", "lone \ud800", -(2**63), 2**63, 2**200])

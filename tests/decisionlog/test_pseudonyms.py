@@ -3,13 +3,14 @@
 import hashlib
 import hmac
 import re
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.decisionlog.pseudonyms import Pseudonyms, Remembered
 from gateway.model import Actor, Identifier, SubjectRef
 from tests.decisionlog.support import KEY, OTHER_KEY, caller
 
@@ -148,3 +149,40 @@ def test_a_value_has_the_published_hmac_over_the_published_encoding() -> None:
 def test_only_texts_and_numbers_have_a_pseudonym(value: Any) -> None:
     with pytest.raises(TypeError, match=type(value).__name__):
         NAMES.value(value)
+
+
+@given(st.lists(bare, max_size=6), st.lists(subjects, max_size=6))
+def test_what_is_remembered_is_what_would_be_made(
+    asked: list[str | float], owners: list[SubjectRef]
+) -> None:
+    remembered = Remembered(NAMES)
+    for _ in range(2):
+        assert [remembered.values[each] for each in asked] == [NAMES.value(each) for each in asked]
+        assert [*map(remembered.subject, owners)] == [*map(NAMES.subject, owners)]
+        party = caller()
+        assert remembered.caller(party) == NAMES.caller(party)
+
+
+@pytest.mark.parametrize("value", [True, None], ids=repr)
+def test_what_has_no_pseudonym_has_none_beside_a_number_that_is_equal(value: Any) -> None:
+    remembered = Remembered(NAMES)
+    with pytest.raises(TypeError):
+        remembered.values[value]
+
+
+def test_nothing_is_left_of_what_was_forgotten() -> None:
+    remembered, canary = Remembered(NAMES), "canary-" + "x" * 20
+    assert remembered.values[canary]
+    assert remembered.subject(SubjectRef("account", canary))
+    assert remembered.caller(caller(id=canary))
+    before = sys.getrefcount(canary)
+    remembered.forget()
+    assert sys.getrefcount(canary) == before - 3
+
+
+def test_it_forgets_by_itself_before_it_holds_too_much() -> None:
+    remembered = Remembered(NAMES)
+    for number in range(5_000):
+        assert remembered.values[number]
+        assert remembered.subject(SubjectRef("account", number))
+    assert len(remembered.values) < 5_000

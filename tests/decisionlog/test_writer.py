@@ -102,6 +102,18 @@ def test_an_entry_that_cannot_be_rendered_is_named(tmp_path: Path, writer: Write
     assert writer.commit().unfit == ()
 
 
+def test_nothing_of_an_exchange_stays_when_its_group_is_written(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten: list[int] = []
+    monkeypatch.setattr(Renderer, "forget", lambda _: forgotten.append(1))
+    for number in range(3):
+        writer.take(released(f"e{number}"))
+    assert not forgotten
+    writer.commit()
+    assert forgotten == [1]
+
+
 def test_a_reason_names_no_path() -> None:
     assert reason(OSError(28, "No space left on device", "/secret")) == (
         "ENOSPC (No space left on device)"

@@ -276,6 +276,15 @@ def test_a_name_too_long_to_look_like_the_locators_is_never_normalised() -> None
     assert refusal({"id": "A1", "ID" + " " * 10_000: 1}, BY_ID) is Code.BODY_AMBIGUOUS
 
 
+@given(
+    st.sets(st.text("idID \u212a\u0130k,\t\x00x", max_size=4), max_size=5),
+    st.sampled_from(["id", "ID", "k", "K", "i,d", " id", "\u212a", "x", ""]),
+)
+def test_a_look_at_many_names_sees_what_looking_at_each_does(names: set[str], other: str) -> None:
+    each = any(locators.alike(name, other) for name in names)
+    assert locators.any_alike(names, other) == each
+
+
 # Many at once
 
 VALUES = st.sampled_from(["A1", "A2", "1", 1, 2, 0, True, False, 1.0, None, [], "", "x\n", 2**63])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadRequest, Code, Unavailable
 from gateway.model import Admitted, Request
-from gateway.proxy.admission import admit
+from gateway.proxy.admission import Admission, admit
 from gateway.proxy.settings import RequestLimits
 
 HOST = (b"Host", b"gateway.test")
@@ -322,3 +322,40 @@ def test_a_request_is_refused_or_admits_to_itself(
     allowed = {"Accept", "Accept-Language", "Accept-Encoding", "User-Agent", "Authorization",
                "Content-Type", "Content-Length"}  # fmt: skip
     assert {name for name, _ in admitted.headers} <= allowed
+
+
+SENT = st.tuples(
+    st.sampled_from(["GET", "POST"]), st.sampled_from([HOST, TOKEN]), NAMES, VALUES,
+    st.sampled_from([(1, 0), (1, 1)]),
+)  # fmt: skip
+
+
+@given(st.lists(SENT, max_size=8))
+def test_what_was_read_before_changes_nothing(
+    sent: list[tuple[str, tuple[bytes, bytes], bytes, bytes, tuple[int, int]]],
+) -> None:
+    """Fields are remembered, and refused ones read again: each request is admitted, or refused, as
+    if it were the first one."""
+    admission = Admission()
+    for method, first, name, value, version in [*sent, *sent]:
+        request = Request(method, "/exports/orders", (first, (name, value)), None, version)
+        try:
+            alone: Admitted | Code = admit(request)
+        except BadRequest as refusal:
+            alone = refusal.code
+        try:
+            among: Admitted | Code = admission(request)
+        except BadRequest as refusal:
+            among = refusal.code
+        assert among == alone
+
+
+def test_the_same_fields_may_come_with_another_target_and_body() -> None:
+    admission = Admission()
+    for number in range(3):
+        request = requested(TOKEN, target=f"/exports/{number}")
+        assert admission(request).path == ("exports", str(number))
+        body = _Body()
+        length = (b"Content-Length", b"2")
+        posting = Request("POST", "/exports", (HOST, length), body)
+        assert admission(posting).body is body
