@@ -20,6 +20,7 @@ from aiohttp import (
     web,
 )
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 _SMALL = 65_536
 _HOPS = {
@@ -62,7 +63,7 @@ async def serve(port: int, upstream: str, *, bare: bool = False) -> None:
     async def pass_through(request: web.BaseRequest) -> web.StreamResponse:
         async with session.request(
             request.method,
-            upstream + request.raw_path,
+            URL(upstream + request.raw_path, encoded=True),
             headers=_end_to_end(request.headers),
             data=request.content if request.can_read_body else None,
             allow_redirects=False,

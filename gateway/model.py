@@ -215,7 +215,7 @@ class Inspection(msgspec.Struct, frozen=True):
 
     @property
     def records(self) -> int:
-        groups = self.groups
+        groups = self.groups  # asked for several times, and nearly always of one
         return groups[0].records if len(groups) == 1 else sum(group.records for group in groups)
 
     @property

@@ -280,7 +280,7 @@ class Renderer:
         permitted = _permitted(decision)
         return [
             _Subject(
-                subject=self._pseudonyms.subject(owner),
+                subject=self._pseudonyms.subjects[owner],
                 kind=text(owner.kind),
                 records=records,
                 attribution=attribution,

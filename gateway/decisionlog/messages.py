@@ -80,7 +80,6 @@ class Report:
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Evidence).decode
 _report = msgspec.msgpack.Decoder(Report).decode
 
 
@@ -95,28 +94,38 @@ def setup_frame(setup: Setup) -> bytes:
 def entry_frame(evidence: Evidence) -> bytes:
     """Raises an exception of any type for evidence that can't be told at all."""
     try:
-        payload = _encode(_brief(evidence))
+        payload = _told(evidence)
     except (TypeError, ValueError, OverflowError):  # a lone surrogate, an integer beyond 64 bits
         return frame(Kind.ODD_ENTRY, pickle.dumps(evidence))
     return HEADER.pack(len(payload), Kind.ENTRY) + payload
 
 
-def _brief(evidence: Evidence) -> Evidence:
-    """What its question says, too, is told once. (`_whole` undoes it.)"""
+class _Shared(IntEnum):
+    """What evidence has in common with its question: that is told once."""
+
+    NOTHING = 0
+    CALLER = 1
+    BOTH = 2  # the inspection, too
+
+
+_decode = msgspec.msgpack.Decoder(tuple[Evidence, _Shared]).decode
+
+
+def _told(evidence: Evidence) -> bytes:
     question = evidence.question
     if question is None or question.caller is not evidence.caller:
-        return evidence
+        return _encode((evidence, _Shared.NOTHING))
     if question.inspection is not evidence.inspection:
-        return structs.replace(evidence, caller=None)
-    return structs.replace(evidence, caller=None, inspection=None)
+        return _encode((structs.replace(evidence, caller=None), _Shared.CALLER))
+    return _encode((structs.replace(evidence, caller=None, inspection=None), _Shared.BOTH))
 
 
-def _whole(evidence: Evidence) -> Evidence:
-    """Whoever asked a question about something knew who, and saw it."""
+def _heard(payload: bytes) -> Evidence:
+    evidence, shared = _decode(payload)
     question = evidence.question
-    if question is None or evidence.caller is not None:
+    if question is None or shared is _Shared.NOTHING:
         return evidence
-    inspection = evidence.inspection or question.inspection
+    inspection = question.inspection if shared is _Shared.BOTH else evidence.inspection
     return structs.replace(evidence, caller=question.caller, inspection=inspection)
 
 
@@ -124,7 +133,7 @@ def refusal_frame(number: int, evidence: Evidence) -> bytes:
     """In the place of entry `number`, or after it where that is written already; of none if it is
     0. Raises as `entry_frame` does, which is tried first."""
     try:
-        return frame(Kind.REFUSAL, _REFUSAL.pack(number) + _encode(_brief(evidence)))
+        return frame(Kind.REFUSAL, _REFUSAL.pack(number) + _told(evidence))
     except (TypeError, ValueError, OverflowError):
         return frame(Kind.ODD_REFUSAL, _REFUSAL.pack(number) + pickle.dumps(evidence))
 
@@ -145,7 +154,7 @@ def read_entry(kind: Kind, payload: bytes) -> Evidence | None:
     """None where it can't be read: one entry's bug must not end the writer."""
     try:
         if kind is Kind.ENTRY:
-            return _whole(_decode(payload))
+            return _heard(payload)
         evidence: Evidence = pickle.loads(payload)  # noqa: S301
         return evidence
     except Exception:  # noqa: BLE001 - a pickle may raise anything

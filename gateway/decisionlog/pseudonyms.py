@@ -15,7 +15,7 @@ equals an identifier must be seen to equal it. There a text is `p1:…` and a nu
 import struct
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.model import Actor, Caller, Identifier, SubjectRef
 
@@ -50,14 +50,17 @@ class Pseudonyms:
         """The pseudonym of a data subject. Raises TypeError if the value is no str and no int."""
         return self._digest(b"subject", subject.kind.encode(*_UTF8), *_typed(subject.value))
 
+    def party(self, issuer: str, name: str) -> str:
+        """The pseudonym of a party: an id means something to its issuer only."""
+        return self._digest(b"party", issuer.encode(*_UTF8), *_typed(name))
+
     def caller(self, caller: Caller) -> str:
-        """The pseudonym of the authenticated party: an id means something to its issuer only."""
-        return self._digest(b"party", caller.issuer.encode(*_UTF8), *_typed(caller.id))
+        """The pseudonym of the authenticated party."""
+        return self.party(caller.issuer, caller.id)
 
     def actor(self, actor: Actor, caller: Caller) -> str:
         """The pseudonym of the acting party; without an issuer of its own it has the caller's."""
-        issuer = caller.issuer if actor.issuer is None else actor.issuer
-        return self._digest(b"party", issuer.encode(*_UTF8), *_typed(actor.id))
+        return self.party(caller.issuer if actor.issuer is None else actor.issuer, actor.id)
 
     def text(self, text: str) -> str:
         """The pseudonym of some other text, for what may hold an identifier but shouldn't."""
@@ -101,51 +104,38 @@ class Remembered:
     def __init__(self, names: Pseudonyms) -> None:
         self._names = names
         self.values = _Made(names.value)
-        """By value in a question: see `Pseudonyms.value`."""
-        self._subjects: dict[tuple[str, str | int], str] = {}
-        self._parties: dict[tuple[str, str], str] = {}
+        """By value in a question, see `Pseudonyms.value`. No boolean has one: here it would find
+        the number that it equals, so that whoever may have one doesn't ask."""
+        self.subjects = _Made(names.subject)
+        self._parties: _Made[tuple[str, str]] = _Made(lambda party: names.party(*party))
 
     def forget(self) -> None:
-        self.values.clear()
-        self._subjects.clear()
-        self._parties.clear()
-
-    def subject(self, subject: SubjectRef) -> str:
-        key = (subject.kind, subject.value)
-        made = self._subjects.get(key)
-        if made is None:
-            self._bound(self._subjects)
-            made = self._subjects[key] = self._names.subject(subject)
-        return made
+        for made in (self.values, self.subjects, self._parties):
+            made.clear()
 
     def caller(self, caller: Caller) -> str:
-        key = (caller.issuer, caller.id)
-        made = self._parties.get(key)
-        if made is None:
-            self._bound(self._parties)
-            made = self._parties[key] = self._names.caller(caller)
-        return made
+        return self._parties[caller.issuer, caller.id]
 
     def actor(self, actor: Actor, caller: Caller) -> str:
-        return self._names.actor(actor, caller)
+        return self._parties[caller.issuer if actor.issuer is None else actor.issuer, actor.id]
 
     def text(self, text: str) -> str:
         return self._names.text(text)
 
-    @staticmethod
-    def _bound(made: dict[Any, str]) -> None:
-        if len(made) >= _MOST:
-            made.clear()
+
+_Key = TypeVar("_Key")
 
 
-class _Made(dict[str | float, str]):
-    def __init__(self, make: Callable[[str | float], str]) -> None:
+class _Made(dict[_Key, str]):
+    """By what they are of; no more than `_MOST`."""
+
+    def __init__(self, make: Callable[[_Key], str]) -> None:
         self._make = make
 
-    def __missing__(self, value: str | float) -> str:
+    def __missing__(self, key: _Key) -> str:
         if len(self) >= _MOST:
             self.clear()
-        made = self[value] = self._make(value)
+        made = self[key] = self._make(key)
         return made
 
 

@@ -10,8 +10,9 @@ from typing import Generic, TypeVar
 _Setting = TypeVar("_Setting")
 _Found = TypeVar("_Found")
 
-_MOST = 1024
-"""Settings that are remembered: a gateway has a few of them, tools make many and drop them."""
+_MOST = 64
+"""Settings that are remembered. A gateway has a few of them; a process that reads for it is sent
+new ones with each body, and tools make many."""
 
 
 class Compiled(Generic[_Setting, _Found]):

@@ -64,7 +64,9 @@ class Embedded:
         self._refuses = not isinstance(spec, AlsoSpec) and spec.undeclared == "refuse"
         self._places: list[_Place] = []
         self._ways: list[Steps] = []
-        if self.idle and not embedded:
+        self._prose: list[Steps] = []
+        self._packed = 0
+        if not (embedded or self._refuses):
             return  # nearly always, and for each body
         if any(len(each.at) > limits.embedding_depth for each in embedded):
             raise BadUpstream(Code.BODY_TOO_COMPLEX, "documents beyond limits.embedding_depth")
@@ -72,7 +74,7 @@ class Embedded:
         self._places = [_Place(compile(at), _entries(at, spec, embedded)) for at in firsts]
         self._ways = [(*within, *place.steps) for place in self._places]
         self._prose = [(*within, *steps) for steps in prose]
-        self._inflation, self._packed = Inflation(limits), 0
+        self._inflation = Inflation(limits)
 
     @property
     def idle(self) -> bool:

@@ -15,7 +15,6 @@ from typing import Any
 
 from gateway.errors import BadUpstream, Code
 from gateway.inspection import settings
-from gateway.inspection.compiled import Compiled
 from gateway.inspection.tally import Owners
 from gateway.model import SubjectRef
 
@@ -153,13 +152,18 @@ def check_names(record: Any, steps: Steps, locator: str) -> None:
         found = [child for parent in found for child in find(parent, (step,))]
 
 
+_FEW = 256
+"""Names at the most in one look: most of many are passed over sooner by their length."""
+
+
 def any_alike(names: Set[str], other: str) -> bool:
     """Whether one of the names from a body looks like `other`, a locator's."""
-    # Of plain names nothing but the case is folded: nearly always one look at all of them will do.
-    text = ",".join(names)
-    plain = text.isascii() and text.isprintable() and " " not in text and "," not in other
-    if plain and _folded(other) not in text.lower().split(","):
-        return False
+    if len(names) <= _FEW:
+        # Of plain names nothing but the case is folded: nearly always one look at all will do.
+        text, wanted = ",".join(names), _folded(other)
+        plain = text.isascii() and text.isprintable() and " " not in text and "," not in wanted
+        if plain and wanted not in text.lower().split(","):
+            return False
     return any(alike(name, other) for name in names)
 
 
@@ -215,7 +219,9 @@ class Attributor:
         self, subject: settings.Owners, exact: Callable[[Any, str], str | int] = identifier
     ) -> None:
         self._exact = exact
-        self._kinds, self._inside, names = _compiled(subject)
+        self._kinds, self._inside, names = _compiled(
+            tuple([item for owner in subject for item in owner.items()])
+        )
         # What is learned of a body ends with its scan.
         self._paths = [[[(name, {name}) for name in way] for way in ways] for ways in names]
         self._known = _Known(self._kinds, exact)
@@ -314,11 +320,10 @@ _Path = list[tuple[str, set[str]]]
 """Names to follow, each with names that were seen beside it and don't look like it."""
 
 
-_Ways = tuple[_Kinds, bool, tuple[tuple[tuple[str, ...], ...], ...]]
-
-
 @lru_cache(maxsize=4096)
-def _compile_all(subject: tuple[tuple[str, tuple[str, ...]], ...]) -> _Ways:
+def _compiled(
+    subject: tuple[tuple[str, tuple[str, ...]], ...],
+) -> tuple[_Kinds, bool, tuple[tuple[tuple[str, ...], ...], ...]]:
     """The locators of each kind; whether none is the record itself, so that a value without members
     is nobody's; and the names they follow, none where one has a wildcard."""
     kinds = tuple(
@@ -330,13 +335,6 @@ def _compile_all(subject: tuple[tuple[str, tuple[str, ...]], ...]) -> _Ways:
     wild = any(isinstance(step, Wildcard) for steps in every for step in steps)
     names = tuple(tuple(tuple(map(str, steps)) for steps in found) for found in ways)
     return kinds, all(every), () if wild else names
-
-
-def _compile_owners(subject: settings.Owners) -> _Ways:
-    return _compile_all(tuple([item for owner in subject for item in owner.items()]))
-
-
-_compiled = Compiled(_compile_owners)
 
 
 def _column(records: Sequence[Any], path: _Path) -> Sequence[Any] | None:

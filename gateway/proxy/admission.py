@@ -9,6 +9,8 @@ cookies, ranges and conditions never arrive there, whatever they are spelled lik
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from hashlib import sha256
+from itertools import chain
 from typing import NamedTuple
 
 from gateway.errors import BadRequest, Code, Refusal, Unavailable
@@ -40,25 +42,25 @@ _UPGRADES = frozenset(
 )
 
 
-_MOST = 128
-"""Heads remembered, of a KiB or so."""
-
-
 class _Head(NamedTuple):
-    """What the fields of a request say."""
+    """What the fields of a request say, but for its token."""
 
     forwarded: tuple[tuple[str, str], ...]
-    authorization: tuple[bytes, ...]
     has_body: bool
+
+
+_Key = tuple[str, tuple[int, int], int, bytes]
+_MOST = 1024
+"""Heads remembered: a digest, and what goes on of them but for the token."""
 
 
 class Admission:
     """Admits requests under these limits. A client sends the same fields with each of its requests:
-    those that were read are remembered, and refused ones are read again."""
+    what was admitted is remembered by their digest, and what was refused is read again."""
 
     def __init__(self, limits: RequestLimits | None = None) -> None:
         self._limits = limits or RequestLimits()
-        self._read = lru_cache(maxsize=_MOST)(self._head)
+        self._known: dict[_Key, _Head] = {}
 
     def __call__(self, request: Request) -> Admitted:
         """Raises BadRequest, or Unavailable for a request the server had no room for."""
@@ -66,17 +68,35 @@ class Admission:
             raise _faulted(request.fault)
         if len(request.target) > self._limits.target:
             raise BadRequest(Code.REQUEST_TOO_LARGE, "client.limits.target")
-        head = self._read(request.method, request.version, request.headers)
+        head, headers = self._read(request), request.headers
         target = read_target(request.target)
+        authorization = tuple([each for name, each in headers if name.lower() == b"authorization"])
+        forwarded = head.forwarded
+        # Two tokens are refused by `identity`; none of them should have gone on before that.
+        if len(authorization) == 1:
+            forwarded = (*forwarded, ("Authorization", authorization[0].decode("ascii")))
         return Admitted(
             method=request.method,
             path=target.path,
             query=target.query,
             target=target.spelled,
-            headers=head.forwarded,
-            authorization=head.authorization,
+            headers=forwarded,
+            authorization=authorization,
             body=request.body if head.has_body else None,
         )
+
+    def _read(self, request: Request) -> _Head:
+        # No admitted field has a line's end in it: so many parts between so many of them are the
+        # same parts.
+        digest = sha256(b"\n".join(chain.from_iterable(request.headers))).digest()
+        key = (request.method, request.version, len(request.headers), digest)
+        head = self._known.get(key)
+        if head is None:
+            head = self._head(request.method, request.version, request.headers)
+            if len(self._known) >= _MOST:
+                del self._known[next(iter(self._known))]
+            self._known[key] = head
+        return head
 
     def _head(self, method: str, version: tuple[int, int], headers: fields.RawHeaders) -> _Head:
         if not _METHOD.fullmatch(method):
@@ -88,8 +108,7 @@ class Admission:
         _check_connection(method, named)
         has_body = _frames_body(method, version, named, self._limits)
         _check_expectation(named.get(b"expect", ()), version, has_body)
-        authorization = tuple(named.get(b"authorization", ()))
-        return _Head(_forwarded(named, authorization, has_body), authorization, has_body)
+        return _Head(_forwarded(named, has_body), has_body)
 
 
 def admit(request: Request, limits: RequestLimits | None = None) -> Admitted:
@@ -166,7 +185,7 @@ def _check_expectation(
 
 
 def _forwarded(
-    named: Mapping[bytes, Sequence[bytes]], authorization: Sequence[bytes], has_body: bool
+    named: Mapping[bytes, Sequence[bytes]], has_body: bool
 ) -> tuple[tuple[str, str], ...]:
     allowed = _FORWARDED_WITH_BODY if has_body else _FORWARDED
     forwarded = {}
@@ -177,9 +196,6 @@ def _forwarded(
         if values:
             forwarded[spelled] = b", ".join(values).decode("ascii")
     forwarded["Accept-Encoding"] = _codings(tuple(named.get(b"accept-encoding", ())))
-    # Two tokens are refused by `identity`; none of them should have gone on before that.
-    if len(authorization) == 1:
-        forwarded["Authorization"] = authorization[0].decode("ascii")
     return tuple(forwarded.items())
 
 

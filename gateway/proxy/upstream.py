@@ -164,7 +164,7 @@ class UpstreamClient:
         if length is None:
             writer = self._spool.writer(owner)
         elif self._spool.takes_in_memory(length):
-            data = await content.read()
+            data = await _small(content, length)
             _check_end(wire, length, len(data))
             return self._spool.keep(InMemory(data))
         else:
@@ -241,6 +241,14 @@ class Arriving:
             self._pool.give(self._wire)
         else:
             self._pool.drop(self._wire)
+
+
+async def _small(content: StreamReader, length: int) -> bytes:
+    """The bytes of a body, and no more of them than can show that there are too many."""
+    data = b""
+    while len(data) <= length and (chunk := await content.readany()):
+        data += chunk
+    return data
 
 
 def _check_end(wire: Wire, length: int | None, size: int) -> None:

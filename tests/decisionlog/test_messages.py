@@ -54,7 +54,9 @@ def test_who_asked_and_what_was_seen_are_told_once() -> None:
     shorter = len(messages.entry_frame(again)) - len(messages.entry_frame(once))
     assert shorter > 50  # a caller and an inspection less
     assert messages.read_entry(*opened(messages.entry_frame(once))) == once
-    assert messages.read_entry(*opened(messages.entry_frame(again))) == again
+    unseen, nobody = replace(once, inspection=None), replace(again, caller=None)
+    for each in (again, unseen, nobody):
+        assert messages.read_entry(*opened(messages.entry_frame(each))) == each
 
 
 @pytest.mark.parametrize("value", [42, "42", "lone \ud800", -(2**63), 2**63, 2**200])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.decisionlog.pseudonyms import Pseudonyms, Remembered
-from gateway.model import Actor, Identifier, SubjectRef
+from gateway.model import Actor, Caller, Identifier, SubjectRef
 from tests.decisionlog.support import KEY, OTHER_KEY, caller
 
 NAMES = Pseudonyms(KEY.pseudonym)
@@ -151,29 +151,27 @@ def test_only_texts_and_numbers_have_a_pseudonym(value: Any) -> None:
         NAMES.value(value)
 
 
-@given(st.lists(bare, max_size=6), st.lists(subjects, max_size=6))
+PARTIES = st.builds(caller, issuer=st.sampled_from(["i", "j"]), id=st.sampled_from(["A1", "A2"]))
+
+
+@given(st.lists(bare, max_size=6), st.lists(subjects, max_size=6), st.lists(PARTIES, max_size=6))
 def test_what_is_remembered_is_what_would_be_made(
-    asked: list[str | float], owners: list[SubjectRef]
+    asked: list[str | float], owners: list[SubjectRef], parties: list[Caller]
 ) -> None:
     remembered = Remembered(NAMES)
     for _ in range(2):
         assert [remembered.values[each] for each in asked] == [NAMES.value(each) for each in asked]
-        assert [*map(remembered.subject, owners)] == [*map(NAMES.subject, owners)]
-        party = caller()
-        assert remembered.caller(party) == NAMES.caller(party)
-
-
-@pytest.mark.parametrize("value", [True, None], ids=repr)
-def test_what_has_no_pseudonym_has_none_beside_a_number_that_is_equal(value: Any) -> None:
-    remembered = Remembered(NAMES)
-    with pytest.raises(TypeError):
-        remembered.values[value]
+        assert [remembered.subjects[each] for each in owners] == [*map(NAMES.subject, owners)]
+        assert [*map(remembered.caller, parties)] == [*map(NAMES.caller, parties)]
+        for actor in (Actor("A1"), Actor("A1", "k")):
+            acting = [NAMES.actor(actor, each) for each in parties]
+            assert [remembered.actor(actor, each) for each in parties] == acting
 
 
 def test_nothing_is_left_of_what_was_forgotten() -> None:
     remembered, canary = Remembered(NAMES), "canary-" + "x" * 20
     assert remembered.values[canary]
-    assert remembered.subject(SubjectRef("account", canary))
+    assert remembered.subjects[SubjectRef("account", canary)]
     assert remembered.caller(caller(id=canary))
     before = sys.getrefcount(canary)
     remembered.forget()
@@ -181,8 +179,12 @@ def test_nothing_is_left_of_what_was_forgotten() -> None:
 
 
 def test_it_forgets_by_itself_before_it_holds_too_much() -> None:
-    remembered = Remembered(NAMES)
-    for number in range(5_000):
-        assert remembered.values[number]
-        assert remembered.subject(SubjectRef("account", number))
-    assert len(remembered.values) < 5_000
+    remembered, canary = Remembered(NAMES), "canary-" + "x" * 20
+    before = sys.getrefcount(canary)
+    for number in range(10_000):
+        who = canary if number == 0 else str(number)
+        assert remembered.values[who]
+        assert remembered.subjects[SubjectRef("account", who)]
+        assert remembered.caller(caller(id=who))
+        del who
+    assert sys.getrefcount(canary) == before

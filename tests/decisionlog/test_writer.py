@@ -1,7 +1,9 @@
 """The writer by itself: groups, refusals in the place of entries, gaps. Its faults are in
 `test_append`, where a real disk fails under it."""
 
+import gc
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from gateway.decisionlog.file import LogFile
 from gateway.decisionlog.pseudonyms import Pseudonyms
 from gateway.decisionlog.writer import Writer, reason
 from gateway.errors import Code, Unavailable
-from tests.decisionlog.support import KEY, LABELS, NO_SPACE, FaultyDisk, released
+from tests.decisionlog.support import KEY, LABELS, NO_SPACE, FaultyDisk, caller, released
 
 
 @pytest.fixture
@@ -102,16 +104,18 @@ def test_an_entry_that_cannot_be_rendered_is_named(tmp_path: Path, writer: Write
     assert writer.commit().unfit == ()
 
 
-def test_nothing_of_an_exchange_stays_when_its_group_is_written(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("full", [False, True], ids=["written", "the disk is full"])
+def test_nothing_of_an_exchange_stays_when_its_group_is_over(
+    writer: Writer, faulty: FaultyDisk, full: bool
 ) -> None:
-    forgotten: list[int] = []
-    monkeypatch.setattr(Renderer, "forget", lambda _: forgotten.append(1))
-    for number in range(3):
-        writer.take(released(f"e{number}"))
-    assert not forgotten
-    writer.commit()
-    assert forgotten == [1]
+    canary = "canary-" + "x" * 20
+    before = sys.getrefcount(canary)
+    writer.take(released(caller=caller(id=canary)))
+    if full:
+        faulty.write_errno = NO_SPACE
+    assert bool(writer.commit().fault) is full
+    gc.collect()
+    assert sys.getrefcount(canary) == before
 
 
 def test_a_reason_names_no_path() -> None:

@@ -1,6 +1,7 @@
 """What follows from a setting is found once, and never for another one."""
 
 import gc
+import sys
 
 import pytest
 
@@ -31,6 +32,16 @@ def test_no_later_setting_is_taken_for_one_that_is_gone() -> None:
     for number in range(5_000):  # more than are remembered, each soon free for the next one
         assert compiled({"account": number}) == number
         gc.collect(0)
+
+
+def test_few_are_remembered() -> None:
+    compiled = Compiled(lambda setting: setting["account"])
+    first = {"account": object()}
+    before = sys.getrefcount(first)
+    assert compiled(first)
+    for number in range(1_000):
+        assert compiled({"account": number}) == number
+    assert sys.getrefcount(first) == before
 
 
 def test_what_can_not_be_compiled_is_refused_each_time() -> None:

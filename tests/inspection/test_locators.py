@@ -268,6 +268,14 @@ def test_a_refusal_names_the_locator_and_not_the_value() -> None:
     assert "canary" not in caught.value.note
 
 
+def test_a_comma_that_only_looks_like_one_hides_no_name() -> None:
+    by_comma = ({"account": ("$['Konto\uff0cNr']",)},)
+    alike = {"Konto\uff0cNr": "me", "konto,nr": "victim"}
+    assert refusal(alike, by_comma) is Code.BODY_AMBIGUOUS
+    with pytest.raises(BadUpstream):
+        Attributor(by_comma).keyed([alike])[1](("me",))
+
+
 def test_a_name_too_long_to_look_like_the_locators_is_never_normalised() -> None:
     """It would take quadratic time: a second for 60 KB of combining marks."""
     marks = "id" + "\u0316\u0301" * 100
@@ -277,8 +285,8 @@ def test_a_name_too_long_to_look_like_the_locators_is_never_normalised() -> None
 
 
 @given(
-    st.sets(st.text("idID \u212a\u0130k,\t\x00x", max_size=4), max_size=5),
-    st.sampled_from(["id", "ID", "k", "K", "i,d", " id", "\u212a", "x", ""]),
+    st.sets(st.text("idID \u212a\u0130k,\uff0c\t\x00x", max_size=4), max_size=5),
+    st.sampled_from(["id", "ID", "k", "K", "i,d", "i\uff0cd", " id", "\u212a", "x", ""]),
 )
 def test_a_look_at_many_names_sees_what_looking_at_each_does(names: set[str], other: str) -> None:
     each = any(locators.alike(name, other) for name in names)

@@ -1,6 +1,6 @@
 """What is read from a request, what goes on, and what is refused before anything is asked."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import given
@@ -359,3 +359,26 @@ def test_the_same_fields_may_come_with_another_target_and_body() -> None:
         length = (b"Content-Length", b"2")
         posting = Request("POST", "/exports", (HOST, length), body)
         assert admission(posting).body is body
+
+
+def test_of_what_was_admitted_neither_tokens_nor_other_fields_stay() -> None:
+    admission, request = Admission(), requested(TOKEN, (b"Cookie", b"canary"))
+    assert admission(request) == admission(request)
+    assert not {b"Bearer x.y.z", "Bearer x.y.z", b"canary"} & {*_leaves(vars(admission))}
+
+
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, tuple | list):
+        for each in value:
+            yield from _leaves(each)
+    elif isinstance(value, str | bytes):
+        yield value
+
+
+def test_few_heads_are_remembered() -> None:
+    admission = Admission()
+    for number in range(3_000):
+        admission(requested((b"X-Number", b"%d" % number)))
+    assert sum(1 for _ in _leaves(vars(admission))) < 15_000

@@ -13,7 +13,7 @@ from gateway.inspection.settings import Limits
 from gateway.model import Admitted, SubjectRef
 from gateway.proxy.settings import UpstreamSettings
 from gateway.proxy.upstream import Arriving, UpstreamClient
-from gateway.spool import Spool, SpoolSettings, Writer
+from gateway.spool import Kept, Spool, SpoolSettings, Writer
 from tests.support.gate import ENDPOINTS, gateway, impatient
 from tests.support.wire import (
     Script,
@@ -370,18 +370,33 @@ async def test_large_bodies_arrive_to_the_byte_and_leave_the_connection_for_the_
         assert gate.spool.files_open == gate.spool.bytes_held == 0
 
 
-async def test_a_body_that_fits_into_memory_never_touches_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param([response(LARGE)], id="at once"),
+        pytest.param(cut_up(), id="in pieces"),
+        pytest.param([response(LARGE, chunked=True)], id="of unknown length"),
+    ],
+)
+async def test_a_body_that_fits_into_memory_never_touches_the_disk_and_counts_while_it_is_there(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*_: object) -> None:
         raise AssertionError
 
-    spool = {"memory": len(LARGE)}
+    def counted(kept: Kept, size: int) -> None:
+        sizes.append(size)
+        take(kept, size)
+
+    sizes: list[int] = []
+    take, spool = Kept.take, {"memory": len(LARGE)}
     monkeypatch.setattr(Spool, "open", never)
-    answers = fetch(cut_up())
-    async with gateway(answers, tmp_path, spool=spool) as gate, calling(gate.port) as caller:
+    monkeypatch.setattr(Kept, "take", counted)
+    async with gateway(fetch(script), tmp_path, spool=spool) as gate, calling(gate.port) as caller:
         await caller.send(request())
         assert (await caller.reply()).body == LARGE
+        assert sum(sizes) == len(LARGE)
+        assert gate.spool.bytes_held == 0
 
 
 @pytest.mark.parametrize(
