@@ -324,13 +324,16 @@ def test_a_request_is_refused_or_admits_to_itself(
     assert {name for name, _ in admitted.headers} <= allowed
 
 
-SENT = st.tuples(
-    st.sampled_from(["GET", "POST"]), st.sampled_from([HOST, TOKEN]), NAMES, VALUES,
+SENT = st.tuples(  # few, so that the same ones come again, and nearly the same ones
+    st.sampled_from(["GET", "POST"]),
+    st.sampled_from([HOST, TOKEN]),
+    st.sampled_from([b"Accept", b"Content-Length"]),
+    st.sampled_from([b"0", b"2"]),
     st.sampled_from([(1, 0), (1, 1)]),
-)  # fmt: skip
+)
 
 
-@given(st.lists(SENT, max_size=8))
+@given(st.lists(SENT, min_size=4, max_size=12))
 def test_what_was_read_before_changes_nothing(
     sent: list[tuple[str, tuple[bytes, bytes], bytes, bytes, tuple[int, int]]],
 ) -> None:
