@@ -25,6 +25,9 @@ _WRK = 20_000_000
 """Bytes up to which a body is asked for again and again; a larger one is fetched once a round."""
 _SMALL = 50_000
 """Bytes of a body of which 32 callers ask at once."""
+_TURNS, _TURN = 4, 1.0
+"""Of these a round has several short runs of everybody, seconds each: a shared machine is now fast
+and now slow, and everybody should have some of both."""
 _PAUSE = 0.3
 
 Figures = dict[str, float]
@@ -52,8 +55,9 @@ class Runs:
         taking = [each for each in self._contest.contestants if self._takes(each, body)]
         runs: dict[str, list[Figures]] = {each.name: [] for each in taking}
         failed: dict[str, dict[str, str]] = {}
-        small = body.size <= _WRK  # a large one is itself long enough to warm up
-        for number in range(0 if small else 1, self._rounds + 1):
+        turns, seconds = (_TURNS, _TURN) if body.size < _SMALL else (1, self._seconds)
+        warm = body.size > _WRK  # a large one is itself long enough to warm up
+        for number in range(1 if warm else 0, self._rounds * turns + 1):
             for each in taking:
                 if each.name in failed:
                     continue
@@ -61,7 +65,7 @@ class Runs:
                     if not number:
                         load.fetch(each.url + body.path, self._contest.token)
                         continue
-                    figures = self._run(each, body)
+                    figures = self._run(each, body, seconds)
                 except (RefusedError, OSError) as error:
                     if each.name in (*OURS, RAW):
                         raise
@@ -135,14 +139,14 @@ class Runs:
             return False
         return True
 
-    def _run(self, each: Contestant, body: Body) -> Figures:
+    def _run(self, each: Contestant, body: Body, seconds: float) -> Figures:
         url, token = each.url + body.path, self._contest.token
         time.sleep(_PAUSE)  # what the one before left to do is not this one's
         before = sum(map(processor, each.pids))
         with watched(*each.pids) as peaks:
             if body.size <= _WRK:
                 connections = 32 if body.size < _SMALL else 8 if body.size < 1_000_000 else 4
-                run = load.wrk(url, token, connections, self._seconds)
+                run = load.wrk(url, token, connections, seconds)
             else:
                 run = load.fetch(url, token)
         spent = sum(map(processor, each.pids)) - before
