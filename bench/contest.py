@@ -25,9 +25,9 @@ _WRK = 20_000_000
 """Bytes up to which a body is asked for again and again; a larger one is fetched once a round."""
 _SMALL = 50_000
 """Bytes of a body of which 32 callers ask at once."""
-_TURNS, _TURN = 4, 1.0
-"""Of these a round has several short runs of everybody, seconds each: a shared machine is now fast
-and now slow, and everybody should have some of both."""
+_TURNS, _FEW_TURNS, _TURN = 8, 3, 1.0
+"""Of these a round (a brief one) has several short runs of everybody, seconds each: a shared machine
+is now fast and now slow, and everybody should have some of both."""
 _PAUSE = 0.3
 
 Figures = dict[str, float]
@@ -55,7 +55,9 @@ class Runs:
         taking = [each for each in self._contest.contestants if self._takes(each, body)]
         runs: dict[str, list[Figures]] = {each.name: [] for each in taking}
         failed: dict[str, dict[str, str]] = {}
-        turns, seconds = (_TURNS, _TURN) if body.size < _SMALL else (1, self._seconds)
+        turns, seconds = 1, self._seconds
+        if body.size < _SMALL:
+            turns, seconds = _FEW_TURNS if self._brief else _TURNS, _TURN
         warm = body.size > _WRK  # a large one is itself long enough to warm up
         for number in range(1 if warm else 0, self._rounds * turns + 1):
             for each in taking:
