@@ -26,8 +26,8 @@ _WRK = 20_000_000
 _SMALL = 50_000
 """Bytes of a body of which 32 callers ask at once."""
 _TURNS, _FEW_TURNS, _TURN = 8, 3, 1.0
-"""Of these a round (a brief one) has several short runs of everybody, seconds each: a shared machine
-is now fast and now slow, and everybody should have some of both."""
+"""Of these a round (a brief one) has several short runs of everybody, seconds each: a shared
+machine is now fast and now slow, and everybody should have some of both."""
 _PAUSE = 0.3
 
 Figures = dict[str, float]
