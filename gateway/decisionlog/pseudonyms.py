@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from gateway.model import Actor, Caller, Identifier, SubjectRef
 
 _MOST = 4096
+"""Pseudonyms of one sort that are remembered."""
 
 PREFIX = "p1:"
 NUMBER = "n1:"
@@ -53,14 +54,6 @@ class Pseudonyms:
     def party(self, issuer: str, name: str) -> str:
         """The pseudonym of a party: an id means something to its issuer only."""
         return self._digest(b"party", issuer.encode(*_UTF8), *_typed(name))
-
-    def caller(self, caller: Caller) -> str:
-        """The pseudonym of the authenticated party."""
-        return self.party(caller.issuer, caller.id)
-
-    def actor(self, actor: Actor, caller: Caller) -> str:
-        """The pseudonym of the acting party; without an issuer of its own it has the caller's."""
-        return self.party(caller.issuer if actor.issuer is None else actor.issuer, actor.id)
 
     def text(self, text: str) -> str:
         """The pseudonym of some other text, for what may hold an identifier but shouldn't."""
@@ -114,9 +107,11 @@ class Remembered:
             made.clear()
 
     def caller(self, caller: Caller) -> str:
+        """The pseudonym of the authenticated party."""
         return self._parties[caller.issuer, caller.id]
 
     def actor(self, actor: Actor, caller: Caller) -> str:
+        """The pseudonym of the acting party; without an issuer of its own it has the caller's."""
         return self._parties[caller.issuer if actor.issuer is None else actor.issuer, actor.id]
 
     def text(self, text: str) -> str:

@@ -50,8 +50,9 @@ class _Head(NamedTuple):
 
 
 _Key = tuple[str, tuple[int, int], int, bytes]
-_MOST = 1024
-"""Heads remembered: a digest, and what goes on of them but for the token."""
+_MOST, _LONGEST = 1024, 1024
+"""Heads remembered, and how many letters of each: what goes on but for the token, by a digest.
+Nobody has to be known to send one."""
 
 
 class Admission:
@@ -93,9 +94,10 @@ class Admission:
         head = self._known.get(key)
         if head is None:
             head = self._head(request.method, request.version, request.headers)
-            if len(self._known) >= _MOST:
-                del self._known[next(iter(self._known))]
-            self._known[key] = head
+            if sum(len(value) for _, value in head.forwarded) <= _LONGEST:
+                if len(self._known) >= _MOST:
+                    del self._known[next(iter(self._known))]
+                self._known[key] = head
         return head
 
     def _head(self, method: str, version: tuple[int, int], headers: fields.RawHeaders) -> _Head:
@@ -109,11 +111,6 @@ class Admission:
         has_body = _frames_body(method, version, named, self._limits)
         _check_expectation(named.get(b"expect", ()), version, has_body)
         return _Head(_forwarded(named, has_body), has_body)
-
-
-def admit(request: Request, limits: RequestLimits | None = None) -> Admitted:
-    """One request, by itself; see `Admission`."""
-    return Admission(limits)(request)
 
 
 def _faulted(fault: Code) -> Refusal:

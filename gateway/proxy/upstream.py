@@ -245,10 +245,10 @@ class Arriving:
 
 async def _small(content: StreamReader, length: int) -> bytes:
     """The bytes of a body, and no more of them than can show that there are too many."""
-    data = b""
+    data = bytearray()  # it may come byte by byte
     while len(data) <= length and (chunk := await content.readany()):
         data += chunk
-    return data
+    return bytes(data)
 
 
 def _check_end(wire: Wire, length: int | None, size: int) -> None:

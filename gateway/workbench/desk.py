@@ -39,7 +39,7 @@ from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.engine import Engine, EngineKind
 from gateway.policy.opa import OpaEngine
 from gateway.policy.settings import PolicySettings
-from gateway.proxy.admission import admit
+from gateway.proxy.admission import Admission
 from gateway.proxy.framing import client_headers, read_head
 from gateway.proxy.settings import RequestLimits
 from gateway.response import Response
@@ -286,7 +286,7 @@ def _admitted(trial: Trial, endpoint: Endpoint, limits: RequestLimits) -> Admitt
     target = f"/{path}?{query}" if query else f"/{path}"
     request = Request(trial.method or endpoint.methods[0], target, ((b"Host", b"desk"),))
     try:
-        return admit(request, limits)
+        return Admission(limits)(request)
     except BadRequest as refusal:
         raise Unusable(f"no request can be for {target}: {refusal.note}") from None
 

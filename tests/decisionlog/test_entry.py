@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway.decisionlog.entry import MAX_SUBJECTS, Evidence, Outcome, Renderer, Stage, withdrawn
-from gateway.decisionlog.pseudonyms import Pseudonyms
+from gateway.decisionlog.pseudonyms import Pseudonyms, Remembered
 from gateway.errors import Code
 from gateway.model import Actor, Attribution, Counts, Effect, Group, Identifier, Mask, SubjectRef
 from gateway.trace import Span
@@ -45,7 +45,7 @@ def test_an_entry_of_a_released_export_says_who_received_whose_data() -> None:
         "http_status": 200,
         "endpoint": "orders",
         "method": "GET",
-        "caller": NAMES.caller(caller()),
+        "caller": Remembered(NAMES).caller(caller()),
         "records": {"seen": 3, "released": 3, "redacted": 0, "blocked": 0},
         "bytes": {"received": 2_000, "inspected": 2_000, "released": 2_000},
         "subjects": [
@@ -290,7 +290,9 @@ def test_an_exchange_that_ended_before_its_body_was_read_has_the_question_of_its
 
 def test_who_acted_for_whom_is_written() -> None:
     acting = caller(actor=Actor("agent-7"))
-    assert entry(released(caller=acting))["actor"] == NAMES.actor(Actor("agent-7"), acting)
+    assert entry(released(caller=acting))["actor"] == Remembered(NAMES).actor(
+        Actor("agent-7"), acting
+    )
     assert "actor" not in entry(released())
 
 

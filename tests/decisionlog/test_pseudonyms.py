@@ -73,16 +73,22 @@ def test_an_auditor_sees_that_somebody_received_their_own_data() -> None:
 
 def test_a_callers_id_means_something_to_its_issuer_only() -> None:
     one, other = caller(), caller(issuer="https://other.example.org")
-    assert NAMES.caller(one) != NAMES.caller(other)
-    assert NAMES.caller(one) == NAMES.caller(caller())
-    assert NAMES.caller(one) != NAMES.subject(SubjectRef("account", "A1"))
+    assert Remembered(NAMES).caller(one) != Remembered(NAMES).caller(other)
+    assert Remembered(NAMES).caller(one) == Remembered(NAMES).caller(caller())
+    assert Remembered(NAMES).caller(one) != NAMES.subject(SubjectRef("account", "A1"))
 
 
 def test_somebody_who_acts_for_another_is_the_same_party_as_when_they_ask_themselves() -> None:
-    assert NAMES.actor(Actor("A1"), caller(id="A7")) == NAMES.caller(caller())
+    assert Remembered(NAMES).actor(Actor("A1"), caller(id="A7")) == Remembered(NAMES).caller(
+        caller()
+    )
     issuer = "https://other.example.org"
-    assert NAMES.actor(Actor("A1", issuer), caller()) == NAMES.caller(caller(issuer=issuer))
-    assert NAMES.actor(Actor("A1", issuer), caller()) != NAMES.caller(caller())
+    assert Remembered(NAMES).actor(Actor("A1", issuer), caller()) == Remembered(NAMES).caller(
+        caller(issuer=issuer)
+    )
+    assert Remembered(NAMES).actor(Actor("A1", issuer), caller()) != Remembered(NAMES).caller(
+        caller()
+    )
 
 
 def test_a_list_of_all_account_numbers_matches_nothing_without_the_key() -> None:
@@ -162,9 +168,11 @@ def test_what_is_remembered_is_what_would_be_made(
     for _ in range(2):
         assert [remembered.values[each] for each in asked] == [NAMES.value(each) for each in asked]
         assert [remembered.subjects[each] for each in owners] == [*map(NAMES.subject, owners)]
-        assert [*map(remembered.caller, parties)] == [*map(NAMES.caller, parties)]
+        assert [*map(remembered.caller, parties)] == [
+            NAMES.party(each.issuer, each.id) for each in parties
+        ]
         for actor in (Actor("A1"), Actor("A1", "k")):
-            acting = [NAMES.actor(actor, each) for each in parties]
+            acting = [NAMES.party(actor.issuer or each.issuer, actor.id) for each in parties]
             assert [remembered.actor(actor, each) for each in parties] == acting
 
 

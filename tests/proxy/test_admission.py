@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadRequest, Code, Unavailable
 from gateway.model import Admitted, Request
-from gateway.proxy.admission import Admission, admit
+from gateway.proxy.admission import Admission
 from gateway.proxy.settings import RequestLimits
 
 HOST = (b"Host", b"gateway.test")
@@ -33,6 +33,11 @@ class _Body:
 
 def posted(*headers: tuple[bytes, bytes], version: tuple[int, int] = (1, 1)) -> Request:
     return requested(*headers, method="POST", version=version)
+
+
+def admit(request: Request, limits: RequestLimits | None = None) -> Admitted:
+    """A request by itself: nothing came before."""
+    return Admission(limits)(request)
 
 
 def code(request: Request, limits: RequestLimits | None = None) -> Code | None:
@@ -385,3 +390,13 @@ def test_few_heads_are_remembered() -> None:
     for number in range(3_000):
         admission(requested((b"X-Number", b"%d" % number)))
     assert sum(1 for _ in _leaves(vars(admission))) < 15_000
+
+
+def test_of_long_fields_nothing_is_remembered() -> None:
+    """Nobody has to be known to send them."""
+    admission = Admission()
+    for number in range(200):
+        long = [(b"Accept", b"%d;" % number + b"x" * 8_000)] * 7
+        assert admission(requested(*long)) == admit(requested(*long))
+    held = sum(len(each) for each in _leaves(vars(admission)) if isinstance(each, str | bytes))
+    assert held < 1_000

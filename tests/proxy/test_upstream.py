@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.streams import StreamReader
 
 from gateway.endpoints import Route
 from gateway.errors import Code, Refusal, Unavailable
 from gateway.inspection.settings import Limits
 from gateway.model import Admitted, SubjectRef
 from gateway.proxy.settings import UpstreamSettings
-from gateway.proxy.upstream import Arriving, UpstreamClient
+from gateway.proxy.upstream import Arriving, UpstreamClient, _small
 from gateway.spool import Kept, Spool, SpoolSettings, Writer
 from tests.support.gate import ENDPOINTS, gateway, impatient
 from tests.support.wire import (
@@ -419,6 +421,18 @@ async def test_a_large_body_with_another_end_than_its_own_is_refused(
     script: Script, code: Code, tmp_path: Path
 ) -> None:
     await refused(tmp_path, script, code)
+
+
+async def test_no_more_of_a_small_body_is_read_than_shows_that_it_is_too_long() -> None:
+    loop = asyncio.get_running_loop()
+    connection = BaseProtocol(loop)
+    connection.connection_made(asyncio.Transport())
+    content = StreamReader(connection, 2**16, loop=loop)
+    reading = asyncio.create_task(_small(content, 150))
+    for _ in range(2):
+        content.feed_data(b"x" * 100)
+        await asyncio.sleep(0)
+    assert await reading == b"x" * 200  # and its end never came
 
 
 @pytest.mark.parametrize("extra", [response(BODY), b"HTTP/1.1 200 OK\r\n", b"H", CANARY])

@@ -18,7 +18,7 @@ from gateway.exchange import guard
 from gateway.inspection.settings import BodySpec, Limits
 from gateway.model import Caller, Counts, Decision, Effect, Format, Inspection
 from gateway.policy.contract import Question
-from gateway.proxy.admission import admit
+from gateway.proxy.admission import Admission
 from gateway.proxy.server import DataServer
 from gateway.proxy.settings import (
     Address,
@@ -162,7 +162,7 @@ async def gateway(
         await fetcher.start()
         numbers = itertools.count()
         rooms = Rooms(
-            admission=partial(admit, limits=client.limits),
+            admission=Admission(client.limits),
             endpoints=Endpoints(endpoints),
             identity=_Identity(),
             policy=_Policy(),
